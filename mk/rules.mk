@@ -42,7 +42,7 @@ here = $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 FLAVOURS	:= obj pic asan
 FLAGS_obj	:=
 FLAGS_pic	:= -fPIC
-FLAGS_asan	:= -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_asan	:= -DUDRV_STEP_HOOK -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
 STATIC_LIBS	:= -ljson-c -lfdt -luring
 
