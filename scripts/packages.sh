@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# packages.sh GROUP...: see to it that the Debian packages of these groups are installed.
+# As root they are installed; otherwise the command to run is printed and the status is 1.
+
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+packages_of() {
+    case $1 in
+    build) echo gcc g++ libc6-dev make pkg-config liburing-dev libfdt-dev libjson-c-dev libpci-dev ;;
+    unit) echo check libubsan1 libasan8 ;;
+    kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio zstd xz-utils kmod patch git ;;
+    image) echo python3 zstd binutils ;;
+    vm) echo python3 ;;
+    apt) echo apt dpkg ca-certificates debian-archive-keyring ;;
+    *) die "unknown package group '$1'" ;;
+    esac
+}
+
+[ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|apt ..."
+have dpkg-query || die "set-up knows Debian only (12 or newer): dpkg-query is not there"
+
+missing=()
+for group in "$@"; do
+    for package in $(packages_of "$group"); do
+        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null || true)
+        case " ${missing[*]-} " in *" $package "*) continue ;; esac
+        [ "$status" = installed ] || missing+=("$package")
+    done
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    say "these Debian packages are missing; as root, run:"
+    printf '\n    apt-get install --no-install-recommends %s\n\n' "${missing[*]}" >&2
+    exit 1
+fi
+
+say "installing ${missing[*]}"
+export DEBIAN_FRONTEND=noninteractive
+install=(apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}")
+# The lists may be absent (a container) or too old to fetch from: read them once and try again.
+if ! "${install[@]}" > "$BUILD/packages.log" 2>&1; then
+    if ! { apt-get update && "${install[@]}"; } >> "$BUILD/packages.log" 2>&1; then
+        tail -n 20 "$BUILD/packages.log" >&2
+        die "apt-get could not install ${missing[*]}; the whole log is $BUILD/packages.log"
+    fi
+fi
