@@ -75,6 +75,7 @@ class Kept:
     bdf: str                                    # "01:00.0"
     bridges: tuple[str, ...] = ()
     status: dict[str, frozenset[int]] = field(default_factory=dict)     # write-one-to-clear registers by function
+    control: dict[str, int] = field(default_factory=dict)               # MSI-X control, where it is known beforehand
 
     @property
     def path(self) -> frozenset[str]:
@@ -213,7 +214,7 @@ class Witness:
                         self._violation(event, f"{kept.name}: configuration written inside a masked window")
 
     def _may_write(self, kept: Kept, bdf: str, offset: int) -> bool:
-        return offset == self._control.get(bdf) or offset in kept.status.get(bdf, {PCI_STATUS})
+        return offset in (self._control.get(bdf), kept.control.get(bdf)) or offset in kept.status.get(bdf, {PCI_STATUS})
 
     def _count(self, kept: Kept, setup_end: int) -> None:
         after = self.events[setup_end + 1:]
