@@ -40,7 +40,7 @@ include mk/check.mk
 all: library programs headers-alone ## library, programs and header checks (no kernel, no tests)
 
 .PHONY: programs
-programs: $(GUEST_PROGRAMS) $(GUEST_TOOLS) $(HOST_PROGRAMS)
+programs: $(GUEST_PROGRAMS) $(GUEST_TOOLS) $(GUEST_TESTS) $(HOST_PROGRAMS)
 
 $(foreach flavour,$(FLAVOURS),$(eval $(call compile-rule,$(flavour))))
 

@@ -17,6 +17,10 @@
 #	The same, but linked dynamically, for what needs a library without an archive (-lpci). It goes into
 #	the image with the closure of its shared libraries.
 #
+#   $(call guest-test,luo_probe,luo_probe.c[,LIBS])
+#	A static program for tests inside a guest, build/tests/guest/luo_probe. Not in the image: a test
+#	hands it to its guest.
+#
 #   $(call host-program,mana-model,main.c gdma.c[,LIBS])
 #	A program for the machine that runs the tests, never in the image: build/tests/mana-model.
 #
@@ -47,25 +51,26 @@ FLAGS_asan	:= -DUDRV_STEP_HOOK -O1 -fno-omit-frame-pointer -fsanitize=address,un
 STATIC_LIBS	:= -ljson-c -lfdt -luring
 
 # $(call objects,FLAVOUR,SOURCES): sources are relative to the fragment
-objects = $(patsubst %.c,$(BUILD)/$1/$(here)/%.o,$2)
+sources = $(patsubst $(CURDIR)/%,%,$(abspath $(addprefix $(here)/,$1)))
+objects = $(patsubst %.c,$(BUILD)/$1/%.o,$(call sources,$2))
 
 LIBRARY_OBJ	:=
 GUEST_PROGRAMS	:=
 GUEST_TOOLS	:=
+GUEST_TESTS	:=
 HOST_PROGRAMS	:=
 UNIT_TESTS	:=
 MAN_PAGES	:=
 ALL_OBJECTS	:=
 
-library-sources = $(eval $(call library-sources-rules,$(here),$(strip $1)))
-define library-sources-rules
-LIBRARY_OBJ += $(patsubst %.c,$1/%.o,$2)
-endef
+library-sources = $(eval LIBRARY_OBJ += $(patsubst %.c,%.o,$(call sources,$1)))
 
 guest-program = $(eval $(call program-rules,$(strip $1),$(call objects,obj,$2),$(strip $3),bin,-static))\
 	$(eval GUEST_PROGRAMS += $(BUILD)/bin/$(strip $1))
 tool = $(eval $(call program-rules,$(strip $1),$(call objects,obj,$2),$(strip $3),bin,))\
 	$(eval GUEST_TOOLS += $(BUILD)/bin/$(strip $1))
+guest-test = $(eval $(call program-rules,$(strip $1),$(call objects,obj,$2),$(strip $3),tests/guest,-static))\
+	$(eval GUEST_TESTS += $(BUILD)/tests/guest/$(strip $1))
 host-program = $(eval $(call program-rules,$(strip $1),$(call objects,obj,$2),$(strip $3),tests,))\
 	$(eval HOST_PROGRAMS += $(BUILD)/tests/$(strip $1))
 

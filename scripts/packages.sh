@@ -9,7 +9,7 @@
 packages_of() {
     case $1 in
     build) echo gcc g++ libc6-dev make pkg-config liburing-dev libfdt-dev libjson-c-dev libpci-dev ;;
-    unit) echo check libubsan1 libasan8 ;;
+    unit) echo check pkg-config gcc libc6-dev ;;
     kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio zstd xz-utils kmod patch git ;;
     image) echo python3 zstd binutils ;;
     vm) echo python3 ;;
@@ -21,14 +21,20 @@ packages_of() {
 [ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|apt ..."
 have dpkg-query || die "set-up knows Debian only (12 or newer): dpkg-query is not there"
 
-missing=()
-for group in "$@"; do
-    for package in $(packages_of "$group"); do
-        status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null || true)
-        case " ${missing[*]-} " in *" $package "*) continue ;; esac
-        [ "$status" = installed ] || missing+=("$package")
+# Sets missing.
+find_missing() {
+    local group package status
+    missing=()
+    for group in "$@"; do
+        for package in $(packages_of "$group"); do
+            case " ${missing[*]-} " in *" $package "*) continue ;; esac
+            status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null || true)
+            [ "$status" = installed ] || missing+=("$package")
+        done
     done
-done
+}
+
+find_missing "$@"
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" -ne 0 ]; then
@@ -37,9 +43,14 @@ if [ "$(id -u)" -ne 0 ]; then
     exit 1
 fi
 
+# Another step of the same make may be at it.
+lock packages
+find_missing "$@"
+[ ${#missing[@]} -gt 0 ] || exit 0
+
 say "installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
-install=(apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 "${missing[@]}")
+install=(apt-get install -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "${missing[@]}")
 # The lists may be absent (a container) or too old to fetch from: read them once and try again.
 if ! "${install[@]}" > "$BUILD/packages.log" 2>&1; then
     if ! { apt-get update && "${install[@]}"; } >> "$BUILD/packages.log" 2>&1; then
