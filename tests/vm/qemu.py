@@ -12,6 +12,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import artifacts
 from guest import Guest
 from qmp import QMP, QMPError
 from stream import LineStream
@@ -69,22 +70,18 @@ def version(binary: str) -> tuple[int, ...]:
     return tuple(int(n) for n in match.groups()) if match else (0,)
 
 
-def cache_dir() -> Path:
-    return Path(os.environ.get("UDRV_CACHE") or Path.home() / ".cache" / "udrv")
-
-
 def find() -> str:
-    """A QEMU of PATH if it is new enough, else the private one of `make setup`."""
+    """A QEMU of PATH if it is new enough, else the one that `make qemu` has provided."""
     name = "qemu-system-x86_64"
     tried = []
-    for candidate in (shutil.which(name), str(cache_dir() / "qemu" / "bin" / name)):
+    for candidate in (shutil.which(name), str(artifacts.build_dir() / "qemu" / name)):
         if candidate and os.access(candidate, os.X_OK):
             found = version(candidate)
             if found >= MINIMUM:
                 return candidate
             tried.append(f"{candidate} ({'.'.join(map(str, found))})")
     wanted = ".".join(map(str, MINIMUM))
-    raise NoQemu(f"no {name} of version {wanted} or newer: found {', '.join(tried) or 'none'}; run `make setup`")
+    raise NoQemu(f"no {name} of version {wanted} or newer: found {', '.join(tried) or 'none'}; run `make qemu`")
 
 
 def _kvm_boots(binary: str, kernel: Path, limit: float) -> bool:
@@ -135,6 +132,16 @@ class Controller:
         return f"{self.name}t{nsid}"
 
 
+def addresses(controllers: list[Controller]) -> dict[str, str]:
+    """Where each controller will be: behind the n-th root port it is on bus n, else it has its own slot on bus 0."""
+    found: dict[str, str] = {}
+    ports = 0
+    for slot, controller in enumerate(controllers, 1):
+        ports += controller.root_port
+        found[controller.name] = f"0000:{ports:02x}:00.0" if controller.root_port else f"0000:00:{slot:02x}.0"
+    return found
+
+
 @dataclass
 class Machine:
     """What to run. `directory` gets console.log, qemu-trace.log and qemu.log."""
@@ -177,7 +184,8 @@ class Machine:
             bus = f"port{slot}"
             args += ["-device", f"pcie-root-port,id={bus},bus=pcie.0,addr={slot},slot={slot},chassis={slot}"]
         props = {"max_ioqpairs": ctrl.queues, "msix_qsize": ctrl.queues + 1, "mqes": ctrl.mqes, **ctrl.properties}
-        args += ["-device", f"nvme,id={ctrl.name},serial=udrv-{ctrl.name},bus={bus}," +
+        where = "" if ctrl.root_port else f"addr={slot},"
+        args += ["-device", f"nvme,id={ctrl.name},serial=udrv-{ctrl.name},bus={bus},{where}" +
                  ",".join(f"{k}={v}" for k, v in props.items())]
         for nsid, ns in enumerate(ctrl.namespaces, 1):
             node = ctrl.node(nsid)

@@ -119,7 +119,6 @@ class Verdict:
     windows: dict[str, int] = field(default_factory=dict)
     accepted: int = 0                   # I/O commands after the set-up
     completed: int = 0
-    completions: list[tuple[float, str]] = field(default_factory=list)  # (time, "NSID opcode") for the timeline
 
 
 class Witness:
@@ -279,8 +278,6 @@ class Witness:
         command = waiting.pop(0)
         command.completed = event
         command.failed = int(status[1], 16) != 0
-        if live:
-            self.verdict.completions.append((event.time, command.accepted.text))
 
     def _cycles(self, commands: list[Command], windows: dict[str, list[Window]]) -> None:
         rounds = min((len(w) for w in windows.values()), default=0)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Verified I/O through kexec updates: what the demo shows and most VM tests vary.
+
+Namespace 1 of each controller is a raw file behind a throttle filter: shortly before each kexec its limit is lowered so
+far that of what is then in flight about two thirds complete inside the blackout. Namespaces 2 and 3 are null-co with a
+latency below and above the blackout, which is measured first, in a VM of its own.
+"""
+from __future__ import annotations
+
+import shutil
+import stat
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import blocks
+import timeline
+import tracelog
+from guest import CommandFailed
+from paravisor import Paravisor, Setup, compare
+from qemu import Controller, Namespace, addresses
+from report import Counted
+from stream import Timeout
+from witness import Kept, Witness
+
+DISK_SIZE = 1 << 30
+SEGMENT_TIMEOUT = 300.0         # seconds for the writes between two kexecs
+REFRESH = 0.3                   # seconds between two looks at the counters
+INSIDE = 0.66                   # of the throttled commands, this part is to complete inside the blackout
+
+
+class Narrator:
+    """Where the story goes. The demo's draws on a terminal."""
+
+    def line(self, text: str) -> None:
+        """Something happened."""
+
+    def progress(self, done: float, text: str) -> None:
+        """Something goes on; `done` is from 0 to 1."""
+
+
+@dataclass
+class Plan:
+    """What to do; the parts that tests vary."""
+    kernel: Path
+    image: Path
+    directory: Path
+    accel: str
+    blackout: float                 # seconds, measured
+    cycles: int = 3
+    writes: int = 10_000
+    queues: int = 4
+    depth: int = 32                 # in flight per queue on namespace 1
+    zero_depth: int = 8             # in flight per queue on each other namespace
+    blocks: int = 8192              # of namespace 1 that are written
+    rate: int = 2000                # I/O a second, unthrottled
+    disks: list[Path] = field(default_factory=list)     # one per controller; the default is in the directory
+    controllers: int = 1
+    root_port: bool = True
+    cmdline: str = ""
+    before_kexec: Callable[[Paravisor, int], None] | None = None
+    after_kexec: Callable[[Paravisor, int], None] | None = None
+
+
+def measure_blackout(setup: Setup) -> float:
+    """Seconds from the old kernel's end to the next kernel's shell, when nothing is kept."""
+    with Paravisor(setup) as paravisor:
+        paravisor.wait_up()
+        up = paravisor.update()
+        events = tracelog.read(paravisor.vm.trace)
+    # The old kernel's last IOAPIC writes before that shell; the next kernel's own come more than a moment later.
+    writes = [e.time for e in events if e.name == "ioapic_mem_write" and e.time < up]
+    ends = [a for a, b in zip(writes, writes[1:]) if b - a > 0.2]
+    if not ends:
+        raise Timeout("the trace does not show when the kernel stopped")
+    return up - ends[-1]
+
+
+def prepare_disk(disk: Path) -> None:
+    """An empty raw image. Anything but a regular file is refused: it would be overwritten."""
+    if disk.exists() and not stat.S_ISREG(disk.stat().st_mode):
+        raise ValueError(f"{disk} is not a regular file")
+    disk.parent.mkdir(parents=True, exist_ok=True)
+    with open(disk, "wb") as file:
+        file.truncate(DISK_SIZE)
+
+
+class Experiment:
+    def __init__(self, plan: Plan, narrator: Narrator) -> None:
+        self.plan = plan
+        self.narrator = narrator
+        self.counted = Counted(plan.cycles, plan.accel, plan.writes)
+        self.slow_rate = max(1, round(plan.queues * plan.depth * INSIDE / plan.blackout))
+        short, long = plan.blackout * 0.4, plan.blackout * 1.6
+        self.namespace_names = {1: "1: raw file, throttled", 2: f"2: null-co, {short:.1f} s",
+                                3: f"3: null-co, {long:.1f} s"}
+        self.disks = plan.disks or [plan.directory / f"nvme{n}.raw" for n in range(plan.controllers)]
+        self.controllers = [
+            Controller(f"nvme{n}", [Namespace(file=disk, throttled=True), Namespace(latency_ns=int(short * 1e9)),
+                                    Namespace(latency_ns=int(long * 1e9))],
+                       root_port=plan.root_port, queues=plan.queues)
+            for n, disk in enumerate(self.disks)]
+        self.bdfs = addresses(self.controllers)
+        self.kept: list[Kept] = []
+
+    def setup(self) -> Setup:
+        plan = self.plan
+        return Setup(
+            plan.kernel, plan.image, plan.directory, self.controllers,
+            devices=",".join(f"{name}@{bdf}" for name, bdf in self.bdfs.items()),
+            nvme=f"queues={plan.queues},depth={max(64, plan.depth + 2 * plan.zero_depth)}",
+            verify=f"blocks={plan.blocks},queues={plan.queues},depth={plan.depth},zdepth={plan.zero_depth},"
+                   f"rate={plan.rate},write=60,flush=64",
+            cmdline=plan.cmdline, accel=plan.accel)
+
+    def run(self) -> Counted:
+        """The whole run. What goes wrong on the way is a failure of the report, and ends the run."""
+        try:
+            for disk in self.disks:
+                prepare_disk(disk)
+            with Paravisor(self.setup()) as paravisor:
+                self._live(paravisor)
+                paravisor.end()
+            self._check_disks()
+        except Exception as e:      # whatever it was, the report must still be written, and the trace read
+            self.counted.failures.append(f"{type(e).__name__}: {e}")
+            self.narrator.line(f"FAILED: {e}")
+        if self.kept:
+            self._read_trace()
+        return self.counted
+
+    def _live(self, paravisor: Paravisor) -> None:
+        plan = self.plan
+        paravisor.wait_up()
+        status = paravisor.status()
+        self.counted.kernels.append(status["kernel_release"])
+        for device in status["devices"]:
+            name = device["name"]
+            self.counted.devices.append({key: device[key] for key in ("name", "bdf", "driver")})
+            self.counted.config_diff[name] = []
+            self.kept.append(paravisor.kept(name, device["bdf"]))
+            self.narrator.line(f"{name} at {device['bdf']}: {device['nvme']['io_queues']} I/O queues, I/O is running")
+        per_segment = plan.writes // (plan.cycles + 1) + 1
+        for cycle in range(1, plan.cycles + 1):
+            self._watch(paravisor, per_segment * cycle)
+            self._kexec(paravisor, cycle)
+        self._watch(paravisor, per_segment * (plan.cycles + 1))
+        self._finish(paravisor)
+
+    def _sum(self, values: list[dict[str, Any]]) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for value in values:
+            total.update({k: v for k, v in value.items() if isinstance(v, int) and not isinstance(v, bool)})
+        return dict(total)
+
+    def _watch(self, paravisor: Paravisor, writes: int) -> None:
+        """Let I/O run until there are `writes` writes."""
+        deadline = time.monotonic() + SEGMENT_TIMEOUT
+        while True:
+            v = self._sum([paravisor.verify_status(name) for name in self.bdfs])
+            text = f"{v['writes']} writes, {v['completed']} commands completed, {v['in_flight']} in flight"
+            self.narrator.progress(v["writes"] / writes, text)
+            if v["errors"] or v["miscompares"]:
+                raise CommandFailed(f"the workload reports {v['errors']} errors and {v['miscompares']} miscompares")
+            if v["writes"] >= writes:
+                self.narrator.line(text)
+                return
+            if time.monotonic() > deadline:
+                raise Timeout(f"{v['writes']} of {writes} writes within {SEGMENT_TIMEOUT:.0f} s")
+            time.sleep(REFRESH)
+
+    def _throttle(self, paravisor: Paravisor, iops: int) -> None:
+        for controller in self.controllers:
+            paravisor.vm.throttle(controller.throttle_group(1), iops)
+
+    def _kexec(self, paravisor: Paravisor, cycle: int) -> None:
+        say = self.narrator.line
+        if self.plan.before_kexec:
+            self.plan.before_kexec(paravisor, cycle)
+        before = {k.name: paravisor.snapshot(k) for k in self.kept}
+        self._throttle(paravisor, self.slow_rate)
+        say(f"kexec {cycle} of {self.plan.cycles}: namespace 1 throttled to {self.slow_rate} I/O a second, updating")
+        paravisor.update(progress=lambda text: say("  " + text))
+        for kept in self.kept:
+            changes = compare(before[kept.name], paravisor.snapshot(kept))
+            self.counted.config_diff[kept.name] += [f"kexec {cycle}: {change}" for change in changes]
+        self._throttle(paravisor, 0)
+        update = paravisor.update_report()
+        self.counted.updates.append(update)
+        self.counted.kernels.append(paravisor.status()["kernel_release"])
+        say("  blackout: " + ", ".join(f"{k} {v:.0f} ms" for k, v in (update.get("blackout_ms") or {}).items()))
+        for device in update["devices"]:
+            say(f"  {device['name']}: {device['start']}, {device.get('latched_while_masked')} interrupts latched, "
+                f"{device.get('delivered_after')} delivered")
+        if self.plan.after_kexec:
+            self.plan.after_kexec(paravisor, cycle)
+
+    def _finish(self, paravisor: Paravisor) -> None:
+        self.narrator.line("stopping the workload, reading every block back")
+        finals = []
+        for n, name in enumerate(self.bdfs):
+            final, acked = paravisor.verify_stop(name)
+            finals.append(final)
+            shutil.move(acked, self.plan.directory / ("acked.bin" if n == 0 else f"acked-{name}.bin"))
+        v = self.counted.verify = self._sum(finals)
+        self.narrator.line(f"{v['submitted']} commands, of namespace 1 {v['writes']} writes, {v['reads']} reads, "
+                           f"{v['flushes']} flushes: {v['errors']} errors, {v['miscompares']} miscompares")
+
+    def _check_disks(self) -> None:
+        problems = []
+        for n, (name, disk) in enumerate(zip(self.bdfs, self.disks)):
+            acked = self.plan.directory / ("acked.bin" if n == 0 else f"acked-{name}.bin")
+            result = blocks.check(disk, acked)
+            problems += [f"{name}: {p}" for p in result.problems]
+            self.narrator.line(f"{name}, from outside: {result.written} blocks written, {result.acknowledged} acknowledged, "
+                               f"{result.on_disk} on the disk, {len(result.problems)} problems")
+        self.counted.disk_problems = problems
+
+    def _read_trace(self) -> None:
+        directory = self.plan.directory
+        events = tracelog.read(directory / "qemu-trace.log")
+        verdict = self.counted.witness = Witness(events, self.kept).check(self.plan.cycles)
+        for n, c in enumerate(verdict.cycles, 1):
+            self.narrator.line(f"witness: kexec {n}: {c.in_flight} commands in flight, {c.completed_inside} completed inside "
+                               f"the blackout, {c.completed_across} in all; {c.vectors_latched} vectors raised while masked")
+        self.narrator.line(f"witness: {len(events)} events, {len(verdict.violations)} violations")
+        series = timeline.collect(events)
+        if series is None:
+            self.counted.failures.append("timeline.svg: the trace shows no I/O")
+            return
+        title = f"NVMe I/O through {len(verdict.cycles)} kexec updates" + \
+            (f": {len(verdict.violations)} violations" if verdict.violations else ", controller never reset")
+        (directory / "timeline.svg").write_text(timeline.svg(series, verdict.cycles, self.namespace_names, title))

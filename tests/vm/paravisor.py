@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A paravisor in a VM: boot it, ask it, update it by kexec. Shared by the demo, the tests and the measurements."""
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import qemu
+from pciconf import ConfigReader, difference, layout, short_bdf
+from qemu import VM, Controller, Machine
+from stream import Timeout
+from witness import Kept
+
+BOOT_TIMEOUT = 120.0        # seconds, for a slow machine under TCG; a boot takes a few
+BASE_CMDLINE = "console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 udrv.shell=ttyS1 udrv.share=host"
+
+
+class UpdateFailed(Exception):
+    """The update command returned, so there was no kexec."""
+
+
+@dataclass
+class Setup:
+    """What the guest is booted with."""
+    kernel: Path
+    image: Path
+    directory: Path
+    controllers: list[Controller] = field(default_factory=list)
+    devices: str = ""               # udrv.devices=, "" for the default
+    nvme: str = ""                  # udrv.nvme=
+    verify: str = ""                # udrv.verify=
+    cmdline: str = ""               # appended
+    accel: str = "tcg"
+    memory: str = "1G"
+    files: dict[str, Path] = field(default_factory=dict)    # more for the share, by name
+
+    def command_line(self) -> str:
+        words = [BASE_CMDLINE]
+        for name in ("devices", "nvme", "verify"):
+            value = getattr(self, name)
+            if value:
+                words.append(f"udrv.{name}={value}")
+        return " ".join(words + ([self.cmdline] if self.cmdline else []))
+
+
+class Paravisor:
+    """A context manager: the VM is up inside, and ended on the way out."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.share = setup.directory / "share"
+        shutil.rmtree(self.share, ignore_errors=True)
+        self.share.mkdir(parents=True)
+        for name, source in {"bzImage": setup.kernel, "image": setup.image, **setup.files}.items():
+            shutil.copyfile(source, self.share / name)
+        self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
+                             self.share, memory=setup.memory, accel=setup.accel))
+        self.guest = self.vm.guest
+        self.config = ConfigReader(self.vm.qmp)
+
+    def __enter__(self) -> Paravisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.vm.stop()
+
+    def wait_up(self, timeout: float = BOOT_TIMEOUT) -> float:
+        """Wait for a kernel's shell, then for its devices; the host time of the shell."""
+        when = self.guest.wait_ready(timeout)
+        self.guest.check(f"udrvctl wait --timeout {timeout:.0f}", timeout + 5)
+        return when
+
+    def status(self) -> dict[str, Any]:
+        return self.guest.json("udrvctl status -o json")
+
+    def device(self, name: str) -> dict[str, Any]:
+        for device in self.status()["devices"]:
+            if device["name"] == name:
+                return device
+        raise KeyError(f"udrvctl status does not list {name}")
+
+    def verify_status(self, name: str = "") -> dict[str, Any]:
+        return self.guest.json(f"udrvctl verify status {name} -o json")
+
+    def verify_stop(self, name: str = "", acked: str = "acked.bin") -> tuple[dict[str, Any], Path]:
+        """Drain, read back and verify everything; (the final counters, acked.bin on the host)."""
+        result = self.guest.json(f"udrvctl verify stop {name} --acked /host/{acked} -o json", 300)
+        return result, self.share / acked
+
+    def update(self, timeout: float = BOOT_TIMEOUT, kernel: str = "bzImage", image: str = "image", options: str = "",
+               progress: Callable[[str], None] = lambda line: None) -> float:
+        """Update by kexec; returns the host time at which the next kernel's shell came up."""
+        start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {options} 2>&1; "
+                                "printf '%s%s %d\\n' udrv- update-returned $?")
+        at = start
+        while True:
+            at, match = self.vm.shell.wait(r"udrv-update-returned (\d+)|udrv-shell: ready|^(update: .*)", timeout, at)
+            if match[1] is not None:
+                said = [line.text for line in self.vm.shell.lines(start, at)]
+                raise UpdateFailed(f"exit status {match[1]}: " + " / ".join(said))
+            if match[2] is None:
+                break
+            progress(match[2])
+            at += 1
+        return self.wait_up(timeout)
+
+    def update_report(self) -> dict[str, Any]:
+        return self.guest.json("udrvctl update --report -o json")
+
+    def kept(self, name: str, bdf: str) -> Kept:
+        """What the witness needs to know of a device."""
+        bridges = self.config.bridges(bdf)
+        layouts = {short_bdf(f): layout(self.config.config(f)) for f in (bdf, *bridges)}
+        return Kept(name, short_bdf(bdf), tuple(bridges), {f: lay.status for f, lay in layouts.items()},
+                    {f: lay.msix_control for f, lay in layouts.items() if lay.msix_control is not None})
+
+    def snapshot(self, kept: Kept) -> dict[str, bytes]:
+        """Configuration space of a device and its bridges."""
+        return {bdf: self.config.config(bdf) for bdf in sorted(kept.path)}
+
+    def end(self) -> None:
+        """End QEMU at once, so that the guest's way down is not in the trace."""
+        self.vm.qmp.execute("quit")
+        self.vm.wait_exit(30)
+
+
+def compare(before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
+    return [text for bdf in before for text in difference(bdf, before[bdf], after[bdf])]
+
+
+def accel(kernel: Path) -> str:
+    return qemu.accelerator(qemu.find(), kernel)
+
+
+__all__ = ["BOOT_TIMEOUT", "Paravisor", "Setup", "Timeout", "UpdateFailed", "accel", "compare"]
