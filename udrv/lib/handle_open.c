@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A handle's way into the device: made, adopted after a kexec, opened in a process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <udrv/device.h>
+#include <udrv/dma.h>
+#include <udrv/state.h>
+
+#include "udrv/lib/cdev.h"
+#include "udrv/lib/dma_internal.h"
+#include "udrv/lib/handle_internal.h"
+#include "udrv/lib/iommufd.h"
+#include "udrv/lib/vfio.h"
+
+#define DEFAULT_BOOK_ENTRIES 128
+
+/* Seals that keep a memfd mapped in several processes from being pulled away under one of them. */
+#define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
+
+static int memfd_check(int fd, const char *which, const struct udrv_handle *h, const struct udrv_log *log)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals >= 0 && (seals & MEMFD_SEALS) == MEMFD_SEALS)
+		return 0;
+	udrv_log(log, UDRV_LOG_ERR, "%s: the %s descriptor is no memfd of a fixed size (seals %d)", h->name, which,
+		 seals);
+	return -EBADMSG;
+}
+
+static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+{
+	char name[64];
+	int fd;
+
+	for (int i = UDRV_FD_STATE; i < UDRV_HANDLE_FDS; i++) {
+		static const char *const suffix[UDRV_HANDLE_FDS] = {
+			[UDRV_FD_STATE] = "state", [UDRV_FD_DMA] = "dma",
+		};
+		uint64_t size = i == UDRV_FD_STATE ? opts->state_size :
+				i == UDRV_FD_DMA ? opts->dma_size : opts->extra_size[i - UDRV_FD_EXTRA];
+
+		if (size == 0)
+			continue;
+		if (suffix[i])
+			snprintf(name, sizeof(name), "%s-%s", h->name, suffix[i]);
+		else
+			snprintf(name, sizeof(name), "%s-extra%d", h->name, i - UDRV_FD_EXTRA);
+		fd = i == UDRV_FD_DMA ? udrv_dma_memfd(name, size) : udrv_memfd(name, size, UDRV_DMA_PAGE);
+		if (fd < 0) {
+			udrv_log(log, UDRV_LOG_ERR, "%s: cannot make a memfd of %llu bytes (%s): %s", h->name,
+				 (unsigned long long)size, name, strerror(-fd));
+			return fd;
+		}
+		h->fd[i] = fd;
+	}
+	return 0;
+}
+
+/* Write the record of device and pool into a fresh state. */
+static int format_state(const struct udrv_handle *h, const struct udrv_handle_opts *opts,
+			const struct udrv_dma_run *runs, unsigned int nruns, const struct udrv_log *log)
+{
+	struct udrv_dma *dma = NULL;
+	struct vfio *vfio = NULL;
+	struct udrv_state *st;
+	void *fdt;
+	int err;
+
+	err = udrv_state_format(h->fd[UDRV_FD_STATE], log, &st);
+	if (err)
+		return err;
+	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
+	if (err) {
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf, strerror(-err));
+		goto out;
+	}
+	fdt = udrv_state_edit(st);
+	err = udrv_handle_record_id(vfio, h, fdt, log);
+	if (!err)
+		err = udrv_dma_format(h->fd[UDRV_FD_DMA], st, runs, nruns,
+				      opts->book_entries ? opts->book_entries : DEFAULT_BOOK_ENTRIES, log, &dma);
+	if (!err)
+		err = udrv_state_commit(st);
+out:
+	udrv_dma_close(dma);
+	if (vfio)
+		udrv_vfio_ops.close(vfio);
+	udrv_state_close(st);
+	return err;
+}
+
+static int create(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+{
+	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
+	int fd, err, nruns;
+
+	fd = udrv_cdev_open(h->bdf, log, &h->noiommu);
+	if (fd < 0)
+		return fd;
+	h->fd[UDRV_FD_VFIO] = fd;
+	fd = udrv_iommufd_open(log);
+	if (fd < 0)
+		return fd;
+	h->fd[UDRV_FD_IOMMU] = fd;
+	err = make_memfds(h, opts, log);
+	if (!err)
+		err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
+	if (!err)
+		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA], h->bdf, log,
+				       &h->ioas_id);
+	if (err)
+		return err;
+	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA], h->bdf, log,
+				  runs);
+	if (nruns < 0)
+		return nruns;
+	return format_state(h, opts, runs, (unsigned int)nruns, log);
+}
+
+int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+{
+	struct udrv_handle_opts o = { 0 };
+	int err;
+
+	err = udrv_handle_check(h, log);
+	if (err)
+		return err;
+	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
+	if (o.state_size == 0 || o.dma_size == 0) {
+		udrv_log(log, UDRV_LOG_ERR, "%s: a handle needs sizes of state and DMA memory", h->name);
+		return -EINVAL;
+	}
+	for (int i = 0; i < UDRV_HANDLE_FDS; i++)
+		h->fd[i] = -1;
+	err = create(h, &o, log);
+	if (err)
+		udrv_handle_close(h);
+	return err;
+}
+
+/* State and pool of a handle, checked against device and addresses; both are closed with @vfio. */
+static int open_memory(const struct udrv_handle *h, struct vfio *vfio, const struct udrv_log *log)
+{
+	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
+	int err, nruns;
+
+	err = memfd_check(h->fd[UDRV_FD_STATE], "state", h, log);
+	if (!err)
+		err = memfd_check(h->fd[UDRV_FD_DMA], "DMA", h, log);
+	if (!err)
+		err = udrv_state_open(h->fd[UDRV_FD_STATE], 0, log, &vfio->st);
+	if (!err)
+		err = udrv_handle_compare_id(vfio, h, vfio->st, log);
+	if (err)
+		return err;
+	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA], h->bdf, log,
+				  runs);
+	if (nruns < 0)
+		return nruns == -EFBIG ? -ESTALE : nruns;
+	return udrv_dma_open(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log, &vfio->dma);
+}
+
+static int open_backend(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
+{
+	struct vfio *vfio;
+	int err;
+
+	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
+	if (err) {
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf, strerror(-err));
+		return err;
+	}
+	err = open_memory(h, vfio, log);
+	if (err) {
+		udrv_vfio_ops.close(vfio);
+		return err;
+	}
+	*ret = vfio;
+	return 0;
+}
+
+static int adopt(struct udrv_handle *h, const struct udrv_log *log)
+{
+	struct vfio *vfio;
+	int err;
+
+	err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
+	if (!err)
+		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA], h->bdf, log,
+				       &h->ioas_id);
+	if (err)
+		return err;
+	err = udrv_iommufd_is_noiommu(h->fd[UDRV_FD_IOMMU], h->ioas_id);
+	if (err < 0) {
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot tell whether there is an IOMMU: %s", h->name, h->bdf,
+			 strerror(-err));
+		return err;
+	}
+	h->noiommu = err;
+	err = open_backend(h, log, &vfio);
+	if (err)
+		return err;
+	udrv_vfio_ops.close(vfio);
+	return 0;
+}
+
+int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
+{
+	int fd, err;
+
+	err = udrv_handle_check(h, log);
+	if (err)
+		return err;
+	if (h->fd[UDRV_FD_VFIO] < 0 || h->fd[UDRV_FD_STATE] < 0 || h->fd[UDRV_FD_DMA] < 0 ||
+	    h->fd[UDRV_FD_IOMMU] >= 0) {
+		udrv_log(log, UDRV_LOG_ERR, "%s: to adopt, a handle has its VFIO, state and DMA descriptors only",
+			 h->name);
+		return -EINVAL;
+	}
+	fd = udrv_iommufd_open(log);
+	if (fd < 0)
+		return fd;
+	h->fd[UDRV_FD_IOMMU] = fd;
+	err = adopt(h, log);
+	if (err) {
+		close(fd);
+		h->fd[UDRV_FD_IOMMU] = -1;
+	}
+	return err;
+}
+
+int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, struct udrv_device **ret)
+{
+	char name[64];
+	struct vfio *vfio;
+	int err;
+
+	err = udrv_handle_check(h, log);
+	if (err)
+		return err;
+	for (int i = 0; i < UDRV_FD_EXTRA; i++) {
+		if (h->fd[i] < 0) {
+			udrv_log(log, UDRV_LOG_ERR, "%s: the handle is not complete: descriptor %d is missing", h->name,
+				 i);
+			return -EINVAL;
+		}
+	}
+	err = open_backend(h, log, &vfio);
+	if (err)
+		return err;
+	snprintf(name, sizeof(name), "%s (%s)", h->name, h->bdf);
+	err = udrv_device_create(name, &udrv_vfio_ops, vfio, vfio->dma, vfio->st, log, ret);
+	if (err)
+		udrv_vfio_ops.close(vfio);
+	return err;
+}
