@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+$(call test-library,fake-device,fake_device.c)
