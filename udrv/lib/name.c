@@ -22,13 +22,15 @@ bool udrv_bdf_valid(const char *bdf)
 	if (strnlen(bdf, sizeof(pattern)) != sizeof(pattern) - 1)
 		return false;
 	for (size_t i = 0; i < sizeof(pattern) - 1; i++) {
-		const char *set = "0123456789abcdef";
+		bool ok;
 
-		if (pattern[i] == '7')
-			set = "01234567";
-		else if (pattern[i] != 'x')
-			set = (char[]){ pattern[i], 0 };
-		if (!strchr(set, bdf[i]))
+		if (pattern[i] == 'x')
+			ok = strchr("0123456789abcdef", bdf[i]);
+		else if (pattern[i] == '7')
+			ok = bdf[i] >= '0' && bdf[i] <= '7';
+		else
+			ok = bdf[i] == pattern[i];
+		if (!ok)
 			return false;
 	}
 	return true;
