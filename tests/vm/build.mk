@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Programs that VM tests hand to their guests
+$(call guest-test,plain_kexec,guest/plain_kexec.c)
+$(call guest-test,kexec_load,guest/kexec_load.c)
+$(call guest-test,forge_identity,guest/forge_identity.c)

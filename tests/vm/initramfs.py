@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""An image with an /init of the test's own: the kernel unpacks several cpio archives one after the other."""
+from __future__ import annotations
+
+from pathlib import Path
+
+ALIGN = 4
+
+# A shell on ttyS1, as udrv-init gives it, and nothing else: no agent, so /dev/liveupdate and the devices are free.
+BARE_INIT = """#!/bin/busybox sh
+export PATH=/bin:/sbin
+busybox mount -t devtmpfs dev /dev
+busybox mount -t proc proc /proc
+busybox mount -t sysfs sys /sys
+busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /host
+/bin/busybox --install -s /bin
+exec <>/dev/ttyS1 >&0 2>&1
+stty -echo
+echo udrv-shell: ready
+PS1= exec sh
+"""
+
+
+def _member(name: str, mode: int, data: bytes) -> bytes:
+    """One member in the `newc` format."""
+    encoded = name.encode() + b"\0"
+    fields = [0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(encoded), 0]
+    head = b"070701" + b"".join(b"%08X" % f for f in fields) + encoded
+    return head + bytes(-len(head) % ALIGN) + data + bytes(-len(data) % ALIGN)
+
+
+def cpio(files: dict[str, tuple[int, bytes]]) -> bytes:
+    """An archive of {name: (mode with its type bits, contents)}."""
+    out = b"".join(_member(name, mode, data) for name, (mode, data) in files.items())
+    return out + _member("TRAILER!!!", 0, b"")
+
+
+def bare(image: Path, out: Path) -> Path:
+    """The image with a bare init in front of udrv-init: boot it with `rdinit=/bare-init`."""
+    base = image.read_bytes()
+    extra = cpio({"bare-init": (0o100755, BARE_INIT.encode())})
+    out.write_bytes(base + bytes(-len(base) % ALIGN) + extra)
+    return out
