@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Namespaces. An entry of facts.ns never moves and is never dropped while the controller runs, because the
+ * queues' threads look entries up: what is gone is marked unusable, and may come back under the same NSID.
+ */
+#include <inttypes.h>
+
+#include "devices/nvme/ctrl.h"
+
+struct udrv_nvme_ns_info *nvme_ns_find(struct udrv_nvme *ctrl, uint32_t nsid)
+{
+	uint32_t nn = __atomic_load_n(&ctrl->facts.nn, __ATOMIC_ACQUIRE);
+
+	for (uint32_t i = 0; i < nn; i++) {
+		if (ctrl->facts.ns[i].nsid == nsid)
+			return &ctrl->facts.ns[i];
+	}
+	return NULL;
+}
+
+void nvme_ns_from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id,
+			   struct udrv_nvme_ns_info *ns)
+{
+	unsigned int format = (id->flbas & 0xf) | (id->flbas >> 1 & 0x30);
+	const struct nvme_lbaf *lbaf = &id->lbaf[format];
+
+	*ns = (struct udrv_nvme_ns_info){ .nsid = nsid, .nsze = le64toh(id->nsze) };
+	memcpy(ns->eui64, id->eui64, sizeof(ns->eui64));
+	memcpy(ns->nguid, id->nguid, sizeof(ns->nguid));
+
+	if (!ns->nsze)
+		return;
+	/* 512 bytes is the least that the specification allows; above 64 KiB a block would not fit a transfer. */
+	if (lbaf->lbads < 9 || lbaf->lbads > 16) {
+		nvme_warn(ctrl, "namespace %u: logical blocks of 2^%u bytes are not supported: not used", nsid,
+			  lbaf->lbads);
+		return;
+	}
+	ns->lba_size = 1u << lbaf->lbads;
+	if (le16toh(lbaf->ms)) {
+		nvme_warn(ctrl, "namespace %u: its LBA format has %u bytes of metadata, which is not supported: "
+			  "not used; format it without", nsid, le16toh(lbaf->ms));
+		return;
+	}
+	ns->usable = true;
+}
+
+void nvme_ns_sort(struct udrv_nvme *ctrl)
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < ctrl->facts.nn; i++) {
+		unsigned int at = n++;
+
+		while (at && ctrl->facts.ns[ctrl->ns_order[at - 1]].nsid > ctrl->facts.ns[i].nsid) {
+			ctrl->ns_order[at] = ctrl->ns_order[at - 1];
+			at--;
+		}
+		ctrl->ns_order[at] = i;
+	}
+	ctrl->info.nn = n;
+}
+
+bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id)
+{
+	struct udrv_nvme_ns_info *old = nvme_ns_find(ctrl, nsid), ns;
+
+	nvme_ns_from_identify(ctrl, nsid, id, &ns);
+	if (!old) {
+		if (!ns.nsze)
+			return false;
+		if (ctrl->facts.nn == UDRV_NVME_MAX_NS) {
+			nvme_warn(ctrl, "namespace %u is new, but %u are in use already: not used", nsid,
+				  UDRV_NVME_MAX_NS);
+			return false;
+		}
+		ctrl->facts.ns[ctrl->facts.nn] = ns;
+		__atomic_store_n(&ctrl->facts.nn, ctrl->facts.nn + 1, __ATOMIC_RELEASE);
+		nvme_ns_sort(ctrl);
+		return true;
+	}
+	if (ns.nsze == old->nsze && ns.lba_size == old->lba_size && ns.usable == old->usable &&
+	    !memcmp(ns.eui64, old->eui64, sizeof(ns.eui64)) && !memcmp(ns.nguid, old->nguid, sizeof(ns.nguid)))
+		return false;
+
+	/* Nothing is submitted with facts of which some are old and some are new. */
+	if (ns.lba_size != old->lba_size || !ns.usable)
+		__atomic_store_n(&old->usable, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&old->lba_size, ns.lba_size, __ATOMIC_RELAXED);
+	__atomic_store_n(&old->nsze, ns.nsze, __ATOMIC_RELAXED);
+	memcpy(old->eui64, ns.eui64, sizeof(old->eui64));
+	memcpy(old->nguid, ns.nguid, sizeof(old->nguid));
+	__atomic_store_n(&old->usable, ns.usable, __ATOMIC_RELEASE);
+	return true;
+}
+
+const struct udrv_nvme_ns_info *udrv_nvme_ns(const struct udrv_nvme *ctrl, unsigned int i)
+{
+	return i < ctrl->info.nn ? &ctrl->facts.ns[ctrl->ns_order[i]] : NULL;
+}

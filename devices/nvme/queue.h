@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One queue pair: the rings, which the device sees, and the slots, which it does not.
+ *
+ * The order of the stores in the inline functions is what makes a resume possible; docs/nvme-resume.md has
+ * it as a table.
+ */
+#ifndef DEVICES_NVME_QUEUE_H
+#define DEVICES_NVME_QUEUE_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <udrv/bar.h>
+
+#include "devices/nvme/state.h"
+#include "udrv/lib/step.h"
+
+struct udrv_nvme;
+struct udrv_log;
+
+/* What the timeouts know of a slot: the command they saw there, since when, and what they did about it. */
+struct nvme_watch {
+	uint64_t seq;
+	uint64_t since_ns;
+	bool seen;
+	bool aborted;
+};
+
+struct udrv_nvme_queue {
+	/* every command */
+	struct nvme_queue_state *st;
+	struct nvme_slot_state *slots;
+	struct nvme_sqe *sq;
+	struct nvme_cqe *cq;
+	uint16_t *free;			/* stack of free slots */
+	uint32_t nfree;
+	uint32_t sq_idx, cq_idx;	/* ring places of st->tail and st->head */
+	uint32_t sq_entries, cq_entries;
+	uint32_t nslots;		/* with the reserve */
+	uint32_t depth;
+	uint16_t qid;
+	uint16_t phase;			/* of a new entry at cq_idx */
+	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
+	uint32_t nbacklog;
+	uint64_t sq_db, cq_db;
+	const struct udrv_bar *bar;
+	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's */
+	struct udrv_nvme *ctrl;
+	uint8_t *lists;			/* PRP lists, st->list_size bytes a slot */
+	uint64_t lists_off;
+	uint32_t list_size;
+
+	/* seldom */
+	uint32_t parked;		/* free slots that wait for room in the completion ring */
+	uint16_t *parking;
+	uint16_t *backlog;		/* completed, not handed out by this process yet */
+	uint32_t bad;			/* bad entries since the last reset */
+	bool failed;
+	struct nvme_watch *watch;
+};
+
+/* Bytes of the submission ring, after which the completion ring begins: both on pages of their own. */
+static inline uint64_t nvme_sq_bytes(uint32_t entries)
+{
+	return ((uint64_t)entries * sizeof(struct nvme_sqe) + 4095) & ~(uint64_t)4095;
+}
+
+static inline uint64_t nvme_cq_bytes(uint32_t entries)
+{
+	return ((uint64_t)entries * sizeof(struct nvme_cqe) + 4095) & ~(uint64_t)4095;
+}
+
+/* Allocate what the process needs for the queue. @st with geometry set; -ENOMEM. */
+int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st);
+void nvme_queue_free(struct udrv_nvme_queue *q);
+
+/* Pool memory for rings and lists by tag, geometry into @st; -ENOMEM, -ENOSPC. The rings are zeroed. */
+int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid, uint32_t sq_entries,
+		      uint32_t cq_entries, uint32_t depth, uint32_t list_size);
+/* Does what @st says fit the pool, the book and @slots that the area has? 0 or -EBADMSG with a message. */
+int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, unsigned int qid, unsigned int slots);
+
+/* Rings begin anew: after a controller reset, before the queue is created. */
+void nvme_queue_origin(struct nvme_queue_state *st);
+/* Free stack, ring places, phase and backlog out of what @q->st says now. */
+void nvme_queue_rebuild(struct udrv_nvme_queue *q);
+/* After a controller reset: what the device still had is lost. Works on saved state of which only bounds are known. */
+void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
+
+static inline struct nvme_slot_state *nvme_queue_slots(struct nvme_queue_state *st)
+{
+	return (struct nvme_slot_state *)(st + 1);
+}
+
+static inline uint64_t nvme_list_off(const struct udrv_nvme_queue *q, unsigned int slot)
+{
+	return q->lists_off + (uint64_t)slot * q->list_size;
+}
+
+static inline void *nvme_list_ptr(const struct udrv_nvme_queue *q, unsigned int slot)
+{
+	return q->lists + (size_t)slot * q->list_size;
+}
+
+/* A new generation for a free slot's next command: its old completions no longer fit. */
+static inline uint16_t nvme_next_cid(const struct nvme_slot_state *slot)
+{
+	return htole16((uint16_t)(le16toh(slot->sqe.cid) + (1u << NVME_CID_SLOT_BITS)));
+}
+
+/*
+ * Put a filled-in slot's command into the ring. From the store of PENDING on a successor finishes what is
+ * done here; before it, the command does not exist.
+ */
+static inline void nvme_sq_push(struct udrv_nvme_queue *q, struct nvme_slot_state *slot)
+{
+	uint64_t tail = udrv_load64(&q->st->tail);
+
+	slot->seq = htole64(tail);
+	UDRV_STEP();
+	udrv_store32(&slot->state, NVME_SLOT_PENDING);
+	memcpy(&q->sq[q->sq_idx], &slot->sqe, sizeof(slot->sqe));
+	UDRV_STEP();
+	udrv_store64(&q->st->tail, tail + 1);
+	if (++q->sq_idx == q->sq_entries)
+		q->sq_idx = 0;
+}
+
+/* Hand the device what it has not been told of. */
+static inline void nvme_sq_ring(struct udrv_nvme_queue *q)
+{
+	struct nvme_queue_state *st = q->st;
+	uint64_t tail = udrv_load64(&st->tail);
+
+	if (tail == udrv_load64(&st->rung))
+		return;
+	udrv_store64(&st->ringing, tail);
+	udrv_bar_write32(q->bar, q->sq_db, q->sq_idx);
+	UDRV_STEP();
+	udrv_store64(&st->rung, tail);
+	st->sq_doorbells = htole64(le64toh(st->sq_doorbells) + 1);
+}
+
+/* Slots that were held back at a resume may be used: the device knows of the room again. */
+void nvme_queue_unpark(struct udrv_nvme_queue *q);
+
+/* Only after an entry was consumed: a head that was written before is never written again. */
+static inline void nvme_cq_ring(struct udrv_nvme_queue *q)
+{
+	struct nvme_queue_state *st = q->st;
+
+	udrv_bar_write32(q->bar, q->cq_db, q->cq_idx);
+	UDRV_STEP();
+	udrv_store64(&st->head_rung, udrv_load64(&st->head));
+	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);
+	if (__builtin_expect(q->parked, 0))
+		nvme_queue_unpark(q);
+}
+
+#define NVME_CQE_NONE	-1
+#define NVME_CQE_DROP	-2		/* consumed, but nobody's */
+
+/*
+ * Consume the next completion: its slot, which is DONE then (or FREE again, for a nudge: dropped), or one of
+ * the above. No doorbell.
+ */
+int nvme_cq_take(struct udrv_nvme_queue *q);
+/* nvme_cq_take() for a predecessor's queue: an entry may have been half consumed. */
+int nvme_cq_take_first(struct udrv_nvme_queue *q);
+
+/* A reserve slot with a command that does no harm is put into the ring. -EBUSY: all are in use. */
+int nvme_queue_nudge(struct udrv_nvme_queue *q);
+bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q);
+
+#endif

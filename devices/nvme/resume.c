@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Taking a running controller over (docs/nvme-resume.md).
+ *
+ * Three passes: look at everything and write nothing; take in what the device has completed, which writes to
+ * memory only; tell the device what it has not been told. The first two may refuse, the third cannot fail.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "devices/nvme/ctrl.h"
+
+static int differs(struct udrv_nvme *ctrl, const char *what, uint64_t now, uint64_t saved)
+{
+	if (now == saved)
+		return 0;
+	nvme_err(ctrl, "%s is %#" PRIx64 ", the saved state says %#" PRIx64 ": not resumed, start the controller anew",
+		 what, now, saved);
+	return -ESTALE;
+}
+
+static int check_identity(struct udrv_nvme *ctrl)
+{
+	const struct udrv_pci_id *saved = &ctrl->facts.id;
+	struct udrv_pci_id id;
+	int err;
+
+	err = udrv_device_id(ctrl->dev, &id);
+	if (err)
+		return err;
+	err = differs(ctrl, "vendor ID", id.vendor, saved->vendor);
+	if (!err)
+		err = differs(ctrl, "device ID", id.device, saved->device);
+	if (!err)
+		err = differs(ctrl, "subsystem vendor ID", id.subsystem_vendor, saved->subsystem_vendor);
+	if (!err)
+		err = differs(ctrl, "subsystem ID", id.subsystem, saved->subsystem);
+	return err;
+}
+
+static int check_registers(struct udrv_nvme *ctrl)
+{
+	const struct nvme_facts *facts = &ctrl->facts;
+	const struct udrv_bar *bar = &ctrl->bar;
+	uint32_t csts;
+	int err;
+
+	csts = udrv_bar_read32(bar, NVME_REG_CSTS);
+	if (csts == UINT32_MAX) {
+		nvme_err(ctrl, "CSTS reads all ones: the device is gone");
+		return -ENODEV;
+	}
+	err = differs(ctrl, "CAP", udrv_bar_read64(bar, NVME_REG_CAP), facts->cap);
+	if (!err)
+		err = differs(ctrl, "VS", udrv_bar_read32(bar, NVME_REG_VS), facts->vs);
+	if (!err)
+		err = differs(ctrl, "CC", udrv_bar_read32(bar, NVME_REG_CC), facts->cc);
+	if (!err)
+		err = differs(ctrl, "AQA", udrv_bar_read32(bar, NVME_REG_AQA), facts->aqa);
+	if (!err)
+		err = differs(ctrl, "ASQ", udrv_bar_read64(bar, NVME_REG_ASQ), facts->asq);
+	if (!err)
+		err = differs(ctrl, "ACQ", udrv_bar_read64(bar, NVME_REG_ACQ), facts->acq);
+	if (err)
+		return err;
+	if ((csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY || NVME_CSTS_SHST(csts)) {
+		nvme_err(ctrl, "CSTS is %#x: the controller is not ready, has failed or was shut down: not resumed, "
+			 "start it anew", csts);
+		return -EIO;
+	}
+	return 0;
+}
+
+static int check_queues(struct udrv_nvme *ctrl)
+{
+	const struct nvme_facts *facts = &ctrl->facts;
+	struct nvme_queue_state *st = nvme_admin_state(ctrl);
+	uint32_t slots = udrv_load32(&ctrl->state->slot_capacity);
+	int err;
+
+	if (facts->io_queues > udrv_load32(&ctrl->state->io_capacity)) {
+		nvme_err(ctrl, "saved state: %u I/O queues, but room for %u", facts->io_queues,
+			 udrv_load32(&ctrl->state->io_capacity));
+		return -EBADMSG;
+	}
+	err = nvme_queue_check(ctrl, st, 0, NVME_ADMIN_SLOTS);
+	if (err)
+		return err;
+	/* An admin slot has a page, which data of 4096 bytes is copied from and to. */
+	if (udrv_load32(&st->sq_entries) != NVME_ADMIN_ENTRIES || udrv_load32(&st->list_size) != 4096 ||
+	    udrv_dma_addr(ctrl->dma, udrv_load64(&st->rings_off)) != facts->asq) {
+		nvme_err(ctrl, "saved state: the admin queue is not where ASQ says");
+		return -EBADMSG;
+	}
+	for (uint32_t i = 0; i < facts->io_queues; i++) {
+		st = nvme_io_state(ctrl, i);
+		err = nvme_queue_check(ctrl, st, i + 1, slots);
+		if (err)
+			return err;
+		if (udrv_load32(&st->sq_entries) != facts->sq_entries ||
+		    udrv_load32(&st->cq_entries) != facts->cq_entries || udrv_load32(&st->depth) != facts->depth) {
+			nvme_err(ctrl, "saved state: queue %u: geometry differs from the controller's", i + 1);
+			return -EBADMSG;
+		}
+	}
+	return 0;
+}
+
+/* Pass 1: nothing is written, neither to the device nor to memory. */
+static int look(struct udrv_nvme *ctrl)
+{
+	struct nvme_facts now;
+	int err;
+
+	if (udrv_state_lifecycle(ctrl->st) != UDRV_READY)
+		return -EAGAIN;
+	err = nvme_areas_find(ctrl);
+	if (!err)
+		err = nvme_facts_read(ctrl->st, &ctrl->facts);
+	if (err) {
+		nvme_err(ctrl, "the saved state has no complete description of the controller (error %d)", err);
+		return -EBADMSG;
+	}
+	now = ctrl->facts;
+	err = nvme_regs_map(ctrl, now.io_queues);	/* overwrites CAP and VS with what is read */
+	ctrl->facts = now;
+	if (!err)
+		err = check_identity(ctrl);
+	if (!err)
+		err = check_registers(ctrl);
+	if (!err)
+		err = check_queues(ctrl);
+	return err;
+}
+
+/* Only the owner's commands are counted, not the admin queue's and the nudges. */
+static bool counts(const struct udrv_nvme_queue *q, unsigned int slot)
+{
+	return q->qid && slot < q->depth;
+}
+
+/*
+ * Pass 2: completions that are there. They also tell that a doorbell of which the predecessor left in doubt
+ * whether it was written, was.
+ */
+static void take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+{
+	struct nvme_queue_state *st = q->st;
+	uint64_t rung = udrv_load64(&st->rung), ringing = udrv_load64(&st->ringing);
+	bool first = true;
+
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		uint32_t state = udrv_load32(&q->slots[i].state);
+		uint64_t seq = le64toh(q->slots[i].seq);
+
+		if (state == NVME_SLOT_PENDING && counts(q, i) && seq < ringing)
+			report->in_flight++;
+		if (state == NVME_SLOT_DONE && counts(q, i))
+			report->redelivered++;
+	}
+	while (udrv_load64(&st->head) - udrv_load64(&st->head_rung) < q->cq_entries - 1) {
+		uint64_t before = udrv_load64(&st->head);
+		uint16_t cid = le16toh(q->cq[q->cq_idx].cid);
+		unsigned int slot = cid & NVME_CID_SLOT_MASK;
+		uint64_t seq = slot < q->nslots ? le64toh(q->slots[slot].seq) : 0;
+		uint64_t bad = le64toh(st->bad_cqes) + le64toh(st->spurious_cqes);
+		int i = first ? nvme_cq_take_first(q) : nvme_cq_take(q);
+
+		if (i == NVME_CQE_NONE || udrv_load64(&st->head) == before)
+			break;
+		first = false;
+		if (le64toh(st->bad_cqes) + le64toh(st->spurious_cqes) != bad)
+			continue;
+		if (i >= 0 && counts(q, i))
+			report->completed++;
+		if (seq >= rung && seq < ringing)
+			rung = seq + 1;
+	}
+	if (rung != udrv_load64(&st->rung))
+		udrv_store64(&st->rung, rung);
+}
+
+static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st)
+{
+	int err;
+
+	err = nvme_queue_init(ctrl, q, st);
+	if (err)
+		return err;
+	nvme_queue_rebuild(q);
+	take_completions(q, &ctrl->report);
+
+	/* An unknown doorbell needs a nudge, and an entry for it that differs from all that may have been written. */
+	if (udrv_load64(&st->ringing) != udrv_load64(&st->rung) &&
+	    udrv_load64(&st->tail) == udrv_load64(&st->ringing) &&
+	    (!nvme_queue_can_nudge(q) || udrv_load64(&st->tail) + 1 - udrv_load64(&st->rung) >= q->sq_entries)) {
+		nvme_err(ctrl, "queue %u: a doorbell is in doubt, and the %u entries kept for that are used up: "
+			 "not resumed, start the controller anew", q->qid, NVME_RESERVE);
+		return -EIO;
+	}
+	return 0;
+}
+
+/* What the device has not been told of goes into the ring (again): the ring is memory that it could write to. */
+static void refill_ring(struct udrv_nvme_queue *q)
+{
+	struct nvme_queue_state *st = q->st;
+	uint64_t ringing = udrv_load64(&st->ringing), tail = udrv_load64(&st->tail);
+
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		uint64_t seq = le64toh(q->slots[i].seq);
+
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && seq >= ringing && seq < tail)
+			q->sq[(seq - udrv_load64(&st->sq_origin)) % q->sq_entries] = q->slots[i].sqe;
+	}
+}
+
+/* At most one submission was cut short: its slot is complete, its place in the ring is the tail's. */
+static bool finish_submission(struct udrv_nvme_queue *q)
+{
+	uint64_t tail = udrv_load64(&q->st->tail);
+
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		struct nvme_slot_state *slot = &q->slots[i];
+
+		if (udrv_load32(&slot->state) == NVME_SLOT_PENDING && le64toh(slot->seq) == tail) {
+			nvme_sq_push(q, slot);
+			return counts(q, i);
+		}
+	}
+	return false;
+}
+
+/* A nudge's count is stored after the nudge. */
+static void settle_nudges(struct udrv_nvme_queue *q)
+{
+	uint64_t nudges = le64toh(q->st->nudges);
+
+	for (uint32_t i = q->depth; i < q->nslots; i++) {
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && q->slots[i].cookie[1] > nudges)
+			nudges = q->slots[i].cookie[1];
+	}
+	if (nudges != le64toh(q->st->nudges))
+		udrv_store64(&q->st->nudges, nudges);
+}
+
+/* Pass 3 */
+static void settle_queue(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+{
+	struct nvme_queue_state *st = q->st;
+	bool doubt;
+
+	refill_ring(q);
+	if (finish_submission(q))
+		report->never_submitted++;
+	settle_nudges(q);
+
+	doubt = udrv_load64(&st->ringing) != udrv_load64(&st->rung);
+	if (doubt && udrv_load64(&st->tail) == udrv_load64(&st->ringing)) {
+		nvme_queue_nudge(q);	/* checked in pass 2 */
+		report->nudges++;
+	} else if (udrv_load64(&st->tail) != udrv_load64(&st->rung)) {
+		report->rung++;
+	}
+	nvme_sq_ring(q);
+	/* A head that may have been written already waits for the next completion. */
+	q->resumed_below = udrv_load64(&st->tail);
+}
+
+static void ring_heads(struct udrv_nvme_queue *q, uint64_t head_before)
+{
+	if (udrv_load64(&q->st->head) != head_before)
+		nvme_cq_ring(q);
+}
+
+static bool event_unanswered(const struct udrv_nvme *ctrl)
+{
+	const struct nvme_slot_state *slot = nvme_queue_slots(nvme_admin_state(ctrl));
+
+	for (unsigned int i = 0; i < NVME_ADMIN_DEPTH; i++) {
+		if (udrv_load32(&slot[i].state) == NVME_SLOT_DONE && slot[i].cookie[0] == NVME_ADMIN_AER)
+			return true;
+	}
+	return false;
+}
+
+static int resume(struct udrv_nvme *ctrl)
+{
+	uint64_t heads[UDRV_NVME_MAX_QUEUES + 1];
+	int err;
+
+	err = look(ctrl);
+	if (err)
+		return err;
+	ctrl->io = calloc(ctrl->facts.io_queues, sizeof(*ctrl->io));
+	if (!ctrl->io)
+		return -ENOMEM;
+	ctrl->nio = ctrl->facts.io_queues;
+	ctrl->aer.rescan = event_unanswered(ctrl);
+
+	heads[0] = udrv_load64(&nvme_admin_state(ctrl)->head);
+	err = open_queue(ctrl, &ctrl->admin, nvme_admin_state(ctrl));
+	for (unsigned int i = 0; !err && i < ctrl->nio; i++) {
+		heads[i + 1] = udrv_load64(&nvme_io_state(ctrl, i)->head);
+		err = open_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i));
+	}
+	if (err)
+		return err;
+
+	for (unsigned int i = 0; i <= ctrl->nio; i++) {
+		struct udrv_nvme_queue *q = i ? &ctrl->io[i - 1] : &ctrl->admin;
+
+		settle_queue(q, &ctrl->report);
+		nvme_queue_rebuild(q);		/* the backlog, with what pass 2 took; parked slots */
+		ring_heads(q, heads[i]);
+	}
+	nvme_ctrl_info(ctrl);
+	udrv_store64(&ctrl->state->resumes, udrv_load64(&ctrl->state->resumes) + 1);
+	return 0;
+}
+
+int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+{
+	struct udrv_nvme *ctrl;
+	int err;
+
+	err = nvme_ctrl_new(dev, opts, &ctrl);
+	if (err)
+		return err;
+	err = resume(ctrl);
+	if (err) {
+		nvme_ctrl_free(ctrl);
+		return err;
+	}
+	/* If the predecessor stopped between two requests, there is none. */
+	err = nvme_aer_submit(ctrl);
+	if (err)
+		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d)", err);
+	nvme_info(ctrl, "resumed: %u commands in flight, %u of them completed, %u never submitted, %u to deliver again, "
+		  "%u nudges", ctrl->report.in_flight, ctrl->report.completed, ctrl->report.never_submitted,
+		  ctrl->report.redelivered, ctrl->report.nudges);
+	*ret = ctrl;
+	return 0;
+}
