@@ -11,6 +11,8 @@
 
 #include "udrv/lib/cdev.h"
 
+#define NOIOMMU_PREFIX "noiommu-"
+
 /* The driver bound to a device: the last part of its link, "" if none. */
 static void bound_driver(const char *sysfs, const char *bdf, char *driver, size_t size)
 {
@@ -30,7 +32,7 @@ static void bound_driver(const char *sysfs, const char *bdf, char *driver, size_
 		strcpy(driver, base);
 }
 
-/* Name of the entry "vfioN" in the device's vfio-dev directory. */
+/* The entry in the device's vfio-dev directory, which is also the name of the node: [noiommu-]vfioN. */
 static int vfio_name(const char *sysfs, const char *bdf, char *name, size_t size)
 {
 	char path[PATH_MAX];
@@ -43,7 +45,11 @@ static int vfio_name(const char *sysfs, const char *bdf, char *name, size_t size
 	if (!dir)
 		return -errno;
 	while ((entry = readdir(dir))) {
-		if (!strncmp(entry->d_name, "vfio", 4) && strlen(entry->d_name) < size) {
+		const char *base = entry->d_name;
+
+		if (!strncmp(base, NOIOMMU_PREFIX, strlen(NOIOMMU_PREFIX)))
+			base += strlen(NOIOMMU_PREFIX);
+		if (!strncmp(base, "vfio", 4) && strlen(entry->d_name) < size) {
 			strcpy(name, entry->d_name);
 			err = 0;
 			break;
@@ -57,7 +63,7 @@ int udrv_cdev_find(const char *sysfs, const char *dev, const char *bdf, const st
 		   struct udrv_cdev_path *ret)
 {
 	struct udrv_cdev_path cdev = { 0 };
-	char path[PATH_MAX], driver[64], name[24];
+	char path[PATH_MAX], driver[64], name[32];
 
 	if (!udrv_bdf_valid(bdf)) {
 		udrv_log(log, UDRV_LOG_ERR, "\"%.15s\" is no PCI address (like 0000:01:00.0)", bdf);
@@ -84,11 +90,9 @@ int udrv_cdev_find(const char *sysfs, const char *dev, const char *bdf, const st
 		return -ENODEV;
 	}
 
-	snprintf(cdev.node, sizeof(cdev.node), "%s/vfio/devices/noiommu-%s", dev, name);
-	cdev.noiommu = access(cdev.node, F_OK) == 0;
-	if (!cdev.noiommu)
-		snprintf(cdev.node, sizeof(cdev.node), "%s/vfio/devices/%s", dev, name);
-	if (!cdev.noiommu && access(cdev.node, F_OK) < 0) {
+	cdev.noiommu = !strncmp(name, NOIOMMU_PREFIX, strlen(NOIOMMU_PREFIX));
+	if ((size_t)snprintf(cdev.node, sizeof(cdev.node), "%s/vfio/devices/%s", dev, name) >= sizeof(cdev.node) ||
+	    access(cdev.node, F_OK) < 0) {
 		udrv_log(log, UDRV_LOG_ERR, "%s: its device node %s is missing: %m; is devtmpfs mounted?", bdf,
 			 cdev.node);
 		return -ENODEV;

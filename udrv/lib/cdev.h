@@ -8,7 +8,7 @@
 #include <udrv/log.h>
 
 struct udrv_cdev_path {
-	char node[64];
+	char node[256];
 	bool noiommu;
 };
 
