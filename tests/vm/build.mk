@@ -3,3 +3,4 @@
 $(call guest-test,plain_kexec,guest/plain_kexec.c)
 $(call guest-test,kexec_load,guest/kexec_load.c)
 $(call guest-test,forge_identity,guest/forge_identity.c)
+$(call guest-test,upstream_pieces,guest/upstream_pieces.c)
