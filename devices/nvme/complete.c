@@ -10,6 +10,8 @@
 
 #include "devices/nvme/ctrl.h"
 
+typedef uint64_t aliasing_u64 __attribute__((may_alias));
+
 static inline void advance(struct udrv_nvme_queue *q)
 {
 	if (++q->cq_idx == q->cq_entries) {
@@ -57,9 +59,10 @@ static __attribute__((noinline, cold)) int nudge_done(struct udrv_nvme_queue *q,
 
 static inline int take(struct udrv_nvme_queue *q, bool first)
 {
-	struct nvme_cqe *cqe = &q->cq[q->cq_idx];
+	const struct nvme_cqe *cqe = &q->cq[q->cq_idx];
 	struct nvme_slot_state *slot;
-	uint64_t dw23 = udrv_load64((uint64_t *)&cqe->sqhd);	/* all of it at once, before DW0 */
+	/* Dwords 2 and 3 at once, and before DW0. */
+	uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
 	uint16_t status = dw23 >> 48, cid = dw23 >> 32;
 	unsigned int i = cid & NVME_CID_SLOT_MASK;
 
@@ -73,7 +76,7 @@ static inline int take(struct udrv_nvme_queue *q, bool first)
 	if (nvme_unlikely(i >= q->depth))
 		return nudge_done(q, slot);
 
-	slot->result = *(volatile uint32_t *)&cqe->result;
+	slot->result = *(const volatile uint32_t *)&cqe->result;
 	slot->status = htole32(status >> 1);
 	UDRV_STEP();
 	udrv_store32(&slot->state, NVME_SLOT_DONE);

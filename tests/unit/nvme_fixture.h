@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A fake device with the NVMe model behind it, and a driver on top.
+ */
+#ifndef TESTS_UNIT_NVME_FIXTURE_H
+#define TESTS_UNIT_NVME_FIXTURE_H
+
+#include <udrv/nvme.h>
+#include <udrv/nvme_spec.h>
+
+#include "tests/model/nvme/nvme_model.h"
+#include "tests/unit/fake_device.h"
+
+struct nvme_fixture {
+	struct nvme_model *m;
+	struct fake_device fd;
+	struct fake_log log;
+	struct udrv_nvme *ctrl;
+	struct udrv_nvme_opts opts;
+	uint64_t buf;			/* pool offset of the test's buffer */
+	uint64_t buf_size;
+};
+
+/* The pool is cut into @nruns pieces (0: one). Fails the test if something is wrong. */
+void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts,
+		       unsigned int nruns);
+void nvme_fixture_free(struct nvme_fixture *fx);
+
+/* udrv_nvme_start() or the test fails; with the test's buffer of @buf_size bytes. */
+void nvme_fixture_start(struct nvme_fixture *fx, uint64_t buf_size);
+/* The process dies: its memory is freed here so that leaks show, nothing else is done. */
+void nvme_fixture_crash(struct nvme_fixture *fx);
+/* A successor opens state and pool and resumes. Returns what udrv_nvme_resume() does. */
+int nvme_fixture_resume(struct nvme_fixture *fx);
+
+/* Model and driver agree that nothing forbidden happened. */
+void nvme_fixture_clean(const struct nvme_fixture *fx);
+
+/* Submit one command of @n blocks at pool offset @off, or without data (@n 0). */
+int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
+		uint32_t block, uint64_t cookie);
+/* Ring, run the model and poll until one completion came; fails the test if none does. Released already. */
+struct udrv_nvme_done nvme_complete(struct nvme_fixture *fx, struct udrv_nvme_queue *q);
+
+#endif
