@@ -14,8 +14,8 @@ import artifacts
 import initramfs
 import report
 import tracelog
-from experiment import Experiment, Narrator, Plan, measure_blackout, prepare_disk
-from paravisor import BOOT_TIMEOUT, Paravisor, Setup, UpdateFailed
+from experiment import Experiment, Narrator, Plan, prepare_disk
+from paravisor import BOOT_TIMEOUT, Paravisor, Setup, UpdateFailed, bare_kexec
 from qemu import Controller, Namespace, addresses
 from witness import Witness
 
@@ -71,7 +71,7 @@ class Context:
     def blackout(self) -> float:
         """Measured once, for all tests of a run."""
         if self._blackout is None:
-            self._blackout = measure_blackout(self.setup(directory=self.out / "measure", devices="none"))
+            self._blackout = bare_kexec(self.setup(directory=self.out / "measure", devices="none")) / 1000
         return self._blackout
 
     def setup(self, **changes: Any) -> Setup:

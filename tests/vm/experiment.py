@@ -65,20 +65,6 @@ class Plan:
     after_kexec: Callable[[Paravisor, int], None] | None = None
 
 
-def measure_blackout(setup: Setup) -> float:
-    """Seconds from the old kernel's end to the next kernel's shell, when nothing is kept."""
-    with Paravisor(setup) as paravisor:
-        paravisor.wait_up()
-        up = paravisor.update()
-        events = tracelog.read(paravisor.vm.trace)
-    # The old kernel's last IOAPIC writes before that shell; the next kernel's own come more than a moment later.
-    writes = [e.time for e in events if e.name == "ioapic_mem_write" and e.time < up]
-    ends = [a for a, b in zip(writes, writes[1:]) if b - a > 0.2]
-    if not ends:
-        raise Timeout("the trace does not show when the kernel stopped")
-    return up - ends[-1]
-
-
 def prepare_disk(disk: Path) -> None:
     """An empty raw image. Anything but a regular file is refused: it would be overwritten."""
     if disk.exists() and not stat.S_ISREG(disk.stat().st_mode):

@@ -2,6 +2,7 @@
 """QEMU's trace log (log backend, `-msg timestamp=on`): one event a line, `TIME NAME TEXT`."""
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +29,7 @@ def parse(lines: Iterable[str]) -> Iterator[Event]:
             when = datetime.fromisoformat(parts[0]).timestamp()
         except ValueError:
             continue
-        yield Event(number, when, parts[1], parts[2] if len(parts) > 2 else "")
+        yield Event(number, when, sys.intern(parts[1]), parts[2] if len(parts) > 2 else "")
 
 
 def read(path: Path) -> list[Event]:
