@@ -54,11 +54,12 @@ enum udrv_msg_type {
 	UDRV_MSG_PUT_FD = 17,		/* text: name, e.g. "session"; one fd: keep it, likewise */
 	UDRV_MSG_GET_ALL = 18,		/* answers: each HANDLE, each FD, OK */
 	UDRV_MSG_DROP = 19,		/* text: name of a handle or fd to close; ERR ENOENT */
+	UDRV_MSG_READY = 20,		/* every device is dealt with: do now what was put off */
 
 	/* leases: requests to udrv-agent, by hosts */
 	UDRV_MSG_LEASE = 32,		/* text: device; answers: HANDLE, OK; ERR EBUSY: leased (text names the pid) */
 	UDRV_MSG_LEASE_WAIT = 33,	/* likewise, but answered when the holder is gone (its pidfd is readable) */
-	UDRV_MSG_ADOPTED = 34,		/* text: device; the lease holder drives the device: resumed or started */
+	UDRV_MSG_ADOPTED = 34,		/* text: JSON {"device", "start"}: the lease holder drives it, resumed or started */
 
 	/* anybody, to agent or host */
 	UDRV_MSG_STATUS = 48,		/* answer: OK with JSON */

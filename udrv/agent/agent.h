@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * udrv-agent: the one opener of /dev/liveupdate. It binds devices, makes or adopts their handles, leases them
+ * to hosts, and takes them through a kernel update. Whatever it must not lose is in udrv-init's custody, so
+ * that it may die and begin again.
+ */
+#ifndef UDRV_AGENT_AGENT_H
+#define UDRV_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <udrv/handle.h>
+
+struct json_object;
+struct udrv_msg;
+
+#define AGENT_DEVICES	16
+#define AGENT_CLIENTS	32
+
+/* The kernel-to-kernel format that this agent's kernel speaks: N of the release's "-udrvN". */
+#define AGENT_FORMAT	1
+
+/** enum agent_state - where a device is */
+enum agent_state {
+	DEV_PENDING,		/* to be opened clean, as soon as no session is in the way */
+	DEV_STARTING,		/* a host was started, or is awaited */
+	DEV_RUNNING,		/* a host drives it */
+	DEV_BACKOFF,		/* its host died; the next one is due at @due_ns */
+	DEV_FAILED,		/* given up; @error says why */
+};
+
+/**
+ * struct agent_device - a device that the agent is responsible for
+ * @h: its handle; h.fd[UDRV_FD_VFIO] is -1 while there is none
+ * @start: how its host got it to run: "resumed", "started" or "fallback" (started, after a resume was refused)
+ * @error: why it is where it is; ""
+ * @pidfd: the lease: of the process that has the device; -1: free
+ * @fallback: a resume was tried and refused, so a clean start is a fall-back
+ * @adopt: the handle came out of LUO and is not complete yet
+ */
+struct agent_device {
+	struct udrv_handle h;
+	enum agent_state state;
+	char start[16];
+	char error[192];
+	pid_t pid;
+	int pidfd;
+	unsigned int restarts;
+	uint64_t due_ns;
+	uint64_t delay_ns;
+	bool fallback;
+	bool adopt;
+};
+
+/**
+ * struct agent_client - a connection
+ * @wait_ready: it asked to be told when all devices are dealt with
+ * @wait_lease: the device whose lease it waits for, or NULL
+ * @id: the request that waits
+ */
+struct agent_client {
+	int sock;
+	bool wait_ready;
+	struct agent_device *wait_lease;
+	uint32_t id;
+};
+
+/**
+ * struct agent - all there is
+ * @custody: connection to udrv-init, -1 without one
+ * @luo: /dev/liveupdate, -1 without one
+ * @incoming: session of the previous kernel, not finished yet; -1
+ * @directory: memfd of the directory that came with it (or an empty one)
+ * @fdt: private, checked copy of the directory
+ * @cycle: kexecs since the cold boot
+ * @ready: every device is dealt with and the session is finished
+ */
+struct agent {
+	int listener;
+	int custody;
+	int luo;
+	int incoming;
+	int directory;
+	void *fdt;
+	uint64_t cycle;
+	uint64_t tsc_init;
+	bool ready;
+	struct agent_device dev[AGENT_DEVICES];
+	unsigned int ndev;
+	struct agent_client client[AGENT_CLIENTS];
+};
+
+/* main.c */
+struct agent_device *agent_find(struct agent *a, const char *name);
+struct agent_device *agent_add(struct agent *a, const char *name);
+
+/* config.c: which devices */
+
+/** agent_configure() - add every configured device that is not known yet, as DEV_PENDING */
+int agent_configure(struct agent *a);
+/** agent_driver_opts() - sizes of a new handle for @h->driver; -EINVAL: bad udrv.nvme= (message) */
+int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret);
+
+/* bind.c: PCI and sysfs */
+
+/** bind_vfio() - bind vfio-pci to a device through driver_override; -ENODEV, -errno (message) */
+int bind_vfio(const char *bdf);
+/** bind_class() - PCI class code of a device, 24 bits, or -errno */
+int bind_class(const char *bdf);
+
+/* custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing */
+int custody_connect(struct agent *a, const char *path);
+/** custody_get_all() - @handle and @fd own what they are given */
+int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
+		    void (*fd)(struct agent *a, const char *name, int fd));
+int custody_put_handle(struct agent *a, const struct udrv_handle *h);
+int custody_put_fd(struct agent *a, const char *name, int fd);
+int custody_drop(struct agent *a, const char *name);
+int custody_ready(struct agent *a);
+
+/* device.c: one device */
+void device_create(struct agent *a, struct agent_device *d);	/* DEV_PENDING → DEV_STARTING or DEV_FAILED */
+void device_start_host(struct agent *a, struct agent_device *d);
+int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id);
+void device_adopted(struct agent *a, struct agent_device *d, const char *start);
+void device_lease_over(struct agent *a, struct agent_device *d);
+void device_fail(struct agent_device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *device_state_name(enum agent_state s);
+
+/* luo.c: the ioctls, without policy; all return 0 or a descriptor, or -errno */
+int luo_open(void);
+int luo_create_session(int luo, const char *name);
+int luo_retrieve_session(int luo, const char *name);
+int luo_preserve(int session, int fd, uint64_t token);
+int luo_retrieve(int session, uint64_t token);
+int luo_finish(int session);
+
+/* directory.c: what crosses a kexec, by name */
+#define DIRECTORY_TOKEN		0
+#define DIRECTORY_SIZE		65536u
+#define SESSION_NAME		"udrv"
+
+/** struct directory_phase - a step of an update, for the report */
+struct directory_phase {
+	const char *name;
+	uint64_t start_ns, duration_ns;		/* since the update was begun */
+};
+
+/**
+ * directory_write() - make a directory memfd
+ * @to_kernel: release of the next kernel; NULL: an empty directory of a cold boot
+ * @ret_map: its DIRECTORY_SIZE bytes, for directory_stamp(); the caller unmaps them; may be NULL
+ */
+int directory_write(const struct agent *a, const char *to_kernel, const struct directory_phase *phases,
+		    unsigned int nphases, void **ret_map);
+/** directory_stamp() - record the moment of the reboot in a directory that is preserved already */
+void directory_stamp(void *map);
+/** directory_read() - check a directory; @ret is malloc()ed. -EBADMSG, -EPROTONOSUPPORT: a newer major version */
+int directory_read(int memfd, void **ret);
+uint64_t directory_cycle(const void *fdt);
+/** directory_handles() - call @fn for each handle; h->fd is all -1, @mask tells which there are */
+int directory_handles(const void *fdt, int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base, uint32_t mask),
+		      void *ctx);
+/** directory_token() - base token of device number @i */
+uint64_t directory_token(unsigned int i);
+uint64_t directory_tsc_reboot(const void *fdt);
+/** directory_report() - the last update as JSON; NULL: there was none */
+struct json_object *directory_report(const void *fdt);
+
+/* restore.c: from whatever custody and the previous kernel left to devices with hosts */
+int agent_restore(struct agent *a);
+/** agent_progress() - take every device on as far as it goes; called after each event */
+void agent_progress(struct agent *a);
+
+/* check.c: would the next kernel keep its hands off the devices? */
+
+/** check_image() - read a bzImage's release; -EINVAL: not one, or not ours (@why) */
+int check_image(int fd, char *release, size_t size, char *why, size_t why_size);
+int check_cmdline(const char *cmdline, char *why, size_t why_size);
+
+/* update.c */
+
+/** agent_update() - serve UDRV_MSG_UPDATE; returns only if the update failed or was a dry run */
+void agent_update(struct agent *a, int sock, struct udrv_msg *m);
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Which devices there are: udrv.devices=NAME@BDF[/POLICY],… on the kernel command line, else the lines
+ * "NAME@BDF[/POLICY]" of /etc/udrv/devices.conf, else every device of a class that we have a driver for.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <udrv/nvme.h>
+#include <udrv/proto.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/host/config.h"
+
+#define DEVICES_CONF	"/etc/udrv/devices.conf"
+#define CLASS_NVME	0x010802
+
+static int add_configured(struct agent *a, const char *name, const char *bdf, enum udrv_policy policy)
+{
+	struct agent_device *d = agent_find(a, name);
+
+	if (d) {
+		if (strcmp(d->h.bdf, bdf))
+			app_err("%s is %s, not the configured %s: it stays what it is", name, d->h.bdf, bdf);
+		return 0;
+	}
+	d = agent_add(a, name);
+	if (!d) {
+		app_err("%s: more than %u devices", name, AGENT_DEVICES);
+		return -ENOSPC;
+	}
+	snprintf(d->h.bdf, sizeof(d->h.bdf), "%s", bdf);
+	snprintf(d->h.driver, sizeof(d->h.driver), "nvme");
+	d->h.policy = policy;
+	return 0;
+}
+
+static int parse_device(struct agent *a, char *word)
+{
+	static const char *const policies[] = { [UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach" };
+	enum udrv_policy policy = UDRV_KEEP;
+	char *at = strchr(word, '@');
+	char *slash = strchr(word, '/');
+
+	if (slash) {
+		*slash++ = '\0';
+		while (policy <= UDRV_DETACH && strcmp(slash, policies[policy]))
+			policy++;
+	}
+	if (at)
+		*at++ = '\0';
+	if (!at || !udrv_name_valid(word) || !udrv_bdf_valid(at) || policy > UDRV_DETACH) {
+		app_err("device '%s': not NAME@dddd:bb:dd.f[/keep|reset|detach], left out", word);
+		return 0;
+	}
+	return add_configured(a, word, at, policy);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* All NVMe controllers, nvme0, nvme1 … in the order of their addresses. */
+static int scan(struct agent *a)
+{
+	char *bdf[AGENT_DEVICES];
+	unsigned int n = 0;
+	struct dirent *e;
+	DIR *dir;
+	int err = 0;
+
+	dir = opendir("/sys/bus/pci/devices");
+	if (!dir)
+		return -errno;
+	while (n < AGENT_DEVICES && (e = readdir(dir))) {
+		if (!udrv_bdf_valid(e->d_name) || bind_class(e->d_name) != CLASS_NVME)
+			continue;
+		bdf[n] = strdup(e->d_name);
+		if (bdf[n])
+			n++;
+	}
+	closedir(dir);
+	qsort(bdf, n, sizeof(bdf[0]), compare_names);
+	for (unsigned int i = 0; i < n; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "nvme%u", i);
+		if (!err)
+			err = add_configured(a, name, bdf[i], UDRV_KEEP);
+		free(bdf[i]);
+	}
+	return err;
+}
+
+int agent_configure(struct agent *a)
+{
+	char list[2048];
+	char *save = NULL;
+	int err = 0;
+
+	if (!app_param(app_cmdline(), "udrv.devices", list, sizeof(list)) &&
+	    app_read_file(DEVICES_CONF, list, sizeof(list)) < 0)
+		return scan(a);
+	if (!strcmp(list, "none"))
+		return 0;
+	for (char *w = strtok_r(list, ", \n", &save); w && !err; w = strtok_r(NULL, ", \n", &save))
+		err = parse_device(a, w);
+	return err;
+}
+
+int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret)
+{
+	struct udrv_handle_opts opts = { .size = sizeof(opts) };
+	struct udrv_nvme_opts nvme;
+	char why[96];
+	int err;
+
+	if (strcmp(h->driver, "nvme"))
+		return -EOPNOTSUPP;
+	err = config_nvme(&nvme, why, sizeof(why));
+	if (err) {
+		app_err("udrv.nvme=: %s", why);
+		return err;
+	}
+	err = udrv_nvme_requirements(&nvme, &opts.state_size, &opts.dma_size);
+	if (err)
+		return err;
+	opts.dma_size += CONFIG_CONSUMER_DMA;
+	opts.extra_size[0] = CONFIG_CONSUMER_MEMFD;
+	*ret = opts;
+	return 0;
+}

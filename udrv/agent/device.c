@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One device: its handle, its lease, its host. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <poll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <udrv/proto.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+#include "udrv/host/host_exit.h"
+
+#define DELAY_MIN_NS		50000000ull
+#define DELAY_MAX_NS		5000000000ull
+#define RESTARTS_MAX		20u
+
+const char *device_state_name(enum agent_state s)
+{
+	static const char *const names[] = { [DEV_PENDING] = "pending", [DEV_STARTING] = "starting",
+					     [DEV_RUNNING] = "running", [DEV_BACKOFF] = "backoff",
+					     [DEV_FAILED] = "failed" };
+
+	return names[s];
+}
+
+void device_fail(struct agent_device *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(d->error, sizeof(d->error), fmt, ap);
+	va_end(ap);
+	d->state = DEV_FAILED;
+	app_err("%s (%s): %s: the device is given up", d->h.name, d->h.bdf, d->error);
+}
+
+void device_create(struct agent *a, struct agent_device *d)
+{
+	struct udrv_handle_opts opts;
+	int err;
+
+	err = bind_vfio(d->h.bdf);
+	if (!err)
+		err = agent_driver_opts(&d->h, &opts);
+	if (!err)
+		err = udrv_handle_create(&d->h, &opts, app_log(NULL));
+	if (err) {
+		device_fail(d, "cannot open it: %s", app_errname(err));
+		return;
+	}
+	custody_put_handle(a, &d->h);
+	device_start_host(a, d);
+}
+
+void device_start_host(struct agent *a, struct agent_device *d)
+{
+	char *const argv[] = { "udrv-host", d->h.name, NULL };
+	char *const envp[] = { "PATH=/bin:/sbin", NULL };
+	char lease[48];
+	sigset_t none;
+
+	d->pid = fork();
+	if (!d->pid) {
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execve("/proc/self/exe", argv, envp);
+		app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno), app_errname(errno));
+		_exit(APP_FAILED);
+	}
+	if (d->pid < 0) {
+		device_fail(d, "cannot fork for its host: %s", app_errname(errno));
+		return;
+	}
+	d->state = DEV_STARTING;
+	/* The lease is the new process's from here on: nobody may come in between. */
+	d->pidfd = pidfd_open(d->pid, 0);
+	if (d->pidfd < 0) {
+		device_fail(d, "pidfd_open: %s", app_errname(errno));
+		return;
+	}
+	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	custody_put_fd(a, lease, d->pidfd);
+}
+
+static bool lease_held(const struct agent_device *d)
+{
+	struct pollfd p = { .fd = d->pidfd, .events = POLLIN };
+
+	return d->pidfd >= 0 && poll(&p, 1, 0) == 0;
+}
+
+static int send_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
+{
+	static struct udrv_msg m;
+	struct json_object *o;
+	int err;
+
+	udrv_msg_init(&m, UDRV_MSG_HANDLE, id);
+	err = udrv_msg_set_handle(&m, &d->h);
+	if (!err)
+		err = udrv_msg_send(sock, &m);
+	if (err)
+		return err;
+	o = json_object_new_object();
+	json_set_u64(o, "cycle", a->cycle);
+	json_set_u64(o, "tsc_init", a->tsc_init);
+	json_set_u64(o, "tsc_reboot", a->fdt ? directory_tsc_reboot(a->fdt) : 0);
+	err = udrv_msg_reply_ok(sock, id, json_text(o));
+	json_object_put(o);
+	return err;
+}
+
+int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
+{
+	struct udrv_peer peer;
+	char lease[48];
+	int err;
+
+	if (d->h.fd[UDRV_FD_VFIO] < 0 || d->adopt)
+		return udrv_msg_reply_error(sock, id, ENODEV, "%s is not open (%s)", d->h.name,
+					    device_state_name(d->state));
+	err = udrv_proto_peer(sock, &peer);
+	if (err || peer.pidfd < 0)
+		return udrv_msg_reply_error(sock, id, err ? err : ESRCH, "who are you?");
+	if (peer.pid == d->pid && lease_held(d)) {
+		close(peer.pidfd);
+		return send_lease(a, d, sock, id);
+	}
+	if (lease_held(d)) {
+		close(peer.pidfd);
+		return udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d", d->h.name, d->pid);
+	}
+	if (d->pidfd >= 0)
+		close(d->pidfd);
+	d->pid = peer.pid;
+	d->pidfd = peer.pidfd;
+	d->state = DEV_STARTING;
+	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	custody_put_fd(a, lease, d->pidfd);
+	return send_lease(a, d, sock, id);
+}
+
+void device_adopted(struct agent *a, struct agent_device *d, const char *start)
+{
+	(void)a;
+	if (d->state == DEV_STARTING)
+		d->state = DEV_RUNNING;
+	if (!strcmp(start, "started") && d->fallback)
+		start = "fallback";
+	snprintf(d->start, sizeof(d->start), "%s", start);
+	if (strcmp(start, "fallback"))
+		d->error[0] = '\0';
+}
+
+/* The handle is of no use to its host: quiesce by closing, and begin again with a new one. */
+static void start_over(struct agent *a, struct agent_device *d)
+{
+	app_warn("%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean",
+		 d->h.name, d->h.bdf);
+	custody_drop(a, d->h.name);
+	udrv_handle_close(&d->h);
+	d->fallback = true;
+	d->state = DEV_PENDING;
+}
+
+void device_lease_over(struct agent *a, struct agent_device *d)
+{
+	uint64_t now = app_now_ns();
+	siginfo_t si = { 0 };
+	char lease[48];
+	int status = -1;
+
+	/* Only a child's status can be had; a host that outlived an earlier agent is init's child. */
+	if (!waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED) && si.si_code == CLD_EXITED)
+		status = si.si_status;
+	close(d->pidfd);
+	d->pidfd = -1;
+	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	custody_drop(a, lease);
+	if (status == HOST_EXIT_HANDLE && d->restarts < RESTARTS_MAX) {
+		d->restarts++;
+		start_over(a, d);
+		return;
+	}
+	if (d->state == DEV_RUNNING)
+		d->delay_ns = 0;
+	d->restarts++;
+	app_err("%s (%s): its host (pid %d) ended with %s %d: the device goes on, a successor takes it over", d->h.name,
+		d->h.bdf, d->pid, si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
+	if (d->restarts > RESTARTS_MAX) {
+		custody_drop(a, d->h.name);
+		udrv_handle_close(&d->h);
+		device_fail(d, "its host ended %u times", d->restarts);
+		return;
+	}
+	snprintf(d->error, sizeof(d->error), "host ended %u time(s)", d->restarts);
+	d->state = DEV_BACKOFF;
+	d->due_ns = now + d->delay_ns;
+	d->delay_ns = d->delay_ns ? d->delay_ns * 2 : DELAY_MIN_NS;
+	if (d->delay_ns > DELAY_MAX_NS)
+		d->delay_ns = DELAY_MAX_NS;
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv-agent: connections, leases that end, and children. */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <udrv/proto.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+
+struct agent_device *agent_find(struct agent *a, const char *name)
+{
+	for (unsigned int i = 0; name && i < a->ndev; i++)
+		if (!strcmp(a->dev[i].h.name, name))
+			return &a->dev[i];
+	return NULL;
+}
+
+struct agent_device *agent_add(struct agent *a, const char *name)
+{
+	struct agent_device *d;
+
+	if (a->ndev == AGENT_DEVICES || strlen(name) >= sizeof(d->h.name))
+		return NULL;
+	d = &a->dev[a->ndev++];
+	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .pidfd = -1, .pid = -1 };
+	strcpy(d->h.name, name);
+	return d;
+}
+
+static struct json_object *device_json(const struct agent_device *d)
+{
+	static const char *const policies[] = { [UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach" };
+	struct json_object *o = json_object_new_object();
+
+	json_set_str(o, "name", d->h.name);
+	json_set_str(o, "bdf", d->h.bdf);
+	json_set_str(o, "driver", d->h.driver);
+	json_set_str(o, "policy", policies[d->h.policy]);
+	json_set_bool(o, "noiommu", d->h.noiommu);
+	json_set_str(o, "state", device_state_name(d->state));
+	if (d->start[0])
+		json_set_str(o, "start", d->start);
+	if (d->error[0])
+		json_set_str(o, "error", d->error);
+	if (d->pidfd >= 0)
+		json_set_u64(o, "pid", (uint64_t)d->pid);
+	json_set_u64(o, "restarts", d->restarts);
+	return o;
+}
+
+static struct json_object *status_json(const struct agent *a)
+{
+	struct json_object *o = json_object_new_object(), *devices = json_object_new_array();
+	struct utsname un;
+
+	uname(&un);
+	json_set_str(o, "kernel_release", un.release);
+	json_set_u64(o, "cycle", a->cycle);
+	json_set_bool(o, "ready", a->ready);
+	json_set_str(o, "session", a->incoming >= 0 ? "incoming" : "none");
+	json_set_bool(o, "liveupdate", a->luo >= 0);
+	json_set_u64(o, "tsc_init", a->tsc_init);
+	for (unsigned int i = 0; i < a->ndev; i++)
+		json_object_array_add(devices, device_json(&a->dev[i]));
+	json_set(o, "devices", devices);
+	return o;
+}
+
+static int reply_json(int sock, uint32_t id, struct json_object *o)
+{
+	int err = udrv_msg_reply_ok(sock, id, json_text(o));
+
+	json_object_put(o);
+	return err;
+}
+
+static int serve_command(struct agent *a, struct agent_client *c, struct udrv_msg *m)
+{
+	const char *text = udrv_msg_text(m);
+	struct json_object *req = text ? json_tokener_parse(text) : NULL;
+	const char *command = json_get_str(req, "command", "");
+	struct json_object *report;
+	int err = 0;
+
+	if (!strcmp(command, "wait")) {
+		c->wait_ready = true;
+		c->id = m->id;
+	} else if (!strcmp(command, "report")) {
+		report = directory_report(a->fdt);
+		err = report ? reply_json(c->sock, m->id, report) :
+			       udrv_msg_reply_error(c->sock, m->id, ENOENT, "there was no update since the cold boot");
+	} else {
+		err = udrv_msg_reply_error(c->sock, m->id, EOPNOTSUPP, "the agent knows no command '%s'", command);
+	}
+	json_object_put(req);
+	return err;
+}
+
+static int serve_adopted(struct agent *a, struct agent_client *c, struct udrv_msg *m)
+{
+	const char *text = udrv_msg_text(m);
+	struct json_object *o = text ? json_tokener_parse(text) : NULL;
+	struct agent_device *d = agent_find(a, json_get_str(o, "device", ""));
+	const char *start = json_get_str(o, "start", "");
+	struct udrv_peer peer;
+	int err;
+
+	err = udrv_proto_peer(c->sock, &peer);
+	if (!err && peer.pidfd >= 0)
+		close(peer.pidfd);
+	if (err || !d || peer.pid != d->pid) {
+		err = udrv_msg_reply_error(c->sock, m->id, EPERM, "the lease is not yours");
+	} else {
+		device_adopted(a, d, start);
+		err = udrv_msg_reply_ok(c->sock, m->id, NULL);
+	}
+	json_object_put(o);
+	return err;
+}
+
+static int serve_lease(struct agent *a, struct agent_client *c, struct udrv_msg *m)
+{
+	struct agent_device *d = agent_find(a, udrv_msg_text(m));
+	int err;
+
+	if (!d)
+		return udrv_msg_reply_error(c->sock, m->id, ENOENT, "no such device");
+	if (m->type == UDRV_MSG_LEASE_WAIT && d->pidfd >= 0 && d->state == DEV_RUNNING) {
+		c->wait_lease = d;
+		c->id = m->id;
+		return 0;
+	}
+	err = device_lease(a, d, c->sock, m->id);
+	return err;
+}
+
+static int serve_one(struct agent *a, struct agent_client *c)
+{
+	static struct udrv_msg m;
+	int err;
+
+	err = udrv_msg_recv(c->sock, &m);
+	if (err)
+		return err == -EAGAIN ? 0 : err;
+	switch (m.type) {
+	case UDRV_MSG_LEASE:
+	case UDRV_MSG_LEASE_WAIT:
+		err = serve_lease(a, c, &m);
+		break;
+	case UDRV_MSG_ADOPTED:
+		err = serve_adopted(a, c, &m);
+		break;
+	case UDRV_MSG_STATUS:
+		err = reply_json(c->sock, m.id, status_json(a));
+		break;
+	case UDRV_MSG_COMMAND:
+		err = serve_command(a, c, &m);
+		break;
+	case UDRV_MSG_UPDATE:
+		agent_update(a, c->sock, &m);
+		break;
+	default:
+		err = udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP, "the agent knows no message %u", m.type);
+	}
+	udrv_msg_drop_fds(&m);
+	return err;
+}
+
+static void accept_client(struct agent *a)
+{
+	int sock = udrv_proto_accept(a->listener, false);
+
+	if (sock < 0)
+		return;
+	for (unsigned int i = 0; i < AGENT_CLIENTS; i++) {
+		if (a->client[i].sock >= 0)
+			continue;
+		a->client[i] = (struct agent_client){ .sock = sock };
+		return;
+	}
+	close(sock);
+}
+
+static void drop_client(struct agent_client *c)
+{
+	close(c->sock);
+	*c = (struct agent_client){ .sock = -1 };
+}
+
+/* Connections that asked to be told. */
+static void answer_waiting(struct agent *a)
+{
+	for (unsigned int i = 0; i < AGENT_CLIENTS; i++) {
+		struct agent_client *c = &a->client[i];
+
+		if (c->sock >= 0 && c->wait_ready && a->ready) {
+			c->wait_ready = false;
+			reply_json(c->sock, c->id, status_json(a));
+		}
+		if (c->sock >= 0 && c->wait_lease && c->wait_lease->pidfd < 0) {
+			struct agent_device *d = c->wait_lease;
+
+			c->wait_lease = NULL;
+			device_lease(a, d, c->sock, c->id);
+		}
+	}
+}
+
+static int next_timeout_ms(const struct agent *a)
+{
+	uint64_t now = app_now_ns(), next = UINT64_MAX;
+
+	for (unsigned int i = 0; i < a->ndev; i++)
+		if (a->dev[i].state == DEV_BACKOFF && a->dev[i].due_ns < next)
+			next = a->dev[i].due_ns;
+	if (next == UINT64_MAX)
+		return -1;
+	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
+}
+
+static void serve(struct agent *a)
+{
+	struct pollfd p[1 + AGENT_CLIENTS + AGENT_DEVICES];
+
+	for (;;) {
+		struct pollfd *clients = p + 1, *leases = p + 1 + AGENT_CLIENTS;
+		unsigned int ndev = a->ndev;
+
+		answer_waiting(a);
+		agent_progress(a);
+		answer_waiting(a);
+		p[0] = (struct pollfd){ .fd = a->listener, .events = POLLIN };
+		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
+			clients[i] = (struct pollfd){ .fd = a->client[i].sock, .events = POLLIN };
+		for (unsigned int i = 0; i < ndev; i++)
+			leases[i] = (struct pollfd){ .fd = a->dev[i].pidfd, .events = POLLIN };
+		if (poll(p, 1 + AGENT_CLIENTS + ndev, next_timeout_ms(a)) < 0)
+			continue;
+		for (unsigned int i = 0; i < ndev; i++)
+			if (leases[i].revents && a->dev[i].pidfd == leases[i].fd)
+				device_lease_over(a, &a->dev[i]);
+		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
+			if (clients[i].revents && serve_one(a, &a->client[i]))
+				drop_client(&a->client[i]);
+		if (p[0].revents)
+			accept_client(a);
+	}
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: udrv-agent [--custody SOCKET] [--tsc-init N]\n");
+	return APP_USAGE;
+}
+
+int udrv_agent_main(int argc, char **argv)
+{
+	static const struct option options[] = { { "custody", required_argument, NULL, 'c' },
+						 { "tsc-init", required_argument, NULL, 't' },
+						 {} };
+	static struct agent a = { .listener = -1, .custody = -1, .luo = -1, .incoming = -1, .directory = -1 };
+	const char *custody = NULL;
+	int opt, err;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'c')
+			custody = optarg;
+		else if (opt == 't')
+			a.tsc_init = strtoull(optarg, NULL, 0);
+		else
+			return usage();
+	}
+	if (optind != argc)
+		return usage();
+	app_log("udrv-agent");
+	signal(SIGPIPE, SIG_IGN);
+	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
+		a.client[i].sock = -1;
+	mkdir("/run/udrv", 0700);
+	a.listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
+	if (a.listener < 0) {
+		app_err("cannot listen at %s: %s", UDRV_AGENT_SOCKET, app_errname(a.listener));
+		return APP_FAILED;
+	}
+	if (custody) {
+		err = custody_connect(&a, custody);
+		if (err) {
+			app_err("cannot reach udrv-init at %s: %s", custody, app_errname(err));
+			return APP_FAILED;
+		}
+	}
+	if (agent_restore(&a))
+		return APP_FAILED;
+	serve(&a);
+	return APP_FAILED;
+}

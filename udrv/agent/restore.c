@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Beginning: after a cold boot, after a kexec (a session with a directory), or after a crash of an earlier
+ * agent (custody holds everything). One path serves all three: take what there is, complete it, lease it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <udrv/state.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+
+static void kept_handle(struct agent *a, struct udrv_handle *h)
+{
+	struct agent_device *d = agent_find(a, h->name);
+
+	if (!d)
+		d = agent_add(a, h->name);
+	if (!d) {
+		udrv_handle_close(h);
+		return;
+	}
+	d->h = *h;
+	d->adopt = h->fd[UDRV_FD_IOMMU] < 0;
+	d->state = DEV_BACKOFF;
+}
+
+static pid_t pidfd_pid(int pidfd)
+{
+	char path[48], text[512];
+	const char *line;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	if (app_read_file(path, text, sizeof(text)) < 0)
+		return -1;
+	line = strstr(text, "\nPid:");
+	return line ? atoi(line + 5) : -1;
+}
+
+/* Handles come first, so a lease finds its device. */
+static void kept_fd(struct agent *a, const char *name, int fd)
+{
+	struct agent_device *d;
+
+	if (!strcmp(name, "incoming")) {
+		a->incoming = fd;
+		return;
+	}
+	if (!strcmp(name, "directory")) {
+		a->directory = fd;
+		return;
+	}
+	d = strncmp(name, "lease-", 6) ? NULL : agent_find(a, name + 6);
+	if (d) {
+		d->pidfd = fd;
+		d->pid = pidfd_pid(fd);
+		d->state = DEV_RUNNING;
+		snprintf(d->start, sizeof(d->start), "resumed");
+		return;
+	}
+	/* "outgoing": an update that its agent did not live to see; closing the session undoes it. */
+	close(fd);
+	custody_drop(a, name);
+}
+
+/* First start in this kernel: is there a session of the previous one? */
+static int open_session(struct agent *a)
+{
+	int err;
+
+	a->luo = luo_open();
+	if (a->luo < 0) {
+		app_warn("/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
+			 app_errname(a->luo));
+		return 0;
+	}
+	if (a->directory >= 0)
+		return 0;
+	a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
+	if (a->incoming == -ENOENT) {
+		app_info("no session '" SESSION_NAME "' from a previous kernel: every device is reset and started clean");
+		return 0;
+	}
+	if (a->incoming < 0) {
+		err = a->incoming;
+		app_err("cannot retrieve the session '" SESSION_NAME "': %s: every device is started clean",
+			app_errname(err));
+		return 0;
+	}
+	custody_put_fd(a, "incoming", a->incoming);
+	a->directory = luo_retrieve(a->incoming, DIRECTORY_TOKEN);
+	if (a->directory < 0)
+		app_err("cannot retrieve the directory: %s: devices are left to the kernel to quiesce, and started clean",
+			app_errname(a->directory));
+	return 0;
+}
+
+/* One entry of the directory: retrieve what custody does not have yet. */
+static int retrieve_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
+{
+	struct agent *a = ctx;
+	struct agent_device *d = agent_find(a, entry->name);
+
+	if (d && d->h.fd[UDRV_FD_VFIO] >= 0)
+		return 0;
+	if (!d)
+		d = agent_add(a, entry->name);
+	if (!d)
+		return -ENOSPC;
+	d->h = *entry;
+	/* Memory first: the device may write to it from the moment on at which the kernel lets go of it. */
+	for (int i = UDRV_HANDLE_FDS - 1; i >= 0; i--) {
+		if (!(mask & 1u << i))
+			continue;
+		d->h.fd[i] = luo_retrieve(a->incoming, base + (uint64_t)i);
+		if (d->h.fd[i] < 0) {
+			app_err("%s (%s): cannot retrieve its descriptor %d: %s: it is started clean", entry->name,
+				entry->bdf, i, app_errname(d->h.fd[i]));
+			d->h.fd[i] = -1;
+			udrv_handle_close(&d->h);
+			d->fallback = true;
+			return 0;
+		}
+	}
+	d->adopt = true;
+	custody_put_handle(a, &d->h);
+	return 0;
+}
+
+static void set_updating(const struct udrv_handle *h, bool on)
+{
+	struct udrv_state *st;
+	int err;
+
+	err = udrv_state_open(h->fd[UDRV_FD_STATE], 0, app_log(NULL), &st);
+	if (err)
+		return;
+	udrv_state_set_updating(st, on);
+	udrv_state_close(st);
+}
+
+static void adopt(struct agent *a, struct agent_device *d)
+{
+	int err;
+
+	d->adopt = false;
+	err = udrv_handle_adopt(&d->h, app_log(NULL));
+	if (err) {
+		app_err("%s (%s): cannot be adopted: %s: it is quiesced and started clean", d->h.name, d->h.bdf,
+			app_errname(err));
+		snprintf(d->error, sizeof(d->error), "adoption refused: %s", app_errname(err));
+		custody_drop(a, d->h.name);
+		udrv_handle_close(&d->h);
+		d->fallback = true;
+		d->state = DEV_PENDING;
+		return;
+	}
+	set_updating(&d->h, false);
+	custody_put_handle(a, &d->h);
+	device_start_host(a, d);
+}
+
+static int read_directory(struct agent *a)
+{
+	int err;
+
+	if (a->directory >= 0) {
+		err = directory_read(a->directory, &a->fdt);
+		if (!err)
+			a->cycle = directory_cycle(a->fdt);
+		return err;
+	}
+	/* So that a later agent of this kernel knows that it is not the first. */
+	a->directory = directory_write(a, NULL, NULL, 0, NULL);
+	return a->directory < 0 ? a->directory : 0;
+}
+
+int agent_restore(struct agent *a)
+{
+	int err;
+
+	err = custody_get_all(a, kept_handle, kept_fd);
+	if (err) {
+		app_err("udrv-init's custody: %s", app_errname(err));
+		return err;
+	}
+	open_session(a);
+	err = read_directory(a);
+	if (err)
+		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean", app_errname(err));
+	if (a->directory >= 0)
+		custody_put_fd(a, "directory", a->directory);
+	if (!err && a->incoming >= 0)
+		directory_handles(a->fdt, retrieve_handle, a);
+	for (unsigned int i = 0; i < a->ndev; i++) {
+		struct agent_device *d = &a->dev[i];
+
+		if (d->adopt)
+			adopt(a, d);
+		else if (d->h.fd[UDRV_FD_STATE] >= 0)
+			set_updating(&d->h, false);
+	}
+	return agent_configure(a);
+}
+
+static void finish_session(struct agent *a)
+{
+	int err;
+
+	err = luo_finish(a->incoming);
+	if (err)
+		app_err("the previous kernel's session cannot be finished: %s: no further update is possible before "
+			"a cold boot", app_errname(err));
+	custody_drop(a, "incoming");
+	close(a->incoming);
+	a->incoming = -1;
+}
+
+static bool settled(const struct agent *a)
+{
+	for (unsigned int i = 0; i < a->ndev; i++)
+		if (a->dev[i].state != DEV_RUNNING && a->dev[i].state != DEV_FAILED)
+			return false;
+	return true;
+}
+
+static void report_ready(struct agent *a)
+{
+	unsigned int resumed = 0, started = 0, failed = 0;
+
+	for (unsigned int i = 0; i < a->ndev; i++) {
+		if (a->dev[i].state == DEV_FAILED)
+			failed++;
+		else if (!strcmp(a->dev[i].start, "resumed"))
+			resumed++;
+		else
+			started++;
+	}
+	app_info("ready: %u device(s): %u resumed, %u started, %u failed; kexecs since the cold boot: %llu", a->ndev,
+		 resumed, started, failed, (unsigned long long)a->cycle);
+}
+
+void agent_progress(struct agent *a)
+{
+	uint64_t now = app_now_ns();
+	bool open = false;
+
+	for (unsigned int i = 0; i < a->ndev; i++) {
+		struct agent_device *d = &a->dev[i];
+
+		if (d->state == DEV_BACKOFF && d->pidfd < 0 && now >= d->due_ns)
+			device_start_host(a, d);
+		open |= d->state == DEV_STARTING || d->state == DEV_BACKOFF;
+	}
+	/* A device that is started clean has to wait: until the session is finished the kernel guards it. */
+	if (!open && a->incoming >= 0)
+		finish_session(a);
+	if (a->incoming < 0)
+		for (unsigned int i = 0; i < a->ndev; i++)
+			if (a->dev[i].state == DEV_PENDING)
+				device_create(a, &a->dev[i]);
+	if (a->ready || !settled(a))
+		return;
+	a->ready = true;
+	report_ready(a);
+	custody_ready(a);
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Small helpers that all programs use. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "udrv/common/app.h"
+
+struct app_log_state {
+	char prefix[48];
+	bool kmsg;
+};
+
+static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
+{
+	static const char severity[] = { [UDRV_LOG_ERR] = '3', [UDRV_LOG_WARN] = '4', [UDRV_LOG_INFO] = '6',
+					 [UDRV_LOG_DEBUG] = '7' };
+	const struct app_log_state *s = ctx;
+
+	/* One write: a record of the kernel's log, or a line that no other process's line can cut. */
+	if (s->kmsg)
+		dprintf(STDERR_FILENO, "<%c>%s: %s\n", severity[level], s->prefix, msg);
+	else
+		dprintf(STDERR_FILENO, "%s: %s\n", s->prefix, msg);
+}
+
+const struct udrv_log *app_log(const char *prefix)
+{
+	static struct app_log_state state;
+	static struct udrv_log log = { .fn = app_log_write, .ctx = &state, .level = UDRV_LOG_INFO };
+	struct stat st;
+
+	if (prefix) {
+		snprintf(state.prefix, sizeof(state.prefix), "%s", prefix);
+		state.kmsg = !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) &&
+			     st.st_rdev == makedev(1, 11);
+	}
+	return &log;
+}
+
+const char *app_errname(int err)
+{
+	const char *name = strerrorname_np(abs(err));
+
+	return name ? name : "unknown errno";
+}
+
+int app_read_file(const char *path, char *buf, size_t size)
+{
+	size_t len = 0;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (len < size) {
+		ssize_t n = read(fd, buf + len, size - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int err = -errno;
+
+			close(fd);
+			return err;
+		}
+		if (!n)
+			break;
+		len += (size_t)n;
+	}
+	close(fd);
+	if (len == size)
+		return -E2BIG;
+	if (len && buf[len - 1] == '\n')
+		len--;
+	buf[len] = '\0';
+	return (int)len;
+}
+
+int app_write_file(const char *path, const char *text)
+{
+	int err = 0;
+	int fd;
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+const char *app_cmdline(void)
+{
+	static char cmdline[4096];
+
+	if (!cmdline[0] && app_read_file("/proc/cmdline", cmdline, sizeof(cmdline)) < 0)
+		cmdline[0] = '\0';
+	return cmdline;
+}
+
+bool app_param(const char *cmdline, const char *key, char *val, size_t size)
+{
+	size_t keylen = strlen(key);
+	bool found = false;
+
+	while (*cmdline) {
+		const char *word = cmdline;
+		bool quoted = false;
+		size_t len, n = 0;
+
+		for (; *cmdline && (quoted || !isspace((unsigned char)*cmdline)); cmdline++)
+			if (*cmdline == '"')
+				quoted = !quoted;
+		len = (size_t)(cmdline - word);
+		while (isspace((unsigned char)*cmdline))
+			cmdline++;
+		if (len < keylen || strncmp(word, key, keylen) || (len > keylen && word[keylen] != '='))
+			continue;
+		found = true;
+		for (size_t i = keylen + 1; i < len; i++) {
+			if (word[i] == '"')
+				continue;
+			if (n + 1 >= size) {
+				found = false;
+				break;
+			}
+			val[n++] = word[i];
+		}
+		val[n] = '\0';
+	}
+	return found;
+}
+
+static int app_option(const char *word, const struct app_option *opts, unsigned int n, char *why, size_t why_size)
+{
+	const char *eq = strchrnul(word, '=');
+	uint64_t v = 1;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (strlen(opts[i].name) != (size_t)(eq - word) ||
+		    strncmp(opts[i].name, word, (size_t)(eq - word)))
+			continue;
+		if (*eq) {
+			char *end;
+
+			errno = 0;
+			v = strtoull(eq + 1, &end, 0);
+			if (errno || *end || end == eq + 1 || eq[1] == '-') {
+				snprintf(why, why_size, "'%s': not a number", word);
+				return -EINVAL;
+			}
+		}
+		if (v < opts[i].min || v > opts[i].max) {
+			snprintf(why, why_size, "'%s': not within %llu..%llu", word,
+				 (unsigned long long)opts[i].min, (unsigned long long)opts[i].max);
+			return -EINVAL;
+		}
+		*opts[i].value = v;
+		return 0;
+	}
+	snprintf(why, why_size, "'%.*s': no such option", (int)(eq - word), word);
+	return -EINVAL;
+}
+
+int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why, size_t why_size)
+{
+	char *copy, *save = NULL;
+	int err = 0;
+
+	copy = strdup(list);
+	if (!copy)
+		return -ENOMEM;
+	for (char *w = strtok_r(copy, ",", &save); w && !err; w = strtok_r(NULL, ",", &save))
+		err = app_option(w, opts, n, why, why_size);
+	free(copy);
+	return err;
+}
+
+static uint64_t app_clock_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t app_now_ns(void)
+{
+	return app_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* A (time, counter) pair of one moment: the closest of some, as the process may be preempted in between. */
+static void app_tsc_sample(uint64_t *ns, uint64_t *tsc)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		uint64_t a = app_tsc();
+		uint64_t t = app_clock_ns(CLOCK_MONOTONIC_RAW);
+		uint64_t b = app_tsc();
+
+		if (b - a < best) {
+			best = b - a;
+			*ns = t;
+			*tsc = a + (b - a) / 2;
+		}
+	}
+}
+
+uint64_t app_tsc_khz(void)
+{
+	const struct timespec wait = { .tv_nsec = 20000000 };
+	uint64_t ns0, tsc0, ns1, tsc1;
+
+	app_tsc_sample(&ns0, &tsc0);
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
+	app_tsc_sample(&ns1, &tsc1);
+	return ns1 > ns0 ? (uint64_t)((unsigned __int128)(tsc1 - tsc0) * 1000000u / (ns1 - ns0)) : 0;
+}

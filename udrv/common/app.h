@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What udrv-init, udrv-agent, udrv-host and udrvctl share. They are one executable with several names: one
+ * file to unpack and to page in while the machine is between two kernels.
+ */
+#ifndef UDRV_COMMON_APP_H
+#define UDRV_COMMON_APP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <udrv/log.h>
+
+int udrv_init_main(int argc, char **argv);
+int udrv_agent_main(int argc, char **argv);
+int udrv_host_main(int argc, char **argv);
+int udrvctl_main(int argc, char **argv);
+
+/* Exit codes of all programs. */
+#define APP_OK		0
+#define APP_FAILED	1
+#define APP_USAGE	2
+
+/**
+ * app_log() - the program's log
+ * @prefix: what each line begins with; set by the first call, later calls may pass NULL
+ *
+ * Goes to stderr; when that is /dev/kmsg, each line carries its severity.
+ */
+const struct udrv_log *app_log(const char *prefix);
+
+#define app_err(...)	udrv_log(app_log(NULL), UDRV_LOG_ERR, __VA_ARGS__)
+#define app_warn(...)	udrv_log(app_log(NULL), UDRV_LOG_WARN, __VA_ARGS__)
+#define app_info(...)	udrv_log(app_log(NULL), UDRV_LOG_INFO, __VA_ARGS__)
+
+/** app_errname() - "ENODEV" for 19 or -19; never NULL */
+const char *app_errname(int err);
+
+/**
+ * app_read_file() - read a small file (sysfs, procfs) as a string, without a trailing newline
+ *
+ * Return: its length; -E2BIG: it does not fit in @size with the NUL; -errno.
+ */
+int app_read_file(const char *path, char *buf, size_t size);
+/** app_write_file() - one write() of a string; 0 or -errno */
+int app_write_file(const char *path, const char *text);
+
+/** app_cmdline() - the kernel command line, read once */
+const char *app_cmdline(void);
+
+/**
+ * app_param() - value of parameter @key in a kernel command line
+ * @cmdline: words separated by blanks; "quoted values" may contain blanks
+ * @val: the last occurrence's value; "" for a bare word
+ *
+ * Return: found? A value that does not fit counts as not found.
+ */
+bool app_param(const char *cmdline, const char *key, char *val, size_t size);
+
+/**
+ * struct app_option - a number in a list like "queues=4,depth=64,poll"
+ * @name: its name; a bare word means 1
+ * @value: where it goes
+ * @min, @max: accepted range
+ */
+struct app_option {
+	const char *name;
+	uint64_t *value;
+	uint64_t min, max;
+};
+
+/**
+ * app_options() - parse such a list
+ * @why: on failure, what is wrong with which word
+ *
+ * Return: 0; -EINVAL: unknown name, not a number, out of range. Values before it have been stored.
+ */
+int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why, size_t why_size);
+
+/** app_now_ns() - CLOCK_MONOTONIC in nanoseconds */
+uint64_t app_now_ns(void);
+
+/**
+ * app_tsc() - a cycle counter that runs on through a kexec, unlike every clock of a kernel
+ */
+static inline uint64_t app_tsc(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t v;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(v));
+	return v;
+#else
+#error "no cycle counter that survives kexec is known for this architecture"
+#endif
+}
+
+/** app_tsc_khz() - its rate, measured against CLOCK_MONOTONIC_RAW for about 20 ms */
+uint64_t app_tsc_khz(void);
+
+#endif

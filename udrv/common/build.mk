@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# All programs of the guest are one executable under several names (hard links): see app.h.
+
+$(call guest-program,udrv,main.c app.c json.c client.c \
+	../init/main.c ../init/custody.c ../init/late.c \
+	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
+	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c \
+	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c \
+	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_report.c ../host/verify_resume.c \
+	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/status.c ../cli/update.c ../cli/verify.c)
+
+UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)
+GUEST_PROGRAMS := $(filter-out $(BUILD)/bin/udrv,$(GUEST_PROGRAMS)) $(UDRV_NAMES)
+
+$(UDRV_NAMES): $(BUILD)/bin/udrv
+	$(call quiet,LN,$@)
+	$(Q)ln -f $< $@

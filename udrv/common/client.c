@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <udrv/proto.h>
+
+#include "udrv/common/client.h"
+#include "udrv/common/json.h"
+
+void client_host_path(char *buf, size_t size, const char *device)
+{
+	snprintf(buf, size, "/run/udrv/%s.sock", device);
+}
+
+int client_call(int sock, struct client_call *c, struct json_object **ret)
+{
+	static struct udrv_msg m;
+	static uint32_t id;
+	const char *text;
+	int err = 0;
+
+	c->why[0] = '\0';
+	udrv_msg_init(&m, c->type, ++id);
+	if (c->text)
+		err = udrv_msg_set_text(&m, c->text);
+	for (unsigned int i = 0; !err && i < c->nfds; i++)
+		err = udrv_msg_add_fd(&m, c->fd[i]);
+	if (err)
+		return err;
+	err = udrv_msg_call(sock, &m, c->fn, c->ctx);
+	if (err) {
+		if (m.type == UDRV_MSG_ERR && udrv_msg_error(&m, &text) == err)
+			snprintf(c->why, sizeof(c->why), "%s", text);
+		return err;
+	}
+	if (ret) {
+		text = udrv_msg_text(&m);
+		*ret = text && *text ? json_tokener_parse(text) : NULL;
+		if (text && *text && !*ret)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int client_call_path(const char *path, struct client_call *c, struct json_object **ret)
+{
+	int sock, err;
+
+	c->why[0] = '\0';
+	sock = udrv_proto_connect(path);
+	if (sock < 0)
+		return sock;
+	err = client_call(sock, c, ret);
+	close(sock);
+	return err;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * udrv-host: drives one device. It leases the handle from the agent, resumes or starts the driver, and gives
+ * the device's queues to a consumer. It may be killed at any instruction: its successor, in this kernel or
+ * the next, goes on from the handle alone.
+ */
+#ifndef UDRV_HOST_HOST_H
+#define UDRV_HOST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <udrv/handle.h>
+#include <udrv/nvme.h>
+
+struct host;
+struct json_object;
+struct udrv_loop;
+struct udrv_msg;
+
+/**
+ * struct consumer_ops - who uses the device's queues
+ * @name: for commands
+ * @open: after the driver runs, before any completion was polled. @resumed: take over what a predecessor left
+ * @done: a completion of queue @qi; the consumer releases the slot
+ * @issue: after a round of completions, and from a timer: submit and ring
+ * @status: its part of the status, owned by the caller
+ * @gone: the connection is closed; an answer that was put off has nowhere to go
+ * @command: a request; 1: it answers later through host_reply(); 0: answered; -errno: host answers with it
+ */
+struct consumer_ops {
+	const char *name;
+	int (*open)(struct host *h, bool resumed);
+	void (*done)(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
+	void (*issue)(struct host *h);
+	struct json_object *(*status)(struct host *h);
+	int (*command)(struct host *h, struct json_object *req, int sock, uint32_t id);
+	void (*gone)(struct host *h, int sock);
+};
+
+extern const struct consumer_ops verify_consumer;
+
+/* struct host_irq - interrupts, counted so that a kicked eventfd cannot stand in for one */
+struct host_irq {
+	int vectors;
+	uint64_t latched_mask;		/* vectors 0–63 pending in the PBA before re-arming */
+	unsigned int latched;
+	unsigned int delivered;		/* of those, seen in /proc/interrupts since */
+	bool settled;
+	uint64_t armed_ns;
+};
+
+/**
+ * struct host - one device's host
+ * @start: "resumed", "started" or "fallback"
+ * @cycle: kexecs since the cold boot; @tsc_init, @tsc_reboot: of the last one, 0 if unknown
+ * @priv: the consumer's
+ */
+struct host {
+	struct udrv_handle handle;
+	struct udrv_device *dev;
+	struct udrv_nvme *nvme;
+	struct udrv_nvme_opts opts;
+	struct udrv_loop *loop;
+	const struct consumer_ops *consumer;
+	void *priv;
+	const char *start;
+	uint64_t cycle, tsc_init, tsc_reboot;
+	uint64_t tsc_first_completion;
+	struct host_irq irq;
+};
+
+/* lease.c: the agent's side */
+
+/** host_lease() - get the handle of @name; waits for the agent. -errno (message) */
+int host_lease(struct host *h, const char *name);
+void host_adopted(struct host *h);
+
+/* irq.c */
+
+/** host_irq_before() - count the vectors that are pending in the PBA; before anything is armed */
+void host_irq_before(struct host *h);
+/** host_irq_after() - count which of them /proc/interrupts has seen; cheap once all are */
+void host_irq_after(struct host *h);
+
+/* command.c: the socket for udrvctl */
+int host_listen(struct host *h);
+/** host_reply() - answer a request that was put off; closes nothing */
+void host_reply(int sock, uint32_t id, struct json_object *o);
+void host_reply_error(int sock, uint32_t id, int err, const char *why);
+
+/* main.c */
+
+/** host_poll() - take completions of every queue, then let the consumer issue */
+void host_poll(struct host *h);
+/** host_reset() - reset the controller: its commands complete as lost */
+int host_reset(struct host *h);
+
+#endif

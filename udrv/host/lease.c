@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Leasing a device from the agent. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <udrv/proto.h>
+
+#include "udrv/common/app.h"
+#include "udrv/common/client.h"
+#include "udrv/common/json.h"
+#include "udrv/host/host.h"
+
+static int take_handle(void *ctx, struct udrv_msg *m)
+{
+	struct host *h = ctx;
+
+	return m->type == UDRV_MSG_HANDLE ? udrv_msg_take_handle(m, &h->handle) : -EBADMSG;
+}
+
+int host_lease(struct host *h, const char *name)
+{
+	struct client_call c = { .type = UDRV_MSG_LEASE, .text = name, .fn = take_handle, .ctx = h };
+	struct json_object *o = NULL;
+	int err;
+
+	h->handle = (struct udrv_handle)UDRV_HANDLE_INIT;
+	err = client_call_path(UDRV_AGENT_SOCKET, &c, &o);
+	if (!err && h->handle.fd[UDRV_FD_VFIO] < 0)
+		err = -EBADMSG;
+	if (err) {
+		app_err("cannot lease %s from udrv-agent: %s (%s)", name, c.why[0] ? c.why : strerror(-err),
+			app_errname(err));
+		return err;
+	}
+	h->cycle = json_get_u64(o, "cycle", 0);
+	h->tsc_init = json_get_u64(o, "tsc_init", 0);
+	h->tsc_reboot = json_get_u64(o, "tsc_reboot", 0);
+	json_object_put(o);
+	return 0;
+}
+
+void host_adopted(struct host *h)
+{
+	struct json_object *o = json_object_new_object();
+	struct client_call c = { .type = UDRV_MSG_ADOPTED };
+	int err;
+
+	json_set_str(o, "device", h->handle.name);
+	json_set_str(o, "start", h->start);
+	c.text = json_text(o);
+	err = client_call_path(UDRV_AGENT_SOCKET, &c, NULL);
+	if (err)
+		app_warn("cannot tell udrv-agent that the device runs: %s", app_errname(err));
+	json_object_put(o);
+}

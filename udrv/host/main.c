@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* udrv-host NAME: from the lease to the event loop. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <udrv/device.h>
+#include <udrv/loop.h>
+#include <udrv/proto.h>
+#include <udrv/state.h>
+
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+#include "udrv/host/config.h"
+#include "udrv/host/host.h"
+#include "udrv/host/host_exit.h"
+
+#define TICK_NS		200000000ull
+#define ISSUE_NS	5000000ull
+#define BATCH		32u
+
+static void poll_queue(struct host *h, unsigned int qi)
+{
+	struct udrv_nvme_queue *q = udrv_nvme_queue(h->nvme, qi);
+	struct udrv_nvme_done done[BATCH];
+	int n;
+
+	do {
+		n = udrv_nvme_poll(q, done, BATCH);
+		if (n > 0 && !h->tsc_first_completion)
+			h->tsc_first_completion = app_tsc();
+		for (int i = 0; i < n; i++)
+			h->consumer->done(h, qi, &done[i]);
+	} while (n == (int)BATCH);
+	if (n == -ESHUTDOWN)
+		host_reset(h);
+}
+
+void host_poll(struct host *h)
+{
+	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
+		poll_queue(h, i);
+	h->consumer->issue(h);
+}
+
+int host_reset(struct host *h)
+{
+	int err;
+
+	err = udrv_nvme_reset(h->nvme);
+	if (err && err != -EAGAIN)
+		app_err("controller reset failed: %s", app_errname(err));
+	else if (!err)
+		app_warn("controller was reset: what was outstanding is lost");
+	return err;
+}
+
+static void queue_ready(void *ctx, struct udrv_nvme_queue *q)
+{
+	struct host *h = ctx;
+	unsigned int i = 0;
+
+	while (udrv_nvme_queue(h->nvme, i) != q)
+		i++;
+	poll_queue(h, i);
+	h->consumer->issue(h);
+}
+
+static void tick(void *ctx)
+{
+	struct host *h = ctx;
+
+	host_irq_after(h);
+	if (udrv_nvme_tick(h->nvme, app_now_ns()) == 1)
+		host_poll(h);
+}
+
+static void issue_tick(void *ctx)
+{
+	struct host *h = ctx;
+
+	h->consumer->issue(h);
+}
+
+static int poll_idle(void *ctx)
+{
+	host_poll(ctx);
+	return 1;
+}
+
+/* Resume if the state says so and all agrees with it; else reset, which is what start begins with. */
+static int bring_up(struct host *h)
+{
+	enum udrv_lifecycle lc = udrv_state_lifecycle(udrv_device_state(h->dev));
+	int err = -EAGAIN;
+
+	if (lc == UDRV_READY) {
+		err = udrv_nvme_resume(h->dev, &h->opts, &h->nvme);
+		if (!err) {
+			h->start = "resumed";
+			return 0;
+		}
+		app_err("cannot resume: %s: the controller is reset, what was outstanding is lost", app_errname(err));
+	} else if (lc != UDRV_INIT) {
+		app_warn("a predecessor was stopped in a reset or a shutdown: the controller is started anew");
+	}
+	if (err != -EAGAIN && err != -ESTALE && err != -EBADMSG && err != -EIO)
+		return err;
+	h->start = lc == UDRV_INIT ? "started" : "fallback";
+	err = udrv_nvme_start(h->dev, &h->opts, &h->nvme);
+	if (err)
+		app_err("cannot start the controller: %s", app_errname(err));
+	return err;
+}
+
+/* Interrupts: look at the evidence, arm, and poll everything once, for what came while nobody listened. */
+static int go_live(struct host *h)
+{
+	struct udrv_source *idle;
+	int err;
+
+	host_irq_before(h);
+	err = h->opts.poll ? -EOPNOTSUPP : udrv_nvme_irq_arm(h->nvme, h->loop, queue_ready, h);
+	if (err && err != -EOPNOTSUPP) {
+		app_err("cannot arm interrupts: %s", app_errname(err));
+		return err;
+	}
+	if (err) {
+		err = udrv_loop_idle(h->loop, poll_idle, h, &idle);
+		if (err)
+			return err;
+	}
+	host_poll(h);
+	host_irq_after(h);
+	return 0;
+}
+
+static int run(struct host *h)
+{
+	char why[96];
+	int err;
+
+	err = config_nvme(&h->opts, why, sizeof(why));
+	if (err) {
+		app_err("udrv.nvme=: %s", why);
+		return APP_USAGE;
+	}
+	err = udrv_handle_device(&h->handle, app_log(NULL), &h->dev);
+	if (err == -ESTALE || err == -EBADMSG)
+		return HOST_EXIT_HANDLE;
+	if (!err)
+		err = bring_up(h);
+	if (!err)
+		err = udrv_loop_create(0, &h->loop);
+	if (!err)
+		err = h->consumer->open(h, !strcmp(h->start, "resumed"));
+	if (!err)
+		err = go_live(h);
+	if (err) {
+		app_err("giving up: %s", app_errname(err));
+		return err == -ESTALE || err == -EBADMSG ? HOST_EXIT_HANDLE : APP_FAILED;
+	}
+	host_adopted(h);
+	err = host_listen(h);
+	if (!err)
+		err = udrv_loop_timer(h->loop, TICK_NS, TICK_NS, tick, h, NULL);
+	if (!err)
+		err = udrv_loop_timer(h->loop, ISSUE_NS, ISSUE_NS, issue_tick, h, NULL);
+	if (!err)
+		err = udrv_loop_run(h->loop);
+	app_err("event loop: %s", app_errname(err));
+	return APP_FAILED;
+}
+
+int udrv_host_main(int argc, char **argv)
+{
+	static struct host h = { .consumer = &verify_consumer };
+	char prefix[48];
+
+	if (argc != 2 || !udrv_name_valid(argv[1])) {
+		fprintf(stderr, "usage: udrv-host DEVICE\n");
+		return APP_USAGE;
+	}
+	snprintf(prefix, sizeof(prefix), "udrv-host %s", argv[1]);
+	app_log(prefix);
+	signal(SIGPIPE, SIG_IGN);
+	if (host_lease(&h, argv[1]))
+		return APP_FAILED;
+	/* However it ends, the device goes on: nothing is closed or detached here that a successor would miss. */
+	return run(&h);
+}

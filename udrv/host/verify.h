@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verifying workload: what verify*.c share. */
+#ifndef UDRV_HOST_VERIFY_H
+#define UDRV_HOST_VERIFY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "udrv/host/config.h"
+#include "udrv/host/verify_layout.h"
+
+struct host;
+struct json_object;
+struct udrv_nvme_done;
+
+/* struct verify_place - an op as this process sees it: volatile, rebuilt from the driver's slots */
+struct verify_place {
+	uint32_t nsid;
+	uint16_t queue;
+	bool zero;		/* of a namespace that reads as zeroes */
+};
+
+/**
+ * struct verify - one process's view
+ * @m: the preserved memory
+ * @dma_off: its buffers in the pool, one block per op
+ * @idle: ring of ops without a command, in the order in which they became so
+ * @busy: per block: a command is under way
+ * @ring: queues with commands that the device has not been told of
+ * @tokens: commands that the rate allows now
+ * @stop_sock, @stop_id: who asked for the stop and waits for its end; -1
+ */
+struct verify {
+	struct verify_memory *m;
+	uint64_t dma_off;
+	uint32_t lba_size;
+	uint64_t zero_lbas[VERIFY_ZERO_NS];
+	struct verify_place place[VERIFY_OPS_MAX];
+	uint16_t idle[VERIFY_OPS_MAX];
+	unsigned int idle_head, idle_len;
+	uint8_t busy[VERIFY_BLOCKS_MAX];
+	uint64_t ring;
+	double tokens;
+	uint64_t token_ns;
+	uint64_t random;
+	unsigned int data_count;
+	unsigned int complaints;
+	bool readback_wanted;
+	int stop_sock;
+	uint32_t stop_id;
+};
+
+/* verify.c */
+int verify_start(struct host *h, const struct verify_config *c, char *why, size_t why_size);
+unsigned int verify_in_flight(const struct verify *v);
+
+/* verify_resume.c */
+
+/** verify_resume() - take over what a predecessor left: its commands are the driver's slots */
+int verify_resume(struct host *h, struct verify *v);
+/** verify_places() - assign ops to queues and namespaces by the header; -EBADMSG: it makes no sense */
+int verify_places(struct host *h, struct verify *v);
+
+/* verify_report.c */
+struct json_object *verify_json(struct host *h);
+struct json_object *verify_memory_json(const struct verify_memory *m);
+struct json_object *verify_timeline_json(const struct verify_memory *m);
+
+/* The cookie: whose a command is, also for a successor. [1] is the sequence number of a write. */
+static inline uint64_t verify_cookie(enum verify_kind kind, unsigned int op, uint64_t block)
+{
+	return (uint64_t)kind << 60 | (uint64_t)op << 48 | block;
+}
+
+static inline unsigned int verify_cookie_kind(uint64_t cookie)
+{
+	return (unsigned int)(cookie >> 60);
+}
+
+static inline unsigned int verify_cookie_op(uint64_t cookie)
+{
+	return (unsigned int)(cookie >> 48 & 0xfff);
+}
+
+static inline uint64_t verify_cookie_block(uint64_t cookie)
+{
+	return cookie & ((1ull << 48) - 1);
+}
+
+#endif

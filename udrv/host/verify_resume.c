@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The verifying workload's return: its tables and the driver's slots together say how far it was. */
+#include <errno.h>
+#include <string.h>
+
+#include <udrv/nvme.h>
+
+#include "udrv/common/app.h"
+#include "udrv/host/host.h"
+#include "udrv/host/verify.h"
+
+int verify_places(struct host *h, struct verify *v)
+{
+	const struct udrv_nvme_info *info = udrv_nvme_info(h->nvme);
+	const struct udrv_nvme_ns_info *ns = udrv_nvme_ns(h->nvme, 0);
+	const struct verify_header *hd = &v->m->h;
+	unsigned int op = 0;
+
+	if (!ns || !ns->lba_size || VERIFY_BLOCK % ns->lba_size || !hd->blocks || hd->blocks > VERIFY_BLOCKS_MAX ||
+	    ns->nsze / (VERIFY_BLOCK / ns->lba_size) < hd->blocks || !hd->queues || hd->queues > info->io_queues ||
+	    hd->depth > VERIFY_OPS_MAX || hd->zdepth > VERIFY_OPS_MAX || hd->nzero > VERIFY_ZERO_NS ||
+	    hd->nops > VERIFY_OPS_MAX || hd->nops != hd->queues * (hd->depth + hd->zdepth * hd->nzero))
+		return -EBADMSG;
+	v->lba_size = ns->lba_size;
+	for (unsigned int z = 0; z < hd->nzero; z++) {
+		v->zero_lbas[z] = 0;
+		for (unsigned int i = 0; i < info->nn; i++) {
+			ns = udrv_nvme_ns(h->nvme, i);
+			if (ns->nsid == hd->zero_nsid[z])
+				v->zero_lbas[z] = ns->nsze / (VERIFY_BLOCK / v->lba_size);
+		}
+		if (!v->zero_lbas[z])
+			return -EBADMSG;
+	}
+	for (unsigned int q = 0; q < hd->queues; q++) {
+		for (unsigned int i = 0; i < hd->depth; i++)
+			v->place[op++] = (struct verify_place){ .nsid = 1, .queue = (uint16_t)q };
+		for (unsigned int i = 0; i < hd->nzero * hd->zdepth; i++)
+			v->place[op++] = (struct verify_place){ .nsid = hd->zero_nsid[i % hd->nzero],
+								.queue = (uint16_t)q,
+								.zero = true };
+	}
+	return 0;
+}
+
+struct rebuild {
+	struct host *host;
+	struct verify *v;
+	uint8_t live[VERIFY_OPS_MAX];
+	unsigned int pending;
+	unsigned int strangers;
+	bool new_kernel;
+};
+
+static int live_slot(void *ctx, uint16_t slot, const uint64_t cookie[2], bool delivered)
+{
+	struct rebuild *r = ctx;
+	struct verify_memory *m = r->v->m;
+	unsigned int kind = verify_cookie_kind(cookie[0]);
+	unsigned int op = verify_cookie_op(cookie[0]);
+	uint64_t block = verify_cookie_block(cookie[0]);
+	bool data = kind == VERIFY_WRITE || kind == VERIFY_READ;
+
+	(void)slot;
+	if (kind >= VERIFY_KINDS || op >= m->h.nops || (data && block >= m->h.blocks) || r->live[op]) {
+		r->strangers++;
+		return 0;
+	}
+	r->live[op] = 1;
+	if (data)
+		r->v->busy[block] = 1;
+	if (!delivered) {
+		r->pending++;
+		if (r->new_kernel)
+			m->op[op].across = r->host->cycle + 1;
+	}
+	return 0;
+}
+
+/* A kexec lies between the predecessor and this process: open the account of its cycle. */
+static void open_cycle(struct host *h, struct verify *v)
+{
+	const struct udrv_nvme_resume_report *rep = udrv_nvme_resume_report(h->nvme);
+	struct verify_header *hd = &v->m->h;
+
+	v->m->cycle[h->cycle % VERIFY_CYCLES] = (struct verify_cycle){
+		.in_flight = rep->in_flight,
+		.never_submitted = rep->never_submitted,
+		.tsc_reboot = h->tsc_reboot,
+		.tsc_last_completion = hd->tsc_last_completion,
+		.tsc_init = h->tsc_init,
+	};
+	hd->cycle = h->cycle;
+}
+
+int verify_resume(struct host *h, struct verify *v)
+{
+	static struct rebuild r;
+	struct verify_memory *m = v->m;
+	int err;
+
+	if (m->h.mode > VERIFY_READBACK)
+		return -EBADMSG;
+	if (m->h.mode == VERIFY_IDLE && !m->h.nops) {
+		m->h.cycle = h->cycle;
+		return 0;
+	}
+	err = verify_places(h, v);
+	if (err) {
+		app_err("verify: its tables make no sense for this controller: it stops");
+		m->h.mode = VERIFY_IDLE;
+		return 0;
+	}
+	r = (struct rebuild){ .host = h, .v = v, .new_kernel = m->h.cycle != h->cycle };
+	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
+		udrv_nvme_each(udrv_nvme_queue(h->nvme, i), live_slot, &r);
+	if (r.strangers)
+		app_err("verify: %u command(s) under way are not in its tables", r.strangers);
+	if (r.new_kernel)
+		open_cycle(h, v);
+	v->idle_head = v->idle_len = 0;
+	for (unsigned int op = 0; op < m->h.nops; op++) {
+		if (r.live[op])
+			continue;
+		/* Counted as submitted, but there is no command: it was stopped before there was one. */
+		for (unsigned int k = 0; k < VERIFY_KINDS; k++)
+			m->op[op].submitted[k] = m->op[op].completed[k];
+		v->idle[v->idle_len++] = (uint16_t)op;
+	}
+	/* A read-back that was cut short begins again: which of its reads were checked is not recorded. */
+	m->h.readback = 0;
+	v->token_ns = app_now_ns();
+	app_info("verify: resumed with %u command(s) under way", r.pending);
+	return 0;
+}

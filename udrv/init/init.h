@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* udrv-init: PID 1 of the paravisor. */
+#ifndef UDRV_INIT_INIT_H
+#define UDRV_INIT_INIT_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct udrv_msg;
+
+/**
+ * custody_serve() - answer one request of the agent out of what is kept here
+ * @sock: its connection
+ * @m: the request; what it carries is taken or closed
+ * @ret_ready: set when the agent says that every device is dealt with
+ *
+ * Return: 0; -errno: the connection is of no more use.
+ */
+int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready);
+
+/**
+ * late_start() - what nobody waits for: debugfs, a shared directory, a shell
+ * @first: mount, too; false only starts the shell again
+ *
+ * Runs in a child process. Return: its pid; 0: there is nothing to do; -errno.
+ */
+pid_t late_start(bool first);
+
+#endif
