@@ -166,6 +166,7 @@ class Experiment:
         say = self.narrator.line
         if self.plan.before_kexec:
             self.plan.before_kexec(paravisor, cycle)
+        self._complaints(paravisor)
         before = {k.name: paravisor.snapshot(k) for k in self.kept}
         self._throttle(paravisor, self.slow_rate)
         say(f"kexec {cycle} of {self.plan.cycles}: namespace 1 throttled to {self.slow_rate} I/O a second, updating")
@@ -184,7 +185,11 @@ class Experiment:
         if self.plan.after_kexec:
             self.plan.after_kexec(paravisor, cycle)
 
+    def _complaints(self, paravisor: Paravisor) -> None:
+        self.counted.failures += [f"{self.counted.kernels[-1]}: {line}" for line in paravisor.complaints()]
+
     def _finish(self, paravisor: Paravisor) -> None:
+        self._complaints(paravisor)
         self.narrator.line("stopping the workload, reading every block back")
         finals = []
         for n, name in enumerate(self.bdfs):

@@ -2,6 +2,7 @@
 """A paravisor in a VM: boot it, ask it, update it by kexec. Shared by the demo, the tests and the measurements."""
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,10 @@ from witness import Kept
 BOOT_TIMEOUT = 120.0        # seconds, for a slow machine under TCG; a boot takes a few
 BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 "
                 "transparent_hugepage_shmem=within_size udrv.shell=ttyS1 udrv.share=host")
+
+
+COMPLAINT = re.compile(r"BUG:|WARNING:|KASAN|UBSAN|Oops|Call Trace|possible (circular|recursive)|inconsistent lock|"
+                       r"rcu.*stall|hung task|general protection")
 
 
 class UpdateFailed(Exception):
@@ -107,6 +112,10 @@ class Paravisor:
             progress(match[2])
             at += 1
         return self.wait_up(timeout)
+
+    def complaints(self) -> list[str]:
+        """What this kernel has complained about so far: lines of its log that a healthy one never has."""
+        return [line for line in self.guest.check("dmesg").splitlines() if COMPLAINT.search(line)]
 
     def update_report(self) -> dict[str, Any]:
         return self.guest.json("udrvctl update --report -o json")
