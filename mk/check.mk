@@ -18,7 +18,7 @@ endif
 
 # What a suite consists of (see scripts/check.py) and what must be there before it can run
 TESTS_unit	+= $(UNIT_TESTS:%=check:%) $(if $(wildcard tests/vm/test_*.py),python:tests/vm)
-NEEDS_unit	:= packages-unit library programs headers-alone $(UNIT_TESTS)
+NEEDS_unit	:= packages-unit library headers-alone $(UNIT_TESTS)
 VM_RUN		:= $(wildcard tests/vm/run.py)
 VM_SUITE	= $(if $(VM_RUN),'counted:python3 $(VM_RUN) --suite $1')
 VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS)

@@ -320,7 +320,11 @@ prepare() {
     FLAVOUR=$1
     OBJ=$SRC/obj${FLAVOUR:+-$FLAVOUR}
     KCC=gcc
-    if have ccache; then KCC='ccache gcc'; fi
+    if have ccache; then
+        KCC='ccache gcc'
+        # A hit does not depend on where the cache lies.
+        export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$SRC} CCACHE_NOHASHDIR=1
+    fi
     KBUILD_BUILD_TIMESTAMP=$(date -u -d "@$(stat -c %Y "$SRC/src/Makefile")")
     export KBUILD_BUILD_TIMESTAMP KBUILD_BUILD_USER=udrv KBUILD_BUILD_HOST=udrv KBUILD_BUILD_VERSION=1
 }

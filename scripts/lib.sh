@@ -14,7 +14,7 @@ export LC_ALL=C
 unset CDPATH GREP_OPTIONS
 
 mkdir -p "$CACHE" "$BUILD"
-CACHE=$(cd "$CACHE" && pwd)
+CACHE=$(cd "$CACHE" && pwd -P)
 
 say() {
     printf '%s: %s\n' "$(basename "$0")" "$*" >&2
