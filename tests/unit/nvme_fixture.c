@@ -11,13 +11,13 @@ static void *mem(void *ctx, uint64_t addr, uint64_t len)
 }
 
 void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts,
-		       unsigned int nruns)
+		       uint64_t buf_size)
 {
 	struct nvme_model_opts model = *mo;
-	struct fake_device_opts fo = { .pool_size = 8 << 20, .nruns = nruns, .ops = &nvme_model_ops };
+	struct fake_device_opts fo = { .pool_size = 2 << 20, .ops = &nvme_model_ops };
 	uint64_t state_size, dma_size;
 
-	*fx = (struct nvme_fixture){ .opts = *opts };
+	*fx = (struct nvme_fixture){ .opts = *opts, .buf_size = buf_size };
 	fx->opts.size = sizeof(fx->opts);
 	fake_log_init(&fx->log);
 	model.mem = mem;
@@ -25,8 +25,8 @@ void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo
 	ck_assert_int_eq(nvme_model_create(&model, &fx->m), 0);
 	ck_assert_int_eq(udrv_nvme_requirements(&fx->opts, &state_size, &dma_size), 0);
 	fo.state_size = state_size;
-	if (fo.pool_size < dma_size + (4 << 20))
-		fo.pool_size = (dma_size + (6 << 20)) & ~((2ull << 20) - 1);
+	while (fo.pool_size < dma_size + buf_size + (64 << 10))
+		fo.pool_size += 2 << 20;
 	fo.ctx = fx->m;
 	fo.log = &fx->log.log;
 	ck_assert_int_eq(fake_device_create(&fx->fd, &fo), 0);
@@ -39,14 +39,13 @@ void nvme_fixture_free(struct nvme_fixture *fx)
 	nvme_model_destroy(fx->m);
 }
 
-void nvme_fixture_start(struct nvme_fixture *fx, uint64_t buf_size)
+void nvme_fixture_start(struct nvme_fixture *fx)
 {
 	int err = udrv_nvme_start(fx->fd.dev, &fx->opts, &fx->ctrl);
 
 	ck_assert_msg(!err, "start: %d, %s", err, fx->log.last);
-	fx->buf_size = buf_size;
-	if (buf_size)
-		ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, buf_size, 4096, 0, BUFFER_TAG, &fx->buf), 0);
+	if (fx->buf_size)
+		ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, fx->buf_size, 4096, 0, BUFFER_TAG, &fx->buf), 0);
 }
 
 void nvme_fixture_crash(struct nvme_fixture *fx)

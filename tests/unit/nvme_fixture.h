@@ -21,13 +21,16 @@ struct nvme_fixture {
 	uint64_t buf_size;
 };
 
-/* The pool is cut into @nruns pieces (0: one). Fails the test if something is wrong. */
+/*
+ * The pool has room for the driver and for a buffer of @buf_size bytes, which nvme_fixture_start() allocates.
+ * Fails the test if something is wrong.
+ */
 void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts,
-		       unsigned int nruns);
+		       uint64_t buf_size);
 void nvme_fixture_free(struct nvme_fixture *fx);
 
-/* udrv_nvme_start() or the test fails; with the test's buffer of @buf_size bytes. */
-void nvme_fixture_start(struct nvme_fixture *fx, uint64_t buf_size);
+/* udrv_nvme_start() or the test fails. */
+void nvme_fixture_start(struct nvme_fixture *fx);
 /* The process dies: its memory is freed here so that leaks show, nothing else is done. */
 void nvme_fixture_crash(struct nvme_fixture *fx);
 /* A successor opens state and pool and resumes. Returns what udrv_nvme_resume() does. */

@@ -18,8 +18,8 @@ START_TEST(write_and_read_back)
 	struct nvme_fixture fx;
 	struct udrv_nvme_queue *q;
 
-	nvme_fixture_init(&fx, &(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true }, 0);
-	nvme_fixture_start(&fx, 1 << 20);
+	nvme_fixture_init(&fx, &(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true }, 1 << 20);
+	nvme_fixture_start(&fx);
 	q = udrv_nvme_queue(fx.ctrl, 0);
 	memset(at(&fx, 0), 0xa5, BLOCK);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, 5, 1, fx.buf, BLOCK, 42), 0);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+#include "tests/unit/nvme_workload.h"
+
+#define STRIDE	((WL_MAX_BLOCKS + 1) * WL_BLOCK)
+
+static uint32_t rnd(struct workload *w, uint32_t below)
+{
+	w->rnd = w->rnd * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(w->rnd >> 33) % below;
+}
+
+uint64_t workload_buffer_size(unsigned int ops)
+{
+	return (uint64_t)ops * STRIDE;
+}
+
+static uint8_t *buffer(struct workload *w, unsigned int i)
+{
+	return udrv_dma_ptr(w->fx->fd.dma, w->fx->buf + (uint64_t)i * STRIDE + w->op[i].shift);
+}
+
+static uint8_t *disk(struct workload *w, unsigned int i)
+{
+	return nvme_model_data(w->fx->m, 1) + (size_t)i * WL_MAX_BLOCKS * WL_BLOCK;
+}
+
+/* Every operation has blocks of its own, and every byte tells whose it is. */
+static void pattern(unsigned int i, uint8_t *buf, size_t len)
+{
+	for (size_t at = 0; at < len; at += 4) {
+		uint32_t v = (i + 1) * 0x01000193u ^ (uint32_t)at * 2654435761u;
+
+		memcpy(buf + at, &v, 4);
+	}
+}
+
+static bool matches(unsigned int i, const uint8_t *buf, size_t len)
+{
+	for (size_t at = 0; at < len; at += 4) {
+		uint32_t v = (i + 1) * 0x01000193u ^ (uint32_t)at * 2654435761u;
+
+		if (memcmp(buf + at, &v, 4))
+			return false;
+	}
+	return true;
+}
+
+void workload_init(struct workload *w, struct nvme_fixture *fx, const struct workload_opts *opts)
+{
+	*w = (struct workload){
+		.fx = fx,
+		.nops = opts->ops,
+		.nqueues = udrv_nvme_info(fx->ctrl)->io_queues,
+		.rnd = opts->seed * 77 + 5,
+		.batch = opts->batch ? opts->batch : 1,
+	};
+	for (unsigned int i = 0; i < w->nops; i++) {
+		struct op *op = &w->op[i];
+		uint32_t kind = rnd(w, 8);
+
+		op->opcode = kind == 0 ? NVME_CMD_FLUSH : kind < 4 ? NVME_CMD_READ : NVME_CMD_WRITE;
+		op->blocks = 1 + rnd(w, WL_MAX_BLOCKS);
+		op->queue = rnd(w, w->nqueues);
+		op->shift = rnd(w, 2) ? 0 : 4 * rnd(w, 1024);
+		if (op->opcode == NVME_CMD_WRITE)
+			pattern(i, buffer(w, i), op->blocks * WL_BLOCK);
+		else if (op->opcode == NVME_CMD_READ)
+			pattern(i, disk(w, i), op->blocks * WL_BLOCK);
+	}
+}
+
+static void delivered(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue,
+		      const struct udrv_nvme_done *done)
+{
+	struct op *op;
+
+	ck_assert_uint_lt(done->cookie[0], w->nops);
+	ck_assert_uint_eq(done->cookie[1], ~done->cookie[0]);
+	op = &w->op[done->cookie[0]];
+	ck_assert_uint_eq(op->queue, queue);
+	ck_assert_uint_eq(op->opcode, done->opcode);
+	/* Once; a second time only to the successor of a process that had not released it. */
+	ck_assert_msg(op->state == OP_SUBMITTED || (op->state == OP_DONE && op->life != w->life),
+		      "op %u delivered in state %d", (unsigned int)done->cookie[0], op->state);
+	if (done->status == UDRV_NVME_LOST && w->may_lose) {
+		op->lost = true;
+	} else {
+		ck_assert_msg(!done->status, "op %u: status %#x", (unsigned int)done->cookie[0], done->status);
+		if (op->opcode == NVME_CMD_READ)
+			ck_assert_msg(matches((unsigned int)done->cookie[0], buffer(w, (unsigned int)done->cookie[0]),
+					      op->blocks * WL_BLOCK), "op %u read wrong data",
+				      (unsigned int)done->cookie[0]);
+	}
+	op->life = w->life;
+	op->state = OP_DONE;
+
+	op->state = OP_RELEASING;
+	ck_assert_int_eq(udrv_nvme_release(q, done->slot), 0);
+	op->state = OP_RELEASED;
+}
+
+static void submit_some(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->nops && n < w->batch; i++) {
+		struct op *op = &w->op[i];
+		int err;
+
+		if (op->state != OP_NEW || op->queue != queue)
+			continue;
+		op->state = OP_SUBMITTING;
+		if (op->opcode == NVME_CMD_FLUSH)
+			err = nvme_submit(q, op->opcode, 1, 0, 0, 0, 0, i);
+		else
+			err = nvme_submit(q, op->opcode, 1, (uint64_t)i * WL_MAX_BLOCKS, op->blocks,
+					  w->fx->buf + (uint64_t)i * STRIDE + op->shift, WL_BLOCK, i);
+		if (err == -EAGAIN) {
+			op->state = OP_NEW;
+			return;
+		}
+		ck_assert_msg(!err, "submit: %d, %s", err, w->fx->log.last);
+		op->state = OP_SUBMITTED;
+		n++;
+	}
+}
+
+static bool finished(const struct workload *w)
+{
+	for (unsigned int i = 0; i < w->nops; i++) {
+		if (w->op[i].state != OP_RELEASED)
+			return false;
+	}
+	return true;
+}
+
+void workload_run(struct workload *w)
+{
+	for (unsigned int round = 0; !finished(w); round++) {
+		ck_assert_msg(round < 20000, "no progress: %s", w->fx->log.last);
+		for (unsigned int queue = 0; queue < w->nqueues; queue++) {
+			struct udrv_nvme_queue *q = udrv_nvme_queue(w->fx->ctrl, queue);
+			struct udrv_nvme_done done[5];
+			int n;
+
+			submit_some(w, q, queue);
+			if (rnd(w, 4))
+				udrv_nvme_ring(q);
+			nvme_model_run(w->fx->m, rnd(w, 12));
+			n = udrv_nvme_poll(q, done, 1 + rnd(w, 5));
+			ck_assert_int_ge(n, 0);
+			for (int i = 0; i < n; i++)
+				delivered(w, q, queue, &done[i]);
+		}
+	}
+}
+
+static int found(void *ctx, uint16_t slot, const uint64_t cookie[2], bool done)
+{
+	struct workload *w = ctx;
+
+	(void)slot;
+	(void)done;
+	ck_assert_uint_lt(cookie[0], w->nops);
+	ck_assert_uint_eq(cookie[1], ~cookie[0]);
+	w->op[cookie[0]].present++;
+	return 0;
+}
+
+void workload_reconcile(struct workload *w)
+{
+	w->life++;
+	for (unsigned int i = 0; i < w->nops; i++)
+		w->op[i].present = 0;
+	for (unsigned int queue = 0; queue < w->nqueues; queue++)
+		ck_assert_int_eq(udrv_nvme_each(udrv_nvme_queue(w->fx->ctrl, queue), found, w), 0);
+
+	for (unsigned int i = 0; i < w->nops; i++) {
+		struct op *op = &w->op[i];
+
+		ck_assert_msg(op->present <= 1, "op %u is in %u slots", i, op->present);
+		switch (op->state) {
+		case OP_NEW:
+		case OP_RELEASED:
+			ck_assert_msg(!op->present, "op %u in state %d has a slot", i, op->state);
+			break;
+		case OP_SUBMITTING:
+			op->state = op->present ? OP_SUBMITTED : OP_NEW;
+			break;
+		case OP_RELEASING:
+			op->state = op->present ? OP_DONE : OP_RELEASED;
+			break;
+		default:
+			ck_assert_msg(op->present, "op %u in state %d has lost its slot", i, op->state);
+		}
+	}
+}
+
+void workload_verify(struct workload *w)
+{
+	const struct nvme_model_counts *c = nvme_model_counts(w->fx->m);
+	struct udrv_nvme_snapshot snap;
+	uint64_t submitted = 0, completed = 0, lost = 0, nudges = 0;
+
+	for (unsigned int i = 0; i < w->nops; i++) {
+		const struct op *op = &w->op[i];
+
+		if (op->opcode == NVME_CMD_WRITE && !op->lost)
+			ck_assert_msg(matches(i, disk(w, i), op->blocks * WL_BLOCK), "op %u: wrong data on disk", i);
+	}
+	ck_assert_int_eq(udrv_nvme_inspect(w->fx->fd.st, &snap), 0);
+	for (unsigned int i = 1; i <= snap.io_queues; i++) {
+		submitted += snap.q[i].submitted;
+		completed += snap.q[i].completed;
+		lost += snap.q[i].lost;
+		nudges += snap.q[i].nudges;
+		ck_assert_uint_eq(snap.outstanding[i], 0);
+		ck_assert_uint_eq(snap.q[i].reissued, 0);
+		ck_assert_uint_eq(snap.q[i].bad_cqes, 0);
+		ck_assert_uint_eq(snap.q[i].spurious_cqes, 0);
+	}
+	ck_assert_uint_eq(submitted, w->nops);
+	ck_assert_uint_eq(completed + lost, w->nops);
+	if (!w->may_lose) {
+		/* The device saw each command once, and nothing else but nudges. */
+		nvme_model_run(w->fx->m, 1000);
+		ck_assert_uint_eq(lost, 0);
+		ck_assert_uint_eq(c->io_fetched, w->nops + nudges);
+		ck_assert_uint_eq(c->io_completed, w->nops + nudges);
+	}
+	nvme_fixture_clean(w->fx);
+}

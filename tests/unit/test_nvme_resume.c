@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Resume at every step: the driver is stopped after each store to persistent memory and after each doorbell in
+ * turn, a successor takes over the same memory and the same, still running controller, and the owner's book
+ * has to come out right.
+ */
+#include <check.h>
+#include <errno.h>
+#include <sanitizer/lsan_interface.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include "tests/unit/nvme_workload.h"
+#include "udrv/lib/step.h"
+
+static jmp_buf stopped;
+static uint64_t steps, stop_at;
+
+static void hook(void)
+{
+	if (++steps == stop_at) {
+		udrv_step_hook = NULL;
+		longjmp(stopped, 1);
+	}
+}
+
+/* The hook counts from 1; @at 0 only counts. */
+static void arm(uint64_t at)
+{
+	steps = 0;
+	stop_at = at;
+	udrv_step_hook = hook;
+}
+
+static void disarm(void)
+{
+	udrv_step_hook = NULL;
+}
+
+struct setting {
+	struct nvme_model_opts model;
+	struct udrv_nvme_opts opts;
+	struct workload_opts load;
+	unsigned int device_steps;	/* taken by the device while there is no driver, at most */
+};
+
+/* Static: longjmp() must find them as they were left. */
+static struct nvme_fixture fx;
+static struct workload load;
+
+static void set_up(const struct setting *s)
+{
+	nvme_fixture_init(&fx, &s->model, &s->opts, workload_buffer_size(s->load.ops));
+	nvme_fixture_start(&fx);
+	workload_init(&load, &fx, &s->load);
+	nvme_model_forbid_setup(fx.m, true);
+}
+
+static void tear_down(void)
+{
+	nvme_fixture_free(&fx);
+}
+
+/* Stop at step @at of the workload. false: it finished before. */
+static bool run_until(uint64_t at)
+{
+	if (setjmp(stopped))
+		return true;
+	arm(at);
+	workload_run(&load);
+	disarm();
+	return false;
+}
+
+/* Stop at step @at of the resume. false: it finished before. */
+static bool resume_until(uint64_t at)
+{
+	int err;
+
+	if (setjmp(stopped)) {
+		fx.ctrl = NULL;
+		return true;
+	}
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	arm(at);
+	err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
+	disarm();
+	ck_assert_msg(!err, "resume: %d, %s", err, fx.log.last);
+	return false;
+}
+
+static void crash(const struct setting *s, uint64_t salt)
+{
+	nvme_fixture_crash(&fx);
+	if (s->device_steps)
+		nvme_model_run(fx.m, (unsigned int)(salt * 2654435761u >> 7) % (s->device_steps + 1));
+}
+
+static void finish(void)
+{
+	workload_reconcile(&load);
+	workload_run(&load);
+	workload_verify(&load);
+}
+
+static const struct setting settings[] = {
+	/* The device does nothing while there is no driver. */
+	{ { .seed = 3 }, { .io_queues = 1, .depth = 4, .poll = true }, { .ops = 20, .batch = 3, .seed = 1 }, 0 },
+	/* It does something. */
+	{ { .seed = 4 }, { .io_queues = 2, .depth = 8, .poll = true }, { .ops = 24, .batch = 6, .seed = 2 }, 20 },
+	/* The smallest rings: 6 entries, of which 4 are the reserve. */
+	{ { .seed = 5, .mqes = 5 }, { .io_queues = 1, .depth = 8, .poll = true },
+	  { .ops = 16, .batch = 2, .seed = 3 }, 8 },
+	/* Rings that are no power of two, and wrap often; with everything completed in between. */
+	{ { .seed = 6, .mqes = 8 }, { .io_queues = 1, .depth = 8, .poll = true },
+	  { .ops = 40, .batch = 4, .seed = 4 }, 1000 },
+};
+
+START_TEST(resume_at_every_step)
+{
+	const struct setting *s = &settings[_i];
+	uint64_t at = 0;
+	bool more;
+
+	__lsan_disable();
+	do {
+		set_up(s);
+		more = run_until(++at);
+		if (more) {
+			crash(s, at);
+			ck_assert(!resume_until(0));
+			finish();
+		} else {
+			workload_verify(&load);
+		}
+		tear_down();
+	} while (more);
+	ck_assert_uint_gt(at, 100);
+}
+END_TEST
+
+/* And the successor is stopped as well, at every step of its resume. */
+START_TEST(resume_at_every_step_of_a_resume)
+{
+	const struct setting *s = &settings[_i];
+	bool more;
+
+	__lsan_disable();
+	for (uint64_t at = 1 + (uint64_t)_i;; at += 13) {
+		uint64_t second = 0;
+		bool again;
+
+		do {
+			set_up(s);
+			more = run_until(at);
+			if (!more)
+				break;
+			crash(s, at);
+			again = resume_until(++second);
+			if (again) {
+				crash(s, second);
+				ck_assert(!resume_until(0));
+			}
+			finish();
+			tear_down();
+		} while (again);
+		if (!more) {
+			tear_down();
+			break;
+		}
+	}
+}
+END_TEST
+
+static uint64_t seed;
+
+static uint32_t rnd(uint32_t below)
+{
+	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(seed >> 33) % below;
+}
+
+/* Long runs with many crashes at random steps, of the workload and of resumes. */
+START_TEST(crash_loop)
+{
+	struct setting s = { 0 };
+	unsigned int crashes = 0;
+
+	__lsan_disable();
+	seed = (uint64_t)_i * 1000003 + 17;
+	s.model = (struct nvme_model_opts){ .seed = seed, .mqes = (uint16_t)(5 + rnd(40)), .dstrd = (uint8_t)rnd(2) };
+	s.opts = (struct udrv_nvme_opts){ .io_queues = 1 + rnd(3), .depth = 1 + rnd(30), .poll = true };
+	s.load = (struct workload_opts){ .ops = 60 + rnd(60), .batch = 1 + rnd(8), .seed = seed };
+	s.device_steps = rnd(3) ? rnd(60) : 0;
+
+	set_up(&s);
+	while (run_until(1 + rnd(150))) {
+		crash(&s, rnd(1000));
+		/* The reserve is 4 a queue: a device that does nothing meanwhile must not be crashed upon for ever. */
+		for (unsigned int n = rnd(3); n && resume_until(1 + rnd(60)); n--) {
+			crash(&s, rnd(1000));
+			nvme_model_run(fx.m, rnd(10));
+		}
+		if (!fx.ctrl)
+			ck_assert(!resume_until(0));
+		workload_reconcile(&load);
+		crashes++;
+	}
+	ck_assert_uint_gt(crashes, 3);
+	workload_verify(&load);
+	tear_down();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme-resume");
+	TCase *tc = tcase_create("steps");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 240);
+	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_loop_test(tc, crash_loop, 0, 100);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
