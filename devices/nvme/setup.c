@@ -209,11 +209,35 @@ static int create_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q)
 	return err > 0 ? -EIO : err;
 }
 
+/*
+ * A completion queue with interrupts can be created only while MSI-X is enabled, and VFIO enables it with the
+ * first arming. Nobody listens yet, so no vector is given an eventfd: udrv_nvme_irq_arm() does that later.
+ */
+static int enable_msix(struct udrv_nvme *ctrl)
+{
+	unsigned int n = ctrl->facts.io_queues + 1;
+	int fds[UDRV_NVME_MAX_QUEUES + 1], err;
+
+	if (!ctrl->facts.vectors || ctrl->irqs)
+		return 0;
+	if (n > ctrl->facts.vectors)
+		n = ctrl->facts.vectors;
+	for (unsigned int i = 0; i < n; i++)
+		fds[i] = -1;
+	err = udrv_device_irq_arm(ctrl->dev, 0, n, fds);
+	if (err)
+		nvme_err(ctrl, "MSI-X with %u vectors could not be enabled (error %d)", n, err);
+	return err;
+}
+
 static int start_io_queues(struct udrv_nvme *ctrl)
 {
 	const struct nvme_facts *facts = &ctrl->facts;
 	int err;
 
+	err = enable_msix(ctrl);
+	if (err)
+		return err;
 	if (!ctrl->io) {
 		ctrl->io = calloc(facts->io_queues, sizeof(*ctrl->io));
 		if (!ctrl->io)

@@ -24,11 +24,21 @@ static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 					 [UDRV_LOG_DEBUG] = '7' };
 	const struct app_log_state *s = ctx;
 
-	/* One write: a record of the kernel's log, or a line that no other process's line can cut. */
+	char line[640];
+	int n;
+
 	if (s->kmsg)
-		dprintf(STDERR_FILENO, "<%c>%s: %s\n", severity[level], s->prefix, msg);
+		n = snprintf(line, sizeof(line), "<%c>%s: %s\n", severity[level], s->prefix, msg);
 	else
-		dprintf(STDERR_FILENO, "%s: %s\n", s->prefix, msg);
+		n = snprintf(line, sizeof(line), "%s: %s\n", s->prefix, msg);
+	if (n >= (int)sizeof(line))
+		n = sizeof(line) - 1;
+	/*
+	 * One write: a record of the kernel's log, or a line that no other process's line can cut. Not dprintf(),
+	 * which seeks, and /dev/kmsg does not take that. There is nowhere to report a failure to.
+	 */
+	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+		return;
 }
 
 const struct udrv_log *app_log(const char *prefix)

@@ -107,7 +107,7 @@ static void choose_zero(struct verify *v, const struct verify_place *p, struct c
 	while (v->m->h.zero_nsid[i] != p->nsid)
 		i++;
 	c->kind = random_next(v) % 100 < v->m->h.write ? VERIFY_ZERO_WRITE : VERIFY_ZERO_READ;
-	c->block = v->zero_lbas[i] ? random_next(v) % v->zero_lbas[i] : 0;
+	c->block = v->zero_blocks[i] ? random_next(v) % v->zero_blocks[i] : 0;
 }
 
 /* Fill in what a command needs beside its place; returns the sequence number of a write. */
@@ -143,7 +143,7 @@ static int submit(struct host *h, struct verify *v, unsigned int op, const struc
 
 	seq = prepare(h, v, op, c);
 	if (c->kind != VERIFY_FLUSH) {
-		io.nlb = VERIFY_BLOCK / v->lba_size;
+		io.nlb = p->nlb;
 		io.slba = c->block * io.nlb;
 		io.seg = &seg;
 		io.nseg = 1;

@@ -16,6 +16,7 @@ struct udrv_nvme_done;
 /* struct verify_place - an op as this process sees it: volatile, rebuilt from the driver's slots */
 struct verify_place {
 	uint32_t nsid;
+	uint32_t nlb;		/* logical blocks a VERIFY_BLOCK */
 	uint16_t queue;
 	bool zero;		/* of a namespace that reads as zeroes */
 };
@@ -33,8 +34,7 @@ struct verify_place {
 struct verify {
 	struct verify_memory *m;
 	uint64_t dma_off;
-	uint32_t lba_size;
-	uint64_t zero_lbas[VERIFY_ZERO_NS];
+	uint64_t zero_blocks[VERIFY_ZERO_NS];
 	struct verify_place place[VERIFY_OPS_MAX];
 	uint16_t idle[VERIFY_OPS_MAX];
 	unsigned int idle_head, idle_len;

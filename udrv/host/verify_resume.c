@@ -9,34 +9,42 @@
 #include "udrv/host/host.h"
 #include "udrv/host/verify.h"
 
+/* Number of VERIFY_BLOCKs in a namespace; 0: unusable. */
+static uint64_t ns_blocks(struct host *h, uint32_t nsid, uint32_t *ret_nlb)
+{
+	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->nn; i++) {
+		const struct udrv_nvme_ns_info *ns = udrv_nvme_ns(h->nvme, i);
+
+		if (ns->nsid != nsid || !ns->usable || !ns->lba_size || VERIFY_BLOCK % ns->lba_size)
+			continue;
+		*ret_nlb = VERIFY_BLOCK / ns->lba_size;
+		return ns->nsze / *ret_nlb;
+	}
+	return 0;
+}
+
 int verify_places(struct host *h, struct verify *v)
 {
-	const struct udrv_nvme_info *info = udrv_nvme_info(h->nvme);
-	const struct udrv_nvme_ns_info *ns = udrv_nvme_ns(h->nvme, 0);
 	const struct verify_header *hd = &v->m->h;
+	uint32_t nlb[1 + VERIFY_ZERO_NS];
 	unsigned int op = 0;
 
-	if (!ns || !ns->lba_size || VERIFY_BLOCK % ns->lba_size || !hd->blocks || hd->blocks > VERIFY_BLOCKS_MAX ||
-	    ns->nsze / (VERIFY_BLOCK / ns->lba_size) < hd->blocks || !hd->queues || hd->queues > info->io_queues ||
-	    hd->depth > VERIFY_OPS_MAX || hd->zdepth > VERIFY_OPS_MAX || hd->nzero > VERIFY_ZERO_NS ||
-	    hd->nops > VERIFY_OPS_MAX || hd->nops != hd->queues * (hd->depth + hd->zdepth * hd->nzero))
+	if (!hd->blocks || hd->blocks > VERIFY_BLOCKS_MAX || ns_blocks(h, 1, &nlb[0]) < hd->blocks || !hd->queues ||
+	    hd->queues > udrv_nvme_info(h->nvme)->io_queues || hd->depth > VERIFY_OPS_MAX ||
+	    hd->zdepth > VERIFY_OPS_MAX || hd->nzero > VERIFY_ZERO_NS || hd->nops > VERIFY_OPS_MAX ||
+	    hd->nops != hd->queues * (hd->depth + hd->zdepth * hd->nzero))
 		return -EBADMSG;
-	v->lba_size = ns->lba_size;
 	for (unsigned int z = 0; z < hd->nzero; z++) {
-		v->zero_lbas[z] = 0;
-		for (unsigned int i = 0; i < info->nn; i++) {
-			ns = udrv_nvme_ns(h->nvme, i);
-			if (ns->nsid == hd->zero_nsid[z])
-				v->zero_lbas[z] = ns->nsze / (VERIFY_BLOCK / v->lba_size);
-		}
-		if (!v->zero_lbas[z])
+		v->zero_blocks[z] = ns_blocks(h, hd->zero_nsid[z], &nlb[1 + z]);
+		if (!v->zero_blocks[z])
 			return -EBADMSG;
 	}
 	for (unsigned int q = 0; q < hd->queues; q++) {
 		for (unsigned int i = 0; i < hd->depth; i++)
-			v->place[op++] = (struct verify_place){ .nsid = 1, .queue = (uint16_t)q };
+			v->place[op++] = (struct verify_place){ .nsid = 1, .nlb = nlb[0], .queue = (uint16_t)q };
 		for (unsigned int i = 0; i < hd->nzero * hd->zdepth; i++)
 			v->place[op++] = (struct verify_place){ .nsid = hd->zero_nsid[i % hd->nzero],
+								.nlb = nlb[1 + i % hd->nzero],
 								.queue = (uint16_t)q,
 								.zero = true };
 	}

@@ -29,7 +29,8 @@ static void late_mounts(const char *share)
 /* A terminal that passes bytes through: a script at the other end must not get its own words back. */
 static void late_shell(const char *tty)
 {
-	char *const argv[] = { "sh", NULL };
+	/* Not interactive, although it reads from a terminal: no banner, no prompt, no job control. */
+	char *const argv[] = { "sh", "+i", NULL };
 	char *const envp[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "PS1=", NULL };
 	char path[64];
 	struct termios t;
