@@ -8,6 +8,7 @@ A block of 4 KiB, little endian: 0 magic "UDRVBLK1", 8 u64 block index, 16 u64 s
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import struct
 import sys
@@ -99,22 +100,27 @@ def _allocated(fd: int, size: int) -> Iterator[tuple[int, int]]:
         at = end
 
 
-def _blocks(disk: Path) -> Iterator[tuple[int, bytes, int]]:
-    """(index, data, CRC-32C with the CRC field zero) of each block of the disk that is not zero."""
+def _written(disk: Path) -> Iterator[tuple[int, bytes]]:
+    """(index, data) of each block of the disk that is not zero."""
     zero = bytes(BLOCK)
     with open(disk, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         for start, end in _allocated(file.fileno(), size - size % BLOCK):
             for at in range(start, end, BATCH * BLOCK):
                 data = os.pread(file.fileno(), min(BATCH * BLOCK, end - at), at)
-                found = [(at // BLOCK + n, data[n * BLOCK:(n + 1) * BLOCK]) for n in range(len(data) // BLOCK)]
-                found = [(index, block) for index, block in found if block != zero]
-                if not found:
-                    continue
-                sums = crc32c_each(b"".join(block[:CRC_OFFSET] + bytes(4) + block[CRC_OFFSET + 4:]
-                                            for _, block in found), BLOCK)
-                for (index, block), crc in zip(found, sums):
-                    yield index, block, crc
+                for n in range(len(data) // BLOCK):
+                    block = data[n * BLOCK:(n + 1) * BLOCK]
+                    if block != zero:
+                        yield at // BLOCK + n, block
+
+
+def _blocks(disk: Path) -> Iterator[tuple[int, bytes, int]]:
+    """The same with the CRC-32C of each block, its CRC field taken as zero."""
+    written = _written(disk)
+    while batch := list(itertools.islice(written, BATCH)):
+        sums = crc32c_each(b"".join(block[:CRC_OFFSET] + bytes(4) + block[CRC_OFFSET + 4:] for _, block in batch), BLOCK)
+        for (index, block), crc in zip(batch, sums):
+            yield index, block, crc
 
 
 def check(disk: Path, acked: Path, limit: int = 20) -> Result:

@@ -46,18 +46,18 @@ class Terminal(Narrator):
         self._drawn = True
 
 
-def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path) -> int:
+def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path, blackout: float | None) -> int:
     terminal = Terminal()
     out.mkdir(parents=True, exist_ok=True)
     for name in OUTPUTS:
         (out / name).unlink(missing_ok=True)
     accelerator = accel(kernel)
     try:
-        blackout = bare_kexec(Setup(kernel, image, out / "measure", devices="none", accel=accelerator)) / 1000
+        blackout = blackout or bare_kexec(Setup(kernel, image, out / "measure", devices="none", accel=accelerator)) / 1000
     except Exception as e:      # whatever it was, there must be a report that says so
         counted = report.Counted(cycles, accelerator, failures=[f"measuring the blackout: {type(e).__name__}: {e}"])
     else:
-        terminal.line(f"a kexec of this kernel takes {blackout:.2f} s on this machine ({accelerator})")
+        terminal.line(f"a kexec of this kernel takes {blackout:.2f} s here ({accelerator})")
         plan = Plan(kernel, image, out, accelerator, blackout, cycles, writes=report.WRITES * min(cycles, 3) // 3,
                     disks=[disk])
         counted = Experiment(plan, terminal).run()
@@ -75,6 +75,7 @@ def main() -> int:
     parser.add_argument("--kernel", type=Path, help="instead of the one of `make kernel`")
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
     parser.add_argument("--out", type=Path, help="instead of demo/ in the build directory")
+    parser.add_argument("--blackout", type=float, metavar="SECONDS", help="how long one takes, instead of measuring it")
     options = parser.parse_args()
     try:
         cycles = int(os.environ.get("CYCLES") or 3)
@@ -82,7 +83,7 @@ def main() -> int:
             raise ValueError(f"CYCLES={cycles}: must be at least 1")
         out = (options.out or artifacts.build_dir() / "demo").resolve()
         return run((options.kernel or artifacts.kernel()).resolve(), (options.image or artifacts.image()).resolve(), out,
-                   cycles, Path(os.environ.get("DISK") or out / "disk.raw").resolve())
+                   cycles, Path(os.environ.get("DISK") or out / "disk.raw").resolve(), options.blackout)
     except (artifacts.NotBuilt, NoQemu, ValueError, OSError) as e:
         print(f"demo: {e}", file=sys.stderr)
         return 1

@@ -125,6 +125,8 @@ class Experiment:
         self.counted.kernels.append(status["kernel_release"])
         for device in status["devices"]:
             name = device["name"]
+            if device["state"] != "running":
+                raise CommandFailed(f"{name} is {device['state']}: {device.get('error', 'no error is given')}")
             self.counted.devices.append({key: device[key] for key in ("name", "bdf", "driver")})
             self.counted.config_diff[name] = []
             self.kept.append(paravisor.kept(name, device["bdf"]))

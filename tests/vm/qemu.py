@@ -95,7 +95,7 @@ def _kvm_boots(binary: str, kernel: Path, limit: float) -> bool:
     return b"Linux version" in run.stdout
 
 
-def accelerator(binary: str, kernel: Path, limit: float = 20.0) -> str:
+def accelerator(binary: str, kernel: Path, limit: float = 10.0) -> str:
     """`kvm` or `tcg`, by ACCEL; `auto` means KVM only if a guest boots on it within the limit."""
     wanted = os.environ.get("ACCEL") or "auto"
     if wanted in ("tcg", "kvm"):
