@@ -289,14 +289,14 @@ static void count_in_time(struct verify_memory *m)
 }
 
 /* A command that a kexec found in flight has completed: its cycle's account, once. */
-static void count_across(struct host *h, struct verify *v, unsigned int op, bool right)
+static void count_across(struct host *h, struct verify *v, unsigned int op, bool resumed, bool right)
 {
 	struct verify_op *o = &v->m->op[op];
 	struct verify_cycle *c = &v->m->cycle[h->cycle % VERIFY_CYCLES];
 
 	if (h->cycle && !c->tsc_first_completion)
 		c->tsc_first_completion = h->tsc_first_completion;
-	if (!right || o->across != h->cycle + 1 || o->across_done == h->cycle + 1)
+	if (!resumed || !right || o->across_done == h->cycle + 1 || v->cycle_opened != h->cycle)
 		return;
 	o->across_done = h->cycle + 1;
 	c->completed_across++;
@@ -329,7 +329,7 @@ static void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_
 		if (kind == VERIFY_WRITE)
 			publish(&v->m->block[block].acked, done->cookie[1]);
 	}
-	count_across(h, v, op, right);
+	count_across(h, v, op, done->resumed, right);
 	count_in_time(v->m);
 	publish(&v->m->op[op].completed[kind], v->m->op[op].submitted[kind]);
 	udrv_nvme_release(q, done->slot);

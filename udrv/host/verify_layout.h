@@ -45,9 +45,8 @@ enum verify_mode {
 struct verify_op {
 	uint64_t submitted[6];
 	uint64_t completed[6];
-	uint64_t across;	/* cycle whose kexec found it in flight, + 1; 0: none */
-	uint64_t across_done;	/* likewise, once it completed with the right data */
-	uint64_t rsvd[2];
+	uint64_t across_done;	/* last cycle, + 1, whose kexec it was in flight at and completed after, data right */
+	uint64_t rsvd[3];
 };
 
 struct verify_block {

@@ -52,12 +52,10 @@ int verify_places(struct host *h, struct verify *v)
 }
 
 struct rebuild {
-	struct host *host;
 	struct verify *v;
 	uint8_t live[VERIFY_OPS_MAX];
 	unsigned int pending;
 	unsigned int strangers;
-	bool new_kernel;
 };
 
 static int live_slot(void *ctx, uint16_t slot, const uint64_t cookie[2], bool delivered)
@@ -77,11 +75,7 @@ static int live_slot(void *ctx, uint16_t slot, const uint64_t cookie[2], bool de
 	r->live[op] = 1;
 	if (data)
 		r->v->busy[block] = 1;
-	if (!delivered) {
-		r->pending++;
-		if (r->new_kernel)
-			m->op[op].across = r->host->cycle + 1;
-	}
+	r->pending += !delivered;
 	return 0;
 }
 
@@ -99,6 +93,7 @@ static void open_cycle(struct host *h, struct verify *v)
 		.tsc_init = h->tsc_init,
 	};
 	hd->cycle = h->cycle;
+	v->cycle_opened = h->cycle;
 }
 
 int verify_resume(struct host *h, struct verify *v)
@@ -119,12 +114,12 @@ int verify_resume(struct host *h, struct verify *v)
 		m->h.mode = VERIFY_IDLE;
 		return 0;
 	}
-	r = (struct rebuild){ .host = h, .v = v, .new_kernel = m->h.cycle != h->cycle };
+	r = (struct rebuild){ .v = v };
 	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
 		udrv_nvme_each(udrv_nvme_queue(h->nvme, i), live_slot, &r);
 	if (r.strangers)
 		app_err("verify: %u command(s) under way are not in its tables", r.strangers);
-	if (r.new_kernel)
+	if (m->h.cycle != h->cycle)
 		open_cycle(h, v);
 	v->idle_head = v->idle_len = 0;
 	for (unsigned int op = 0; op < m->h.nops; op++) {

@@ -29,10 +29,10 @@ static void late_mounts(const char *share)
 /* A terminal that passes bytes through: a script at the other end must not get its own words back. */
 static void late_shell(const char *tty)
 {
-	/* Not interactive, although it reads from a terminal: no banner, no prompt, no job control. */
-	char *const argv[] = { "sh", "+i", NULL };
-	char *const envp[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "PS1=", NULL };
 	char path[64];
+	/* As a script, although it is a terminal: no banner, no prompt, no job control. */
+	char *const argv[] = { "sh", path, NULL };
+	char *const envp[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "PS1=", NULL };
 	struct termios t;
 	int fd;
 
