@@ -118,7 +118,7 @@ def three_kexecs(context: Context) -> None:
 
 @case("eight-queues-depth-64", "8 queues at depth 64 are resumed with what was in flight")
 def eight_queues(context: Context) -> None:
-    result = expect_pass(context.experiment(queues=8, depth=64, zero_depth=4))
+    result = expect_pass(context.experiment(queues=8, depth=64, zero_depth=8))
     expect(result["nvme"]["in_flight_at_kexec"][0] >= 512,
            f"only {result['nvme']['in_flight_at_kexec'][0]} commands were in flight; 8 queues at depth 64 are 512")
 

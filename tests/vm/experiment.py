@@ -7,6 +7,7 @@ latency below and above the blackout, which is measured first, in a VM of its ow
 """
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import time
@@ -148,7 +149,7 @@ class Experiment:
         """Let I/O run until there are `writes` writes."""
         deadline = time.monotonic() + SEGMENT_TIMEOUT
         while True:
-            v = self._sum([paravisor.verify_status(name) for name in self.bdfs])
+            v = self._counters(paravisor)
             text = f"{v['writes']} writes, {v['completed']} commands completed, {v['in_flight']} in flight"
             self.narrator.progress(v["writes"] / writes, text)
             if v["errors"] or v["miscompares"]:
@@ -164,6 +165,17 @@ class Experiment:
         for controller in self.controllers:
             paravisor.vm.throttle(controller.throttle_group(1), iops)
 
+    def _fill(self, paravisor: Paravisor) -> None:
+        """Wait until as much is in flight as there can be behind the throttle."""
+        wanted = self.plan.queues * self.plan.depth * len(self.controllers)
+        deadline = time.monotonic() + SEGMENT_TIMEOUT
+        while (v := self._counters(paravisor))["in_flight"] < wanted:
+            if time.monotonic() > deadline:
+                raise Timeout(f"{v['in_flight']} commands in flight with the throttle on; {wanted} were to be")
+
+    def _counters(self, paravisor: Paravisor) -> dict[str, int]:
+        return self._sum([paravisor.verify_status(name) for name in self.bdfs])
+
     def _kexec(self, paravisor: Paravisor, cycle: int) -> None:
         say = self.narrator.line
         if self.plan.before_kexec:
@@ -171,6 +183,7 @@ class Experiment:
         self._complaints(paravisor)
         before = {k.name: paravisor.snapshot(k) for k in self.kept}
         self._throttle(paravisor, self.slow_rate)
+        self._fill(paravisor)
         say(f"kexec {cycle} of {self.plan.cycles}: namespace 1 throttled to {self.slow_rate} I/O a second, updating")
         paravisor.update(progress=lambda text: say("  " + text))
         for kept in self.kept:
@@ -214,6 +227,7 @@ class Experiment:
 
     def _read_trace(self) -> None:
         directory = self.plan.directory
+        (directory / "kept.json").write_text(json.dumps([k.to_json() for k in self.kept]) + "\n")
         events = tracelog.read(directory / "qemu-trace.log")
         verdict = self.counted.witness = Witness(events, self.kept).check(self.plan.cycles)
         for n, c in enumerate(verdict.cycles, 1):

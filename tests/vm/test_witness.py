@@ -2,6 +2,7 @@
 """Unit tests of the witness: a good trace passes, and for each rule a trace that breaks it fails at that line."""
 from __future__ import annotations
 
+import json
 import unittest
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -115,6 +116,11 @@ class Parser(unittest.TestCase):
         self.assertEqual([(e.number, e.name, e.text) for e in events],
                          [(1, "pci_nvme_pci_reset", "PCI Function Level Reset")])
         self.assertEqual(events[0].time, datetime(2026, 11, 21, 10, 23, 51, 294705, timezone.utc).timestamp())
+
+
+class Json(unittest.TestCase):
+    def test_round_trip(self) -> None:
+        self.assertEqual(Kept.from_json(json.loads(json.dumps(KEPT.to_json()))), KEPT)
 
 
 class Good(unittest.TestCase):

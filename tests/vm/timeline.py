@@ -19,7 +19,6 @@ from witness import Cycle
 WIDTH, LEFT, RIGHT, TOP = 1200, 76, 20, 64
 PANEL, GAP = 150, 46
 COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"]
-DARK = "#333333"
 
 _IO = re.compile(r"cid (\d+) nsid 0x([0-9a-f]+) sqid (\d+)")
 _COMPLETION = re.compile(r"cid (\d+) cqid (\d+)")
@@ -76,28 +75,32 @@ def collect(events: Iterable[Event], bucket: float = 0.1) -> Series | None:
 
 
 class _Panel:
-    """One plot of the picture; y is logarithmic from 0 on, so that one completion and a thousand are both seen."""
+    """One plot of the picture; y may be logarithmic from 0 on, so that one completion and a thousand are both seen."""
 
-    def __init__(self, top: float, title: str, series: Series, highest: float) -> None:
+    def __init__(self, top: float, title: str, series: Series, highest: float, logarithmic: bool = True) -> None:
         self.top, self.title, self.series = top, title, series
         self.highest = max(highest, 1.0)
+        self.logarithmic = logarithmic
 
     def x(self, when: float) -> float:
         span = max(self.series.end - self.series.start, 1e-6)
         return LEFT + (WIDTH - LEFT - RIGHT) * (when - self.series.start) / span
 
     def y(self, value: float) -> float:
-        return self.top + PANEL * (1 - math.log10(1 + value) / math.log10(1 + self.highest))
+        if self.logarithmic:
+            return self.top + PANEL * (1 - math.log10(1 + value) / math.log10(1 + self.highest))
+        return self.top + PANEL * (1 - value / self.highest)
+
+    def marks(self) -> list[int]:
+        if self.logarithmic:
+            return [0] + [10 ** n for n in range(int(math.log10(self.highest)) + 1)]
+        step = next(s * 10 ** n for n in range(9) for s in (1, 2, 5) if self.highest / (s * 10 ** n) <= 5)
+        return list(range(0, int(self.highest) + 1, step))
 
     def frame(self) -> list[str]:
         out = [f'<text x="{LEFT}" y="{self.top - 8}" class="t">{escape(self.title)}</text>',
                f'<rect x="{LEFT}" y="{self.top}" width="{WIDTH - LEFT - RIGHT}" height="{PANEL}" class="f"/>']
-        tick = 1
-        marks = [0]
-        while tick <= self.highest:
-            marks.append(tick)
-            tick *= 10
-        for mark in marks:
+        for mark in self.marks():
             y = self.y(mark)
             out.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" class="g"/>')
             out.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="n">{mark}</text>')
@@ -146,7 +149,8 @@ def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str) 
                max((v for p in completed.values() for _, v in p), default=1)),
         _Panel(tops[1], "delivered to their owners (completion queue heads), per second", series,
                max((v for _, v in delivered), default=1)),
-        _Panel(tops[2], "commands in flight in the controller", series, max((v for _, v in in_flight), default=1)),
+        _Panel(tops[2], "commands in flight in the controller", series, max((v for _, v in in_flight), default=1),
+               logarithmic=False),
     ]
     height = tops[2] + PANEL + 70
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
@@ -170,7 +174,7 @@ def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str) 
         x = LEFT + 330 + n * 250
         out.append(f'<rect x="{x}" y="{TOP - 18}" width="12" height="12" fill="{colour}"/>'
                    f'<text x="{x + 18}" y="{TOP - 8}">{escape(names.get(nsid, f"namespace {nsid}"))}</text>')
-    out.append(panels[1].steps(delivered, DARK, fill=True))
+    out.append(panels[1].steps(delivered, COLOURS[3], fill=True))
     out.append(panels[2].steps(in_flight, COLOURS[5], fill=True))
     bottom = tops[2] + PANEL
     span = series.end - series.start

@@ -23,12 +23,14 @@ submission doorbell before re-arming. What is in flight then is "in flight at th
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import tracelog
 from pciconf import short_bdf
@@ -80,6 +82,15 @@ class Kept:
     @property
     def path(self) -> frozenset[str]:
         return frozenset((self.bdf, *self.bridges))
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "bdf": self.bdf, "bridges": list(self.bridges),
+                "status": {bdf: sorted(offsets) for bdf, offsets in self.status.items()}, "control": self.control}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> Kept:
+        return Kept(value["name"], value["bdf"], tuple(value["bridges"]),
+                    {bdf: frozenset(offsets) for bdf, offsets in value["status"].items()}, value["control"])
 
 
 @dataclass
@@ -324,14 +335,17 @@ def _line_number(text: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check a qemu-trace.log against the witness rules.")
     parser.add_argument("log", type=Path)
-    parser.add_argument("--device", required=True, action="append", metavar="BDF[,BRIDGE...]",
-                        help="a kept device and the bridges above it, e.g. 01:00.0,00:01.0")
+    parser.add_argument("--device", action="append", default=[], metavar="BDF[,BRIDGE...]",
+                        help="a kept device and the bridges above it, e.g. 01:00.0,00:01.0; "
+                        "without it, what kept.json beside the log says")
     parser.add_argument("--cycles", type=int, help="number of kexecs")
     options = parser.parse_args()
     kept = []
     for text in options.device:
         bdf, *bridges = (short_bdf(part) for part in text.split(","))
         kept.append(Kept(bdf, bdf, tuple(bridges)))
+    if not kept:
+        kept = [Kept.from_json(value) for value in json.loads((options.log.parent / "kept.json").read_text())]
     verdict = Witness(tracelog.read(options.log), kept).check(options.cycles)
     for line in verdict.violations:
         print(line)
