@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 $(call test-library,fake-device,fake_device.c crash.c)
 $(call unit-test,test_dma,test_dma.c,fake-device)
+$(call unit-test,test_loop,test_loop.c)
+$(call unit-test,test_proto,test_proto.c)
 $(call unit-test,test_state,test_state.c,fake-device)
 $(call test-library,nvme-fixture,nvme_fixture.c nvme_workload.c)
 $(call unit-test,test_nvme_io,test_nvme_io.c,nvme-fixture nvme-model fake-device)
