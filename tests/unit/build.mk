@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 $(call test-library,fake-device,fake_device.c crash.c)
 $(call unit-test,test_dma,test_dma.c,fake-device)
+MOCK_VFIO_WRAPS := -Wl,--wrap=ioctl -Wl,--wrap=open -Wl,--wrap=udrv_cdev_open
+$(call unit-test,test_handle,test_handle.c mock_vfio.c,fake-device,$(MOCK_VFIO_WRAPS))
 $(call unit-test,test_loop,test_loop.c)
 $(call unit-test,test_proto,test_proto.c)
 $(call unit-test,test_state,test_state.c,fake-device)

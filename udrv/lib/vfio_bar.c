@@ -48,7 +48,8 @@ static const struct vfio_region_info_cap_sparse_mmap *find_sparse(const struct v
 {
 	uint32_t off = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
-	while (off >= sizeof(*info) && off <= info->argsz - sizeof(struct vfio_info_cap_header)) {
+	while (off >= sizeof(*info) && off % sizeof(uint64_t) == 0 &&
+	       off <= info->argsz - sizeof(struct vfio_info_cap_header)) {
 		const struct vfio_info_cap_header *cap = (const void *)((const uint8_t *)info + off);
 		const struct vfio_region_info_cap_sparse_mmap *sparse = (const void *)cap;
 
