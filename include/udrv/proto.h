@@ -37,7 +37,6 @@ struct udrv_handle;
 #define UDRV_MSG_FDS		16u
 #define UDRV_NAME_MAX		63		/* of a UDRV_MSG_FD; a handle's is shorter */
 
-#define UDRV_INIT_SOCKET	"/run/udrv/init.sock"
 #define UDRV_AGENT_SOCKET	"/run/udrv/agent.sock"
 
 /** enum udrv_msg_type - what a message is; values are part of the protocol and never change their meaning */
@@ -49,7 +48,7 @@ enum udrv_msg_type {
 	UDRV_MSG_HANDLE = 4,	/* handle, its fds */
 	UDRV_MSG_FD = 5,	/* text: name; one fd */
 
-	/* custody: requests to udrv-init, by the agent only */
+	/* custody: requests to udrv-init, by the agent only, on the socket that it was started with */
 	UDRV_MSG_PUT_HANDLE = 16,	/* handle, its fds: keep duplicates, replacing an older one of that name */
 	UDRV_MSG_PUT_FD = 17,		/* text: name, e.g. "session"; one fd: keep it, likewise */
 	UDRV_MSG_GET_ALL = 18,		/* answers: each HANDLE, each FD, OK */

@@ -57,12 +57,14 @@ struct agent_device {
 
 /**
  * struct agent_client - a connection
+ * @owner: the device whose host was started with this connection, or NULL
  * @wait_ready: it asked to be told when all devices are dealt with
  * @wait_lease: the device whose lease it waits for, or NULL
  * @id: the request that waits
  */
 struct agent_client {
 	int sock;
+	struct agent_device *owner;
 	bool wait_ready;
 	struct agent_device *wait_lease;
 	uint32_t id;
@@ -71,6 +73,8 @@ struct agent_client {
 /**
  * struct agent - all there is
  * @custody: connection to udrv-init, -1 without one
+ * @custody_pending: requests that it has not answered yet
+ * @first: no agent was there before in this kernel
  * @luo: /dev/liveupdate, -1 without one
  * @incoming: session of the previous kernel, not finished yet; -1
  * @directory: memfd of the directory that came with it (or an empty one)
@@ -81,6 +85,8 @@ struct agent_client {
 struct agent {
 	int listener;
 	int custody;
+	unsigned int custody_pending;
+	bool first;
 	int luo;
 	int incoming;
 	int directory;
@@ -96,6 +102,8 @@ struct agent {
 /* main.c */
 struct agent_device *agent_find(struct agent *a, const char *name);
 struct agent_device *agent_add(struct agent *a, const char *name);
+/** agent_client() - serve a connection, which is taken over (and closed if there are too many) */
+void agent_client(struct agent *a, int sock, struct agent_device *owner);
 
 /* config.c: which devices */
 
@@ -111,13 +119,17 @@ int bind_vfio(const char *bdf);
 /** bind_class() - PCI class code of a device, 24 bits, or -errno */
 int bind_class(const char *bdf);
 
-/* custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing */
-int custody_connect(struct agent *a, const char *path);
+/*
+ * custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing. Putting something
+ * there does not wait: once it is sent, it outlives this process, whenever udrv-init gets to it.
+ */
 /** custody_get_all() - @handle and @fd own what they are given */
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd));
-int custody_put_handle(struct agent *a, const struct udrv_handle *h);
-int custody_put_fd(struct agent *a, const char *name, int fd);
+void custody_put_handle(struct agent *a, const struct udrv_handle *h);
+void custody_put_fd(struct agent *a, const char *name, int fd);
+/** custody_settle() - wait for the answers to all of that; -errno of the worst (message) */
+int custody_settle(struct agent *a);
 int custody_drop(struct agent *a, const char *name);
 int custody_ready(struct agent *a);
 

@@ -9,10 +9,43 @@
 #include "udrv/common/app.h"
 #include "udrv/common/client.h"
 
-int custody_connect(struct agent *a, const char *path)
+/* A request whose answer custody_settle() takes later. */
+static void custody_send(struct agent *a, struct udrv_msg *m, int err, const char *name)
 {
-	a->custody = udrv_proto_connect(path);
-	return a->custody < 0 ? a->custody : 0;
+	if (!err)
+		err = udrv_msg_send(a->custody, m);
+	if (err)
+		app_err("udrv-init does not take %s: %s: it would not survive this process", name, app_errname(err));
+	else
+		a->custody_pending++;
+}
+
+int custody_settle(struct agent *a)
+{
+	static struct udrv_msg m;
+	int err = 0, ret = 0;
+
+	for (; a->custody_pending; a->custody_pending--) {
+		const char *why = "";
+
+		err = udrv_msg_recv(a->custody, &m);
+		if (err)
+			break;
+		if (m.type == UDRV_MSG_ERR) {
+			ret = udrv_msg_error(&m, &why);
+			app_err("udrv-init refused to keep a descriptor: %s (%s)", why, app_errname(ret));
+		}
+		udrv_msg_drop_fds(&m);
+	}
+	return err ? err : ret;
+}
+
+static int custody_call(struct agent *a, struct client_call *c)
+{
+	if (a->custody < 0)
+		return 0;
+	custody_settle(a);
+	return client_call(a->custody, c, NULL);
 }
 
 struct get_all {
@@ -51,48 +84,43 @@ int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv
 	struct get_all g = { .a = a, .handle = handle, .fd = fd };
 	struct client_call c = { .type = UDRV_MSG_GET_ALL, .fn = get_one, .ctx = &g };
 
-	return a->custody < 0 ? 0 : client_call(a->custody, &c, NULL);
+	return custody_call(a, &c);
 }
 
-/* Losing custody is no reason to stop: the device runs, it only would not survive the agent. */
-static int custody_result(const char *what, const char *name, int err)
+void custody_put_handle(struct agent *a, const struct udrv_handle *h)
 {
-	if (err)
-		app_err("udrv-init did not %s %s: %s: it will not survive this process", what, name, app_errname(err));
-	return err;
+	static struct udrv_msg m;
+
+	if (a->custody < 0)
+		return;
+	udrv_msg_init(&m, UDRV_MSG_PUT_HANDLE, 0);
+	custody_send(a, &m, udrv_msg_set_handle(&m, h), h->name);
 }
 
-int custody_put_handle(struct agent *a, const struct udrv_handle *h)
+void custody_put_fd(struct agent *a, const char *name, int fd)
 {
 	static struct udrv_msg m;
 	int err;
 
 	if (a->custody < 0)
-		return 0;
-	udrv_msg_init(&m, UDRV_MSG_PUT_HANDLE, 0);
-	err = udrv_msg_set_handle(&m, h);
+		return;
+	udrv_msg_init(&m, UDRV_MSG_PUT_FD, 0);
+	err = udrv_msg_set_text(&m, name);
 	if (!err)
-		err = udrv_msg_call(a->custody, &m, NULL, NULL);
-	return custody_result("keep the handle of", h->name, err);
-}
-
-int custody_put_fd(struct agent *a, const char *name, int fd)
-{
-	struct client_call c = { .type = UDRV_MSG_PUT_FD, .text = name, .fd = &fd, .nfds = 1 };
-
-	return a->custody < 0 ? 0 : custody_result("keep", name, client_call(a->custody, &c, NULL));
+		err = udrv_msg_add_fd(&m, fd);
+	custody_send(a, &m, err, name);
 }
 
 int custody_drop(struct agent *a, const char *name)
 {
 	struct client_call c = { .type = UDRV_MSG_DROP, .text = name };
 
-	return a->custody < 0 ? 0 : client_call(a->custody, &c, NULL);
+	return custody_call(a, &c);
 }
 
 int custody_ready(struct agent *a)
 {
 	struct client_call c = { .type = UDRV_MSG_READY };
 
-	return a->custody < 0 ? 0 : client_call(a->custody, &c, NULL);
+	return custody_call(a, &c);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One device: its handle, its lease, its host. */
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <poll.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -59,25 +59,52 @@ void device_create(struct agent *a, struct agent_device *d)
 	device_start_host(a, d);
 }
 
-void device_start_host(struct agent *a, struct agent_device *d)
+/*
+ * The child. The first host in this kernel is a plain fork, which has its program in memory and its handle in
+ * its hands; later ones are executed, since they may be of a new build, and lease like any other process.
+ */
+static void __attribute__((noreturn)) host_child(const struct agent *a, const struct agent_device *d, int sock)
 {
-	char *const argv[] = { "udrv-host", d->h.name, NULL };
+	const struct host_lease lease = { .cycle = a->cycle,
+					  .tsc_init = a->tsc_init,
+					  .tsc_reboot = a->fdt ? directory_tsc_reboot(a->fdt) : 0,
+					  .agent = sock };
+	char *const argv[] = { "udrv-host", (char *)d->h.name, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
-	char lease[48];
-	sigset_t none;
+	int keep[UDRV_HANDLE_FDS + 1];
 
-	d->pid = fork();
-	if (!d->pid) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+	if (sock < 0) {
+		app_child("udrv-host", keep, 0);
 		execve("/proc/self/exe", argv, envp);
 		app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno), app_errname(errno));
 		_exit(APP_FAILED);
 	}
+	memcpy(keep, d->h.fd, sizeof(d->h.fd));
+	keep[UDRV_HANDLE_FDS] = sock;
+	app_child("udrv-host", keep, UDRV_HANDLE_FDS + 1);
+	_exit(udrv_host_run(&d->h, &lease));
+}
+
+void device_start_host(struct agent *a, struct agent_device *d)
+{
+	int sock[2] = { -1, -1 };
+	char lease[48];
+
+	if (a->first && !d->restarts && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
+	d->pid = fork();
+	if (!d->pid)
+		host_child(a, d, sock[1]);
+	if (sock[1] >= 0)
+		close(sock[1]);
 	if (d->pid < 0) {
+		if (sock[0] >= 0)
+			close(sock[0]);
 		device_fail(d, "cannot fork for its host: %s", app_errname(errno));
 		return;
 	}
+	if (sock[0] >= 0)
+		agent_client(a, sock[0], d);
 	d->state = DEV_STARTING;
 	/* The lease is the new process's from here on: nobody may come in between. */
 	d->pidfd = pidfd_open(d->pid, 0);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* udrv-agent: connections, leases that end, and children. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <signal.h>
@@ -112,13 +113,13 @@ static int serve_adopted(struct agent *a, struct agent_client *c, struct udrv_ms
 	struct json_object *o = text ? json_tokener_parse(text) : NULL;
 	struct agent_device *d = agent_find(a, json_get_str(o, "device", ""));
 	const char *start = json_get_str(o, "start", "");
-	struct udrv_peer peer;
+	struct udrv_peer peer = { .pidfd = -1 };
 	int err;
 
 	err = udrv_proto_peer(c->sock, &peer);
-	if (!err && peer.pidfd >= 0)
+	if (peer.pidfd >= 0)
 		close(peer.pidfd);
-	if (err || !d || peer.pid != d->pid) {
+	if (err || !d || (c->owner != d && peer.pid != d->pid)) {
 		err = udrv_msg_reply_error(c->sock, m->id, EPERM, "the lease is not yours");
 	} else {
 		device_adopted(a, d, start);
@@ -176,19 +177,23 @@ static int serve_one(struct agent *a, struct agent_client *c)
 	return err;
 }
 
+void agent_client(struct agent *a, int sock, struct agent_device *owner)
+{
+	for (unsigned int i = 0; i < AGENT_CLIENTS; i++) {
+		if (a->client[i].sock >= 0)
+			continue;
+		a->client[i] = (struct agent_client){ .sock = sock, .owner = owner };
+		return;
+	}
+	close(sock);
+}
+
 static void accept_client(struct agent *a)
 {
 	int sock = udrv_proto_accept(a->listener, false);
 
-	if (sock < 0)
-		return;
-	for (unsigned int i = 0; i < AGENT_CLIENTS; i++) {
-		if (a->client[i].sock >= 0)
-			continue;
-		a->client[i] = (struct agent_client){ .sock = sock };
-		return;
-	}
-	close(sock);
+	if (sock >= 0)
+		agent_client(a, sock, NULL);
 }
 
 static void drop_client(struct agent_client *c)
@@ -239,6 +244,7 @@ static void serve(struct agent *a)
 		answer_waiting(a);
 		agent_progress(a);
 		answer_waiting(a);
+		custody_settle(a);
 		p[0] = (struct pollfd){ .fd = a->listener, .events = POLLIN };
 		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 			clients[i] = (struct pollfd){ .fd = a->client[i].sock, .events = POLLIN };
@@ -257,50 +263,59 @@ static void serve(struct agent *a)
 	}
 }
 
-static int usage(void)
+int udrv_agent_run(int custody, uint64_t tsc_init, bool first)
 {
-	fprintf(stderr, "usage: udrv-agent [--custody SOCKET] [--tsc-init N]\n");
-	return APP_USAGE;
-}
+	static struct agent a = { .listener = -1, .luo = -1, .incoming = -1, .directory = -1 };
 
-int udrv_agent_main(int argc, char **argv)
-{
-	static const struct option options[] = { { "custody", required_argument, NULL, 'c' },
-						 { "tsc-init", required_argument, NULL, 't' },
-						 {} };
-	static struct agent a = { .listener = -1, .custody = -1, .luo = -1, .incoming = -1, .directory = -1 };
-	const char *custody = NULL;
-	int opt, err;
-
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (opt == 'c')
-			custody = optarg;
-		else if (opt == 't')
-			a.tsc_init = strtoull(optarg, NULL, 0);
-		else
-			return usage();
-	}
-	if (optind != argc)
-		return usage();
 	app_log("udrv-agent");
 	signal(SIGPIPE, SIG_IGN);
+	a.custody = custody;
+	a.tsc_init = tsc_init;
+	a.first = first;
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
+	if (agent_restore(&a))
+		return APP_FAILED;
+	/* The answers also tell that udrv-init has mounted everything, /run and /sys among it. */
+	if (custody_settle(&a))
+		app_err("not everything is in udrv-init's custody: it would not survive this process");
 	mkdir("/run/udrv", 0700);
 	a.listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
 	if (a.listener < 0) {
 		app_err("cannot listen at %s: %s", UDRV_AGENT_SOCKET, app_errname(a.listener));
 		return APP_FAILED;
 	}
-	if (custody) {
-		err = custody_connect(&a, custody);
-		if (err) {
-			app_err("cannot reach udrv-init at %s: %s", custody, app_errname(err));
-			return APP_FAILED;
-		}
-	}
-	if (agent_restore(&a))
+	if (agent_configure(&a))
 		return APP_FAILED;
 	serve(&a);
 	return APP_FAILED;
+}
+
+static int usage(void)
+{
+	fprintf(stderr, "usage: udrv-agent [--custody-fd N] [--tsc-init N]\n");
+	return APP_USAGE;
+}
+
+int udrv_agent_main(int argc, char **argv)
+{
+	static const struct option options[] = { { "custody-fd", required_argument, NULL, 'c' },
+						 { "tsc-init", required_argument, NULL, 't' },
+						 {} };
+	uint64_t tsc_init = 0;
+	int custody = -1, opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == 'c')
+			custody = atoi(optarg);
+		else if (opt == 't')
+			tsc_init = strtoull(optarg, NULL, 0);
+		else
+			return usage();
+	}
+	if (optind != argc)
+		return usage();
+	if (custody >= 0)
+		fcntl(custody, F_SETFD, FD_CLOEXEC);
+	return udrv_agent_run(custody, tsc_init, false);
 }

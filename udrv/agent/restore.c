@@ -183,7 +183,7 @@ int agent_restore(struct agent *a)
 {
 	int err;
 
-	err = custody_get_all(a, kept_handle, kept_fd);
+	err = a->first ? 0 : custody_get_all(a, kept_handle, kept_fd);
 	if (err) {
 		app_err("udrv-init's custody: %s", app_errname(err));
 		return err;
@@ -204,7 +204,7 @@ int agent_restore(struct agent *a)
 		else if (d->h.fd[UDRV_FD_STATE] >= 0)
 			set_updating(&d->h, false);
 	}
-	return agent_configure(a);
+	return 0;
 }
 
 static void finish_session(struct agent *a)

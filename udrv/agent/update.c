@@ -187,7 +187,8 @@ static int preserve(struct update *u)
 	if (u->session < 0)
 		return refuse(u, u->session, "cannot create the session '" SESSION_NAME "'");
 	/* PID 1 holds it, too: if this process died the session would be undone under a device's feet. */
-	err = custody_put_fd(a, "outgoing", u->session);
+	custody_put_fd(a, "outgoing", u->session);
+	err = custody_settle(a);
 	if (err)
 		return refuse(u, err, "udrv-init does not take the session");
 	for (unsigned int i = 0; i < a->ndev && !err; i++)

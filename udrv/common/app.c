@@ -3,15 +3,19 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "udrv/common/app.h"
+
+#define CHILD_FDS	16u
 
 struct app_log_state {
 	char prefix[48];
@@ -193,6 +197,34 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
 		err = app_option(w, opts, n, why, why_size);
 	free(copy);
 	return err;
+}
+
+static int compare_ints(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void app_child(const char *name, const int *keep, unsigned int n)
+{
+	unsigned int from = STDERR_FILENO + 1;
+	int fd[CHILD_FDS];
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NAME, name);
+	if (n > CHILD_FDS)
+		n = CHILD_FDS;
+	memcpy(fd, keep, n * sizeof(fd[0]));
+	qsort(fd, n, sizeof(fd[0]), compare_ints);
+	for (unsigned int i = 0; i < n; i++) {
+		if (fd[i] < (int)from)
+			continue;
+		if ((unsigned int)fd[i] > from)
+			close_range(from, (unsigned int)fd[i] - 1, 0);
+		from = (unsigned int)fd[i] + 1;
+	}
+	close_range(from, ~0u, 0);
 }
 
 static uint64_t app_clock_ns(clockid_t id)

@@ -12,10 +12,36 @@
 
 #include <udrv/log.h>
 
+struct udrv_handle;
+
 int udrv_init_main(int argc, char **argv);
 int udrv_agent_main(int argc, char **argv);
 int udrv_host_main(int argc, char **argv);
 int udrvctl_main(int argc, char **argv);
+
+/**
+ * udrv_agent_run() - the agent in the present process, until it fails
+ * @custody: connection to udrv-init, -1 without one
+ * @tsc_init: app_tsc() at udrv-init's first instruction
+ * @first: nothing is in custody yet, and udrv-init may still be mounting
+ *
+ * Return: exit code.
+ */
+int udrv_agent_run(int custody, uint64_t tsc_init, bool first);
+
+/**
+ * struct host_lease - what a host gets from the agent with its device
+ * @cycle: kexecs since the cold boot
+ * @tsc_init, @tsc_reboot: app_tsc() at the last one's two ends, 0 if unknown
+ * @agent: connection to the agent, -1: make one
+ */
+struct host_lease {
+	uint64_t cycle, tsc_init, tsc_reboot;
+	int agent;
+};
+
+/** udrv_host_run() - a host in the present process; @h and @lease are copied. Return: exit code. */
+int udrv_host_run(const struct udrv_handle *h, const struct host_lease *lease);
 
 /* Exit codes of all programs. */
 #define APP_OK		0
@@ -77,6 +103,15 @@ struct app_option {
  * Return: 0; -EINVAL: unknown name, not a number, out of range. Values before it have been stored.
  */
 int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why, size_t why_size);
+
+/**
+ * app_child() - make a process that was just forked one of its own, as exec would
+ * @name: for ps
+ * @keep: descriptors beside 0–2 that stay open, @n of them, -1 allowed
+ *
+ * What a parent has open must not live on in a child: closing the last duplicate means something here.
+ */
+void app_child(const char *name, const int *keep, unsigned int n);
 
 /** app_now_ns() - CLOCK_MONOTONIC in nanoseconds */
 uint64_t app_now_ns(void);

@@ -14,6 +14,8 @@
 #include <udrv/handle.h>
 #include <udrv/nvme.h>
 
+#include "udrv/common/app.h"
+
 struct host;
 struct json_object;
 struct udrv_loop;
@@ -54,7 +56,7 @@ struct host_irq {
 /**
  * struct host - one device's host
  * @start: "resumed", "started" or "fallback"
- * @cycle: kexecs since the cold boot; @tsc_init, @tsc_reboot: of the last one, 0 if unknown
+ * @lease: what came with the handle
  * @priv: the consumer's
  */
 struct host {
@@ -66,7 +68,7 @@ struct host {
 	const struct consumer_ops *consumer;
 	void *priv;
 	const char *start;
-	uint64_t cycle, tsc_init, tsc_reboot;
+	struct host_lease lease;
 	uint64_t tsc_first_completion;
 	struct host_irq irq;
 };

@@ -33,9 +33,10 @@ int host_lease(struct host *h, const char *name)
 			app_errname(err));
 		return err;
 	}
-	h->cycle = json_get_u64(o, "cycle", 0);
-	h->tsc_init = json_get_u64(o, "tsc_init", 0);
-	h->tsc_reboot = json_get_u64(o, "tsc_reboot", 0);
+	h->lease.cycle = json_get_u64(o, "cycle", 0);
+	h->lease.tsc_init = json_get_u64(o, "tsc_init", 0);
+	h->lease.tsc_reboot = json_get_u64(o, "tsc_reboot", 0);
+	h->lease.agent = -1;
 	json_object_put(o);
 	return 0;
 }
@@ -49,8 +50,14 @@ void host_adopted(struct host *h)
 	json_set_str(o, "device", h->handle.name);
 	json_set_str(o, "start", h->start);
 	c.text = json_text(o);
-	err = client_call_path(UDRV_AGENT_SOCKET, &c, NULL);
+	if (h->lease.agent >= 0)
+		err = client_call(h->lease.agent, &c, NULL);
+	else
+		err = client_call_path(UDRV_AGENT_SOCKET, &c, NULL);
 	if (err)
 		app_warn("cannot tell udrv-agent that the device runs: %s", app_errname(err));
+	if (h->lease.agent >= 0)
+		close(h->lease.agent);
+	h->lease.agent = -1;
 	json_object_put(o);
 }

@@ -173,20 +173,33 @@ static int run(struct host *h)
 	return APP_FAILED;
 }
 
-int udrv_host_main(int argc, char **argv)
+static struct host the_host = { .consumer = &verify_consumer };
+
+static void host_log(const char *name)
 {
-	static struct host h = { .consumer = &verify_consumer };
 	char prefix[48];
 
+	snprintf(prefix, sizeof(prefix), "udrv-host %s", name);
+	app_log(prefix);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* However a host ends, the device goes on: nothing is closed or detached that a successor would miss. */
+
+int udrv_host_run(const struct udrv_handle *h, const struct host_lease *lease)
+{
+	host_log(h->name);
+	the_host.handle = *h;
+	the_host.lease = *lease;
+	return run(&the_host);
+}
+
+int udrv_host_main(int argc, char **argv)
+{
 	if (argc != 2 || !udrv_name_valid(argv[1])) {
 		fprintf(stderr, "usage: udrv-host DEVICE\n");
 		return APP_USAGE;
 	}
-	snprintf(prefix, sizeof(prefix), "udrv-host %s", argv[1]);
-	app_log(prefix);
-	signal(SIGPIPE, SIG_IGN);
-	if (host_lease(&h, argv[1]))
-		return APP_FAILED;
-	/* However it ends, the device goes on: nothing is closed or detached here that a successor would miss. */
-	return run(&h);
+	host_log(argv[1]);
+	return host_lease(&the_host, argv[1]) ? APP_FAILED : run(&the_host);
 }

@@ -120,7 +120,7 @@ static uint64_t prepare(struct host *h, struct verify *v, unsigned int op, const
 		seq = hd->seq + 1;
 		publish(&hd->seq, seq);
 		publish(&v->m->block[c->block].submitted, seq);
-		verify_block_fill(buffer(h, v, op), c->block, seq, (uint32_t)h->cycle);
+		verify_block_fill(buffer(h, v, op), c->block, seq, (uint32_t)h->lease.cycle);
 	} else if (c->kind == VERIFY_READ || c->kind == VERIFY_ZERO_READ) {
 		/* Whatever is there afterwards, the device has put it there. */
 		memset(buffer(h, v, op), 0xa5, VERIFY_BLOCK);
@@ -292,13 +292,13 @@ static void count_in_time(struct verify_memory *m)
 static void count_across(struct host *h, struct verify *v, unsigned int op, bool resumed, bool right)
 {
 	struct verify_op *o = &v->m->op[op];
-	struct verify_cycle *c = &v->m->cycle[h->cycle % VERIFY_CYCLES];
+	struct verify_cycle *c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
 
-	if (h->cycle && !c->tsc_first_completion)
+	if (h->lease.cycle && !c->tsc_first_completion)
 		c->tsc_first_completion = h->tsc_first_completion;
-	if (!resumed || !right || o->across_done == h->cycle + 1 || v->cycle_opened != h->cycle)
+	if (!resumed || !right || o->across_done == h->lease.cycle + 1 || v->cycle_opened != h->lease.cycle)
 		return;
-	o->across_done = h->cycle + 1;
+	o->across_done = h->lease.cycle + 1;
 	c->completed_across++;
 }
 
@@ -386,7 +386,7 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->write = c->write;
 	hd->flush = c->flush;
 	hd->nops = per_queue * hd->queues;
-	hd->cycle = h->cycle;
+	hd->cycle = h->lease.cycle;
 	err = verify_places(h, v);
 	if (err) {
 		snprintf(why, why_size, "namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",

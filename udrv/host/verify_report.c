@@ -73,8 +73,8 @@ struct json_object *verify_json(struct host *h)
 
 	if (!v)
 		return NULL;
-	c = &v->m->cycle[h->cycle % VERIFY_CYCLES];
-	if (h->cycle) {
+	c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
+	if (h->lease.cycle) {
 		c->latched_while_masked = h->irq.latched;
 		c->delivered_after = h->irq.delivered;
 	}

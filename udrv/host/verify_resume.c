@@ -85,15 +85,15 @@ static void open_cycle(struct host *h, struct verify *v)
 	const struct udrv_nvme_resume_report *rep = udrv_nvme_resume_report(h->nvme);
 	struct verify_header *hd = &v->m->h;
 
-	v->m->cycle[h->cycle % VERIFY_CYCLES] = (struct verify_cycle){
+	v->m->cycle[h->lease.cycle % VERIFY_CYCLES] = (struct verify_cycle){
 		.in_flight = rep->in_flight,
 		.never_submitted = rep->never_submitted,
-		.tsc_reboot = h->tsc_reboot,
+		.tsc_reboot = h->lease.tsc_reboot,
 		.tsc_last_completion = hd->tsc_last_completion,
-		.tsc_init = h->tsc_init,
+		.tsc_init = h->lease.tsc_init,
 	};
-	hd->cycle = h->cycle;
-	v->cycle_opened = h->cycle;
+	hd->cycle = h->lease.cycle;
+	v->cycle_opened = h->lease.cycle;
 }
 
 int verify_resume(struct host *h, struct verify *v)
@@ -105,7 +105,7 @@ int verify_resume(struct host *h, struct verify *v)
 	if (m->h.mode > VERIFY_READBACK)
 		return -EBADMSG;
 	if (m->h.mode == VERIFY_IDLE && !m->h.nops) {
-		m->h.cycle = h->cycle;
+		m->h.cycle = h->lease.cycle;
 		return 0;
 	}
 	err = verify_places(h, v);
@@ -119,7 +119,7 @@ int verify_resume(struct host *h, struct verify *v)
 		udrv_nvme_each(udrv_nvme_queue(h->nvme, i), live_slot, &r);
 	if (r.strangers)
 		app_err("verify: %u command(s) under way are not in its tables", r.strangers);
-	if (m->h.cycle != h->cycle)
+	if (m->h.cycle != h->lease.cycle)
 		open_cycle(h, v);
 	v->idle_head = v->idle_len = 0;
 	for (unsigned int op = 0; op < m->h.nops; op++) {

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #include "udrv/common/app.h"
 #include "udrv/init/init.h"
 
-#define CLIENTS			4
 #define AGENT_DELAY_MIN_NS	100000000ull
 #define AGENT_DELAY_MAX_NS	10000000000ull
 #define SHELL_DELAY_NS		1000000000ull
@@ -29,6 +29,7 @@
 struct init {
 	uint64_t tsc;			/* of the first instruction: where an update's userspace part begins */
 	pid_t agent, late;
+	int custody;			/* the agent's connection, -1: it has none */
 	uint64_t agent_delay_ns;
 	uint64_t agent_due_ns;		/* when to start the agent again, 0: it runs */
 	uint64_t agent_started_ns;
@@ -36,25 +37,30 @@ struct init {
 	bool late_mounted;
 };
 
-static void init_mounts(void)
-{
-	static const struct {
-		const char *type, *dir;
-		unsigned long flags;
-	} mounts[] = {
-		{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV },
-		{ "sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV },
-		{ "devtmpfs", "/dev", MS_NOSUID },
-		{ "tmpfs", "/run", MS_NOSUID | MS_NODEV },
-	};
+struct init_mount {
+	const char *type, *dir;
+	unsigned long flags;
+};
 
-	for (size_t i = 0; i < sizeof(mounts) / sizeof(mounts[0]); i++) {
-		mkdir(mounts[i].dir, 0755);
-		if (mount(mounts[i].type, mounts[i].dir, mounts[i].type, mounts[i].flags, NULL) && errno != EBUSY)
-			app_err("cannot mount %s at %s: %s (%s)", mounts[i].type, mounts[i].dir, strerror(errno),
-				app_errname(errno));
+/* What agent and hosts need to take devices over, and what can be mounted beside them. */
+static const struct init_mount first_mounts[] = {
+	{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV },
+	{ "devtmpfs", "/dev", MS_NOSUID },
+};
+static const struct init_mount other_mounts[] = {
+	{ "sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV },
+	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV },
+};
+
+static void init_mounts(const struct init_mount *m, unsigned int n)
+{
+	for (; n; n--, m++) {
+		if (!mount(m->type, m->dir, m->type, m->flags, NULL) || errno == EBUSY)
+			continue;
+		if (errno == ENOENT && !mkdir(m->dir, 0755) && !mount(m->type, m->dir, m->type, m->flags, NULL))
+			continue;
+		app_err("cannot mount %s at %s: %s (%s)", m->type, m->dir, strerror(errno), app_errname(errno));
 	}
-	mkdir("/run/udrv", 0700);
 }
 
 /* Messages go to the kernel's log, which costs no wait for a serial line and keeps them in order with it. */
@@ -73,38 +79,73 @@ static void init_stdio(void)
 		close(null);
 	if (kmsg > STDERR_FILENO)
 		close(kmsg);
-	app_write_file("/proc/sys/kernel/printk_devkmsg", "on");
 	app_log("udrv-init");
 }
 
-static void start_agent(struct init *in)
+/* The first agent is a plain fork, with its program in memory; later ones may be of a new build. */
+static void __attribute__((noreturn)) agent_child(const struct init *in, int custody, bool first)
 {
-	char tsc[32];
-	char *const argv[] = { "udrv-agent", "--custody", UDRV_INIT_SOCKET, "--tsc-init", tsc, NULL };
+	char tsc[32], fd[16];
+	char *const argv[] = { "udrv-agent", "--custody-fd", fd, "--tsc-init", tsc, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
-	sigset_t none;
+
+	app_child("udrv-agent", &custody, 1);
+	setsid();
+	if (first)
+		_exit(udrv_agent_run(custody, in->tsc, true));
+	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
+	snprintf(fd, sizeof(fd), "%d", custody);
+	fcntl(custody, F_SETFD, 0);
+	execve("/proc/self/exe", argv, envp);
+	app_err("cannot start udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
+	_exit(APP_FAILED);
+}
+
+static void start_agent(struct init *in, bool first)
+{
+	int sock[2] = { -1, -1 };
 
 	in->agent_due_ns = 0;
 	in->agent_started_ns = app_now_ns();
-	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
 	in->agent = fork();
+	if (!in->agent)
+		agent_child(in, sock[1], first);
+	if (sock[1] >= 0)
+		close(sock[1]);
+	in->custody = sock[0];
 	if (in->agent < 0) {
 		app_err("cannot fork for udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
 		in->agent_due_ns = in->agent_started_ns + in->agent_delay_ns;
-	} else if (!in->agent) {
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		setsid();
-		execve("/proc/self/exe", argv, envp);
-		app_err("cannot start udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
-		_exit(APP_FAILED);
 	}
+}
+
+/* One request of the agent; false: there are no more. */
+static bool serve_custody(struct init *in)
+{
+	static struct udrv_msg m;
+	bool ready = false;
+
+	if (in->custody < 0)
+		return false;
+	if (udrv_msg_recv(in->custody, &m) || custody_serve(in->custody, &m, &ready)) {
+		close(in->custody);
+		in->custody = -1;
+		return false;
+	}
+	if (ready && !in->late_mounted)
+		in->late_due_ns = 0;
+	return true;
 }
 
 static void agent_died(struct init *in, int status)
 {
 	uint64_t now = app_now_ns();
 
+	/* What it sent is ours before its successor asks. */
+	while (serve_custody(in))
+		;
 	/* An agent that ran for a while died of something new: begin the back-off from its start. */
 	if (now - in->agent_started_ns > AGENT_DELAY_MAX_NS)
 		in->agent_delay_ns = AGENT_DELAY_MIN_NS;
@@ -138,7 +179,7 @@ static int run_timers(struct init *in)
 	uint64_t next = UINT64_MAX;
 
 	if (in->agent_due_ns && now >= in->agent_due_ns)
-		start_agent(in);
+		start_agent(in, false);
 	if (in->late_due_ns <= now) {
 		in->late = late_start(!in->late_mounted);
 		in->late_mounted = true;
@@ -153,77 +194,55 @@ static int run_timers(struct init *in)
 	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
 }
 
-static void serve(struct init *in, int listener, int signals)
+static void serve(struct init *in, int signals)
 {
-	struct pollfd p[2 + CLIENTS] = { { .fd = signals, .events = POLLIN }, { .fd = listener, .events = POLLIN } };
-	static struct udrv_msg m;
-
-	for (int i = 2; i < 2 + CLIENTS; i++)
-		p[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	for (;;) {
 		int timeout = run_timers(in);
+		struct pollfd p[] = { { .fd = signals, .events = POLLIN }, { .fd = in->custody, .events = POLLIN } };
+		struct signalfd_siginfo si;
 
-		if (poll(p, 2 + CLIENTS, timeout) <= 0)
+		if (poll(p, 2, timeout) <= 0)
 			continue;
+		if (p[1].revents)
+			serve_custody(in);
 		if (p[0].revents) {
-			struct signalfd_siginfo si;
-
 			if (read(signals, &si, sizeof(si)) < 0)
 				app_err("signalfd: %s", strerror(errno));
 			reap(in);
-		}
-		for (int i = 2; i < 2 + CLIENTS; i++) {
-			bool ready = false;
-
-			if (p[i].fd < 0 || !p[i].revents)
-				continue;
-			if (udrv_msg_recv(p[i].fd, &m) || custody_serve(p[i].fd, &m, &ready)) {
-				close(p[i].fd);
-				p[i].fd = -1;
-			}
-			if (ready && !in->late_mounted)
-				in->late_due_ns = 0;
-		}
-		if (p[1].revents) {
-			int i = 2, sock = udrv_proto_accept(listener, false);
-
-			while (i < 2 + CLIENTS && p[i].fd >= 0)
-				i++;
-			if (sock >= 0 && i < 2 + CLIENTS)
-				p[i].fd = sock;
-			else if (sock >= 0)
-				close(sock);
 		}
 	}
 }
 
 int udrv_init_main(int argc, char **argv)
 {
-	struct init in = { .tsc = app_tsc(), .agent = -1, .late = -1, .agent_delay_ns = AGENT_DELAY_MIN_NS };
+	struct init in = { .tsc = app_tsc(), .agent = -1, .late = -1, .custody = -1,
+			   .agent_delay_ns = AGENT_DELAY_MIN_NS };
 	sigset_t set;
-	int listener, signals;
+	int signals;
 
 	(void)argv;
 	if (getpid() != 1 || argc < 1) {
 		fprintf(stderr, "udrv-init: this is PID 1 of the paravisor; start it as /init\n");
 		return APP_USAGE;
 	}
-	init_mounts();
+	init_mounts(first_mounts, sizeof(first_mounts) / sizeof(first_mounts[0]));
 	init_stdio();
-	/* Before any pool is made: large folios make it contiguous. */
-	app_write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "within_size");
-
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
+	start_agent(&in, true);
+
+	/* Beside the agent, which waits for the answer to its first request before it needs any of this. */
+	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
+	app_write_file("/proc/sys/kernel/printk_devkmsg", "on");
+	/* Before any pool is made: large folios make it contiguous. */
+	app_write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "within_size");
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
-	listener = udrv_proto_listen(UDRV_INIT_SOCKET, 0600);
-	if (listener < 0 || signals < 0)
-		app_err("cannot listen at %s: %s (%s)", UDRV_INIT_SOCKET, strerror(-listener), app_errname(listener));
+	if (signals < 0)
+		app_err("signalfd: %s (%s)", strerror(errno), app_errname(errno));
 	/* A shell comes even if the agent never gets ready: somebody has to look why. */
 	in.late_due_ns = app_now_ns() + READY_LIMIT_NS;
-	start_agent(&in);
-	serve(&in, listener, signals);
+	serve(&in, signals);
 	return APP_FAILED;
 }
