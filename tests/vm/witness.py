@@ -4,7 +4,7 @@
 The rules, for each kept device:
 
  1. Freeze is a `msix_write_config` that masks a device whose MSI-X was on and unmasked; the *masked window* lasts
-    until the one that unmasks it (re-arming). One window for each kexec.
+    until the one that unmasks it (re-arming). One window for each kexec, and the old kernel stops inside it.
  2. In a window: no `pci_update_mappings_*` of the device or of a bridge above it.
  3. In a window: no `pci_cfg_write` to them other than to MSI-X control and to write-one-to-clear status registers.
     In a window MSI-X is never switched off.
@@ -17,8 +17,8 @@ The firmware starts and stops each controller before the first kernel; that, and
 I/O queue, is nobody's concern. `pci_nvme_*` events do not name their controller: with several controllers rule 4
 holds for all of them together, and commands are matched as a multiset.
 
-The old kernel stops after it has masked the IOAPIC (its last act but one before it leaves), and later than the last
-submission doorbell before re-arming. What is in flight then is "in flight at the kexec".
+The old kernel stops after it has cleared the IOAPIC, pin by pin (its last act but one before it leaves), and later than
+the last submission doorbell before re-arming. What is in flight then is "in flight at the kexec".
 """
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ import argparse
 import json
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,7 @@ FORBIDDEN = {
 COMPLAINTS = ("pci_nvme_err_", "pci_nvme_ub_")
 RESETS = ("pci_nvme_pci_reset", "pci_nvme_mmio_stopped")
 
+_LAST_PIN = re.compile(r"addr 0x10 regsel: 0x3f ")        # the IOAPIC has 24 pins, and is cleared from the first on
 _PCI = re.compile(r"(\S+) ([0-9a-f]{2}:[0-9a-f]{2}\.[0-7]) (.*)")
 _CFG = re.compile(r"@0x([0-9a-f]+) <- 0x([0-9a-f]+)")
 _MSIX = re.compile(r"dev (\S+) enabled (\d) masked (\d)")
@@ -118,7 +119,7 @@ class Cycle:
     in_flight: int | None
     completed_inside: int | None        # completed by the device while no kernel served it
     completed_across: int | None        # completed once, without an error, by the end of the log
-    vectors_latched: int                # distinct vectors that the device raised while it was masked
+    vectors_latched: int                # distinct vectors that were raised while masked; at most, if there are several devices
 
 
 @dataclass
@@ -211,6 +212,8 @@ class Witness:
         for window in windows:
             if window.end is None:
                 self._violation(window.start, f"{kept.name}: never re-armed after this freeze")
+            if self._stopped(window.first, window.last) is None:
+                self._violation(window.start, f"{kept.name}: no kernel stopped inside this masked window: the mask came late")
             for event in self.events[window.first:window.last]:
                 if event.name.startswith("pci_update_mappings_"):
                     match = _PCI.match(event.text)
@@ -301,23 +304,28 @@ class Witness:
             across = [c for c in commands if stop is not None and c.accepted.number <= stop.number and
                       (c.completed is None or c.completed.number > stop.number)]
             rearm = self.events[last]
-            vectors = {m[1] for e in self.events[first:last] if e.name == "pci_nvme_irq_msix"
-                       and (m := _VECTOR.search(e.text))}
+            raised = Counter(m[1] for e in self.events[first:last] if e.name == "pci_nvme_irq_msix"
+                             and (m := _VECTOR.search(e.text)))
             self.verdict.cycles.append(Cycle(
                 freeze=self.events[first].time, stopped=stop.time if stop else None, rearm=rearm.time,
                 in_flight=len(across) if stop else None,
                 completed_inside=sum(c.completed is not None and c.completed.number < rearm.number for c in across)
                 if stop else None,
                 completed_across=sum(c.completed is not None and not c.failed for c in across) if stop else None,
-                vectors_latched=len(vectors)))
+                vectors_latched=sum(min(times, len(group)) for times in raised.values())))
 
     def _stopped(self, first: int, last: int) -> Event | None:
         """The event after which the old kernel did nothing more; None if the log does not show it."""
         stop: Event | None = None
         for event in self.events[first:last]:
-            if event.name == "ioapic_mem_write":
-                if stop is not None and event.time - stop.time > BURST_GAP:
-                    break
+            if event.name != "ioapic_mem_write":
+                continue
+            if stop is None:
+                if _LAST_PIN.search(event.text):
+                    stop = event
+            elif event.time - stop.time > BURST_GAP:
+                break
+            else:
                 stop = event
         if stop is None:
             return None
