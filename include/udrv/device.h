@@ -39,7 +39,7 @@ struct udrv_pci_id {
  * @config_write: write likewise
  * @irq_count: number of MSI-X vectors, 0 if the device has none
  * @irq_arm: route vectors [@first, @first + @n) to eventfds. Guarantees: what was pending is signalled;
- *	after a resume every eventfd is signalled once in any case, so the caller polls its queues
+ *	after a resume every eventfd is signalled at least once in any case, so the caller polls its queues
  * @irq_disarm: stop all vectors
  * @reset: function-level reset; afterwards the device does no DMA until it is set up again
  * @close: release what the backend holds in this process. The device goes on running if its handle lives on
