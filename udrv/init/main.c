@@ -233,7 +233,7 @@ int udrv_init_main(int argc, char **argv)
 
 	/* Beside the agent, which waits for the answer to its first request before it needs any of this. */
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
-	app_write_file("/proc/sys/kernel/printk_devkmsg", "on");
+	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	/* Before any pool is made: large folios make it contiguous. */
 	app_write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "within_size");
 	sigemptyset(&set);
