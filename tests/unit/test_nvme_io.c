@@ -1,41 +1,288 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* I/O on a controller that completes out of order. */
+/* I/O on a controller that completes out of order, late, and not always sensibly. */
 #include <check.h>
+#include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/unit/nvme_fixture.h"
+#include <udrv/loop.h>
+
+#include "tests/unit/nvme_workload.h"
 
 #define BLOCK	4096u
 
-static void *at(struct nvme_fixture *fx, uint64_t off)
+static struct nvme_fixture fx;
+static struct udrv_nvme_queue *q;
+
+static void set_up(const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts)
 {
-	return udrv_dma_ptr(fx->fd.dma, fx->buf + off);
+	nvme_fixture_init(&fx, mo, opts, 1 << 20);
+	nvme_fixture_start(&fx);
+	q = udrv_nvme_queue(fx.ctrl, 0);
+}
+
+static void set_up_default(void)
+{
+	set_up(&(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
+}
+
+static void tear_down(void)
+{
+	nvme_fixture_clean(&fx);
+	nvme_fixture_free(&fx);
+}
+
+static void *at(uint64_t off)
+{
+	return udrv_dma_ptr(fx.fd.dma, fx.buf + off);
 }
 
 START_TEST(write_and_read_back)
 {
-	struct nvme_fixture fx;
-	struct udrv_nvme_queue *q;
+	struct udrv_nvme_done done;
 
-	nvme_fixture_init(&fx, &(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true }, 1 << 20);
-	nvme_fixture_start(&fx);
-	q = udrv_nvme_queue(fx.ctrl, 0);
-	memset(at(&fx, 0), 0xa5, BLOCK);
+	set_up_default();
+	memset(at(0), 0xa5, BLOCK);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, 5, 1, fx.buf, BLOCK, 42), 0);
-	struct udrv_nvme_done done = nvme_complete(&fx, q);
+	done = nvme_complete(&fx, q);
 	ck_assert_uint_eq(done.status, 0);
 	ck_assert_uint_eq(done.opcode, NVME_CMD_WRITE);
 	ck_assert_uint_eq(done.cookie[0], 42);
 	ck_assert_uint_eq(done.cookie[1], ~42ull);
 	ck_assert(!done.resumed);
+	ck_assert_mem_eq(nvme_model_data(fx.m, 1) + 5 * BLOCK, at(0), BLOCK);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 5, 1, fx.buf + BLOCK, BLOCK, 43), 0);
 	done = nvme_complete(&fx, q);
 	ck_assert_uint_eq(done.status, 0);
-	ck_assert_mem_eq(at(&fx, 0), at(&fx, BLOCK), BLOCK);
+	ck_assert_mem_eq(at(0), at(BLOCK), BLOCK);
 	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
-	nvme_fixture_clean(&fx);
+	tear_down();
+}
+END_TEST
+
+START_TEST(other_commands)
+{
+	struct nvme_dsm_range *range;
+	uint8_t *disk;
+
+	set_up_default();
+	disk = nvme_model_data(fx.m, 1);
+	memset(disk, 0x11, 16 * BLOCK);
+	memset(at(0), 0x11, BLOCK);
+
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_COMPARE, 1, 3, 1, fx.buf, BLOCK, 1), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+	*(uint8_t *)at(100) = 0;
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_COMPARE, 1, 3, 1, fx.buf, BLOCK, 2), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, NVME_SC_COMPARE_FAILURE);
+
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE_ZEROES, 1, 4, 2, 0, 0, 3), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+	ck_assert_uint_eq(disk[4 * BLOCK - 1], 0x11);
+	ck_assert_uint_eq(disk[4 * BLOCK], 0);
+	ck_assert_uint_eq(disk[6 * BLOCK - 1], 0);
+	ck_assert_uint_eq(disk[6 * BLOCK], 0x11);
+
+	range = at(8192);
+	range[0] = (struct nvme_dsm_range){ .slba = htole64(8), .nlb = htole32(1) };
+	range[1] = (struct nvme_dsm_range){ .slba = htole64(10), .nlb = htole32(2) };
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_DSM, 1, 0, 2, fx.buf + 8192, sizeof(*range), 4), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+	ck_assert_uint_eq(disk[8 * BLOCK], 0);
+	ck_assert_uint_eq(disk[9 * BLOCK], 0x11);
+	ck_assert_uint_eq(disk[12 * BLOCK - 1], 0);
+	ck_assert_uint_eq(disk[12 * BLOCK], 0x11);
+
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_FLUSH, 1, 0, 0, 0, 0, 5), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+	ck_assert_uint_eq(nvme_model_counts(fx.m)->flushes, 1);
+	tear_down();
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_refused)
+{
+	struct udrv_nvme_info info;
+
+	set_up(&(struct nvme_model_opts){ .seed = 1, .mdts = 2, .oncs = 1 << 15 },
+	       &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
+	info = *udrv_nvme_info(fx.ctrl);
+	ck_assert_uint_eq(info.max_transfer, 16384);
+
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 5, fx.buf, BLOCK, 1), -EMSGSIZE);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 0, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 0xffffffff, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1024, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1023, 2, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull - 1, 3, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 0, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, 512, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.fd.size, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf + 2, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_COMPARE, 1, 0, 1, fx.buf, BLOCK, 1), -EOPNOTSUPP);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE_ZEROES, 1, 0, 1, 0, 0, 1), -EOPNOTSUPP);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_DSM, 1, 0, 1, fx.buf, 16, 1), -EOPNOTSUPP);
+	ck_assert_int_eq(nvme_submit(q, 0x7f, 1, 0, 1, fx.buf, BLOCK, 1), -EOPNOTSUPP);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_FLUSH, 1, 0, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
+	udrv_nvme_ring(q);
+	ck_assert_uint_eq(nvme_model_outstanding(fx.m), 1);	/* the Asynchronous Event Request */
+	tear_down();
+}
+END_TEST
+
+START_TEST(full_queue)
+{
+	struct udrv_nvme_done done[16];
+	unsigned int n = 0;
+
+	set_up_default();
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->depth, 8);
+	while (!nvme_submit(q, NVME_CMD_READ, 1, n, 1, fx.buf + n * BLOCK, BLOCK, n))
+		n++;
+	ck_assert_uint_eq(n, 8);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, n), -EAGAIN);
+	udrv_nvme_ring(q);
+	nvme_model_run(fx.m, 1000);
+	ck_assert_int_eq(udrv_nvme_poll(q, done, 16), 8);
+	/* Completed, but not released. */
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, n), -EAGAIN);
+	ck_assert_int_eq(udrv_nvme_release(q, done[3].slot), 0);
+	ck_assert_int_eq(udrv_nvme_release(q, done[3].slot), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_release(q, 8), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_release(q, 65535), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, n), 0);
+	ck_assert_int_eq(udrv_nvme_release(q, done[3].slot), -EINVAL);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 8);
+	tear_down();
+}
+END_TEST
+
+/* Wrap, phase, out of order, PRP lists, several queues: long runs under many seeds and geometries. */
+START_TEST(workloads)
+{
+	struct nvme_model_opts mo = { .seed = (uint64_t)_i + 1, .mqes = (uint16_t)(5 + _i * 3 % 60),
+				      .dstrd = (uint8_t)(_i % 3) };
+	struct udrv_nvme_opts opts = { .io_queues = 1 + (unsigned int)_i % 4, .depth = 1 + (unsigned int)_i % 33,
+				       .poll = true };
+	struct workload_opts load = { .ops = 170, .batch = 1 + (unsigned int)_i % 20, .seed = (uint64_t)_i };
+	static struct workload w;
+
+	nvme_fixture_init(&fx, &mo, &opts, workload_buffer_size(load.ops));
+	nvme_fixture_start(&fx);
+	workload_init(&w, &fx, &load);
+	nvme_model_forbid_setup(fx.m, true);
+	workload_run(&w);
+	workload_verify(&w);
 	nvme_fixture_free(&fx);
+}
+END_TEST
+
+/* A completion of a slot's previous command, and one that comes twice, are not its present one's. */
+START_TEST(stale_and_repeated_completions)
+{
+	struct udrv_nvme_snapshot snap;
+
+	set_up_default();
+	nvme_model_faults(fx.m)->duplicate = 6;
+	for (unsigned int i = 0; i < 6; i++) {
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
+		ck_assert_uint_eq(nvme_complete(&fx, q).cookie[0], i);
+	}
+	/* The slot is in use again when the last one's second completion is looked at. */
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 9, 1, fx.buf, BLOCK, 9), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).cookie[0], 9);
+	ck_assert_int_eq(udrv_nvme_inspect(fx.fd.st, &snap), 0);
+	ck_assert_uint_eq(snap.q[1].spurious_cqes + snap.q[1].bad_cqes, 6);
+	ck_assert_uint_eq(snap.q[1].completed, 7);
+	tear_down();
+}
+END_TEST
+
+START_TEST(garbage_completions)
+{
+	struct udrv_nvme_snapshot snap;
+	struct udrv_nvme_done done[4];
+	unsigned int n;
+	int ret = 0;
+
+	set_up(&(struct nvme_model_opts){ .seed = 9 }, &(struct udrv_nvme_opts){ .poll = true, .depth = 100 });
+	nvme_model_faults(fx.m)->garbage = 20;
+	for (unsigned int i = 0; i < 20; i++) {
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
+		ck_assert_uint_eq(nvme_complete(&fx, q).cookie[0], i);
+	}
+	ck_assert_int_eq(udrv_nvme_inspect(fx.fd.st, &snap), 0);
+	ck_assert_uint_eq(snap.q[1].spurious_cqes + snap.q[1].bad_cqes, 20);
+
+	/* Too much of it: the controller has failed. */
+	nvme_model_faults(fx.m)->garbage = 1000;
+	for (n = 0; n < 100; n++) {
+		if (nvme_submit(q, NVME_CMD_READ, 1, n, 1, fx.buf, BLOCK, n))
+			break;
+	}
+	udrv_nvme_ring(q);
+	for (unsigned int i = 0; i < 1000 && ret >= 0; i++) {
+		nvme_model_run(fx.m, 4);
+		ret = udrv_nvme_poll(q, done, 4);
+	}
+	ck_assert_int_eq(ret, -ESHUTDOWN);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, n, 1, fx.buf, BLOCK, n), -ESHUTDOWN);
+	nvme_model_faults(fx.m)->garbage = 0;
+	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, 1), 1);
+	ck_assert_int_ge(udrv_nvme_poll(q, done, 4), 0);
+	tear_down();
+}
+END_TEST
+
+static void on_irq(void *ctx, struct udrv_nvme_queue *signalled)
+{
+	unsigned int *got = ctx;
+	struct udrv_nvme_done done[8];
+	int n;
+
+	while ((n = udrv_nvme_poll(signalled, done, 8)) > 0) {
+		for (int i = 0; i < n; i++)
+			ck_assert_int_eq(udrv_nvme_release(signalled, done[i].slot), 0);
+		*got += (unsigned int)n;
+	}
+	ck_assert_int_eq(n, 0);
+}
+
+START_TEST(interrupts)
+{
+	unsigned int vectors = (unsigned int)_i, queues, got = 0;
+	struct udrv_loop *loop;
+
+	set_up(&(struct nvme_model_opts){ .seed = 2, .vectors = vectors },
+	       &(struct udrv_nvme_opts){ .io_queues = 3, .depth = 8 });
+	queues = udrv_nvme_info(fx.ctrl)->io_queues;
+	ck_assert_uint_eq(queues, vectors == 0 ? 3 : vectors < 3 ? 1 : vectors == 3 ? 2 : 3);
+	ck_assert_int_eq(udrv_loop_create(0, &loop), 0);
+	if (!vectors) {
+		ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), -EOPNOTSUPP);
+	} else {
+		ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), 0);
+		for (unsigned int i = 0; i < 30; i++) {
+			struct udrv_nvme_queue *queue = udrv_nvme_queue(fx.ctrl, i % queues);
+
+			ck_assert_int_eq(nvme_submit(queue, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
+			udrv_nvme_ring(queue);
+			for (unsigned int n = 0; n < 100 && got <= i; n++) {
+				nvme_model_run(fx.m, 5);
+				ck_assert_int_ge(udrv_loop_run_once(loop, 0), 0);
+			}
+			ck_assert_uint_eq(got, i + 1);
+		}
+	}
+	nvme_fixture_clean(&fx);
+	udrv_nvme_detach(fx.ctrl);
+	fx.ctrl = NULL;
+	udrv_loop_destroy(loop);
+	tear_down();
 }
 END_TEST
 
@@ -46,7 +293,15 @@ int main(void)
 	SRunner *sr;
 	int failed;
 
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, write_and_read_back);
+	tcase_add_test(tc, other_commands);
+	tcase_add_test(tc, what_is_wrong_is_refused);
+	tcase_add_test(tc, full_queue);
+	tcase_add_loop_test(tc, workloads, 0, 60);
+	tcase_add_test(tc, stale_and_repeated_completions);
+	tcase_add_test(tc, garbage_completions);
+	tcase_add_loop_test(tc, interrupts, 0, 6);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -35,6 +35,7 @@ struct nvme_model_opts {
 	uint64_t nsze;		/* blocks; 0: 1024 */
 	uint8_t lbads;		/* 0: 12 */
 	uint16_t oncs;		/* 0: compare, dataset management, write zeroes */
+	uint64_t cap_toggle;	/* bits of CAP that are other than usual */
 	/* DMA: NULL if the range is not the device's to use */
 	void *(*mem)(void *ctx, uint64_t addr, uint64_t len);
 	void *mem_ctx;
@@ -70,8 +71,11 @@ uint8_t *nvme_model_data(struct nvme_model *m, uint32_t nsid);
 /* Firmware left it enabled with queues of its own; @half: CC.EN=1 just now, CSTS.RDY not yet. */
 void nvme_model_firmware(struct nvme_model *m, bool half);
 
-/* A register as the device has it. */
+/* Registers as the device has them. */
 uint32_t nvme_model_csts(const struct nvme_model *m);
+/* Another value behind the driver's back: NVME_REG_CC, AQA, ASQ or ACQ. */
+void nvme_model_poke(struct nvme_model *m, uint64_t off, uint64_t val);
+/* Commands that the controller has fetched or could fetch, and not completed. */
 uint32_t nvme_model_outstanding(const struct nvme_model *m);
 
 /* Faults. */

@@ -376,7 +376,7 @@ int nvme_model_create(const struct nvme_model_opts *opts, struct nvme_model **re
 		m->opts.oncs = NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES;
 	m->rnd = opts->seed * 0x9e3779b97f4a7c15ull + 0x1234567;
 	/* CQR, TO 1 (500 ms), NVM command set */
-	m->cap = opts->mqes | 1ull << 16 | 1ull << 24 | (uint64_t)opts->dstrd << 32 | 1ull << 37;
+	m->cap = (opts->mqes | 1ull << 16 | 1ull << 24 | (uint64_t)opts->dstrd << 32 | 1ull << 37) ^ opts->cap_toggle;
 	make_config(m);
 	memset(m->eventfd, 0xff, sizeof(m->eventfd));
 	for (unsigned int i = 0; i < opts->nn && i < NVME_MODEL_MAX_NS; i++) {
@@ -437,6 +437,24 @@ void nvme_model_firmware(struct nvme_model *m, bool half)
 	m->cq[1] = (struct cq){ .live = true, .addr = 0xa000, .entries = 8, .phase = 1 };
 }
 
+void nvme_model_poke(struct nvme_model *m, uint64_t off, uint64_t val)
+{
+	switch (off) {
+	case NVME_REG_CC:
+		m->cc = (uint32_t)val;
+		break;
+	case NVME_REG_AQA:
+		m->aqa = (uint32_t)val;
+		break;
+	case NVME_REG_ASQ:
+		m->asq = val;
+		break;
+	case NVME_REG_ACQ:
+		m->acq = val;
+		break;
+	}
+}
+
 uint32_t nvme_model_csts(const struct nvme_model *m)
 {
 	return m->csts;
@@ -444,7 +462,13 @@ uint32_t nvme_model_csts(const struct nvme_model *m)
 
 uint32_t nvme_model_outstanding(const struct nvme_model *m)
 {
-	return m->ncmd;
+	uint32_t n = m->ncmd;
+
+	for (unsigned int i = 0; i < MAX_QUEUES; i++) {
+		if (m->sq[i].live)
+			n += (m->sq[i].tail + m->sq[i].entries - m->sq[i].head) % m->sq[i].entries;
+	}
+	return n;
 }
 
 struct nvme_model_faults *nvme_model_faults(struct nvme_model *m)
