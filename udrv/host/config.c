@@ -39,8 +39,8 @@ int config_verify(const char *list, struct verify_config *ret, char *why, size_t
 	const struct app_option options[] = {
 		{ "blocks", &c.blocks, 16, VERIFY_BLOCKS_MAX },
 		{ "queues", &c.queues, 1, UDRV_NVME_MAX_QUEUES },
-		{ "depth", &c.depth, 1, 1024 },
-		{ "zdepth", &c.zdepth, 0, 1024 },
+		{ "depth", &c.depth, 1, VERIFY_OPS_MAX },
+		{ "zdepth", &c.zdepth, 0, VERIFY_OPS_MAX },
 		{ "rate", &c.rate, 0, 10000000 },
 		{ "write", &c.write, 0, 100 },
 		{ "flush", &c.flush, 0, 1000000 },

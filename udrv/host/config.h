@@ -9,9 +9,12 @@
 
 struct udrv_nvme_opts;
 
-/* A handle's room for consumers: buffers in the pool, and tables in its first extra memfd. */
-#define CONFIG_CONSUMER_DMA	(6ull << 20)
-#define CONFIG_CONSUMER_MEMFD	(1ull << 20)
+/*
+ * A handle's room for consumers: buffers in the pool, and tables in its first extra memfd. Large folios are
+ * 2 MiB: a memfd of that size is one, which is preserved, retrieved and mapped in one go.
+ */
+#define CONFIG_CONSUMER_DMA	(2ull << 20)
+#define CONFIG_CONSUMER_MEMFD	(2ull << 20)
 
 /** config_nvme() - udrv.nvme= of the kernel command line over the defaults; -EINVAL and @why */
 int config_nvme(struct udrv_nvme_opts *ret, char *why, size_t why_size);

@@ -482,7 +482,8 @@ static int open_memory(struct host *h, struct verify *v)
 		return -errno;
 	if ((uint64_t)st.st_size < sizeof(*v->m))
 		return -EBADMSG;
-	map = mmap(NULL, sizeof(*v->m), PROT_READ | PROT_WRITE, MAP_SHARED, h->handle.fd[UDRV_FD_EXTRA], 0);
+	/* All of it, so that the kernel may map the large folio that it is. */
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, h->handle.fd[UDRV_FD_EXTRA], 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	v->m = map;

@@ -17,7 +17,7 @@
 #define VERIFY_MAGIC		"UDRVVFY1"
 #define VERIFY_BLOCK		4096u
 #define VERIFY_BLOCKS_MAX	24576u
-#define VERIFY_OPS_MAX		1024u
+#define VERIFY_OPS_MAX		512u
 #define VERIFY_CYCLES		256u
 #define VERIFY_ZERO_NS		8u
 #define VERIFY_BUCKETS		65536u
@@ -94,6 +94,6 @@ struct verify_memory {
 
 static_assert(sizeof(struct verify_op) == 128, "two cache lines");
 static_assert(sizeof(struct verify_cycle) == 128, "two cache lines");
-static_assert(sizeof(struct verify_memory) <= 1u << 20, "fits a handle's extra memfd");
+static_assert(sizeof(struct verify_memory) <= 2u << 20, "fits a handle's extra memfd");
 
 #endif

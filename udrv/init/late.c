@@ -27,7 +27,7 @@ static void late_mounts(const char *share)
 }
 
 /* A terminal that passes bytes through: a script at the other end must not get its own words back. */
-static void late_shell(const char *tty)
+static void late_shell(const char *tty, bool first)
 {
 	char path[64];
 	/* As a script, although it is a terminal: no banner, no prompt, no job control. */
@@ -53,7 +53,9 @@ static void late_shell(const char *tty)
 		dup2(fd, i);
 	if (fd > 2)
 		close(fd);
-	dprintf(STDOUT_FILENO, "udrv-shell: ready\n");
+	/* Once in each kernel: whoever waits for it is not told again when a shell was merely replaced. */
+	if (first)
+		dprintf(STDOUT_FILENO, "udrv-shell: ready\n");
 	execve("/bin/busybox", argv, envp);
 	dprintf(STDERR_FILENO, "udrv-init: cannot start /bin/busybox: %s\n", strerror(errno));
 }
@@ -78,6 +80,6 @@ pid_t late_start(bool first)
 	if (first)
 		late_mounts(share);
 	if (*tty)
-		late_shell(tty);
+		late_shell(tty, first);
 	_exit(*tty ? APP_FAILED : APP_OK);
 }
