@@ -152,7 +152,7 @@ int luo_finish(int session);
 
 /* directory.c: what crosses a kexec, by name */
 #define DIRECTORY_TOKEN		0
-#define DIRECTORY_SIZE		65536u
+#define DIRECTORY_SIZE		16384u
 #define SESSION_NAME		"udrv"
 
 /** struct directory_phase - a step of an update, for the report */
