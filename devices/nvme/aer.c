@@ -7,7 +7,8 @@
  * it; release the request's slot; send the next request.
  *
  * The slot stays DONE over all of this. A successor that finds it DONE cannot know whether the log page was
- * read, and reading it clears it, so it looks at every namespace.
+ * read: it reads it again, or the event stays masked for ever, but what it says may be gone with the first
+ * reading, so it looks at every namespace.
  */
 #include <errno.h>
 
@@ -114,7 +115,7 @@ static int log_read(struct udrv_nvme *ctrl, const void *page)
 	}
 	/* More than a few: the list of active ones is as good. The first entry says so if there are over 1024. */
 	memcpy(list, page, sizeof(list));
-	if (list[0] == 0xffffffff || list[15])
+	if (list[0] == 0xffffffff || list[15] || aer->rescan)
 		return list_namespaces(ctrl);
 	add_list(aer, list, 15);
 	return identify_next(ctrl);
@@ -195,9 +196,7 @@ void nvme_aer_done(struct udrv_nvme *ctrl, unsigned int i)
 	aer->n = 0;
 	aer->at = 0;
 
-	if (aer->rescan)
-		err = list_namespaces(ctrl);
-	else if (NVME_AEN_LID(aer->event))
+	if (NVME_AEN_LID(aer->event))
 		err = read_log(ctrl, NVME_AEN_LID(aer->event));
 	else
 		err = -ENOMSG;

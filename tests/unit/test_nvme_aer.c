@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Asynchronous events: namespaces that change, and a driver that is stopped at every step of finding out. */
+#include <check.h>
+#include <sanitizer/lsan_interface.h>
+#include <setjmp.h>
+#include <stdlib.h>
+
+#include "tests/unit/nvme_fixture.h"
+#include "udrv/lib/step.h"
+
+static struct nvme_fixture fx;
+static unsigned int events;
+static uint32_t last_nsid;
+
+static void on_event(void *ctx, uint32_t nsid)
+{
+	(void)ctx;
+	events++;
+	last_nsid = nsid;
+}
+
+static void set_up(void)
+{
+	nvme_fixture_init(&fx, &(struct nvme_model_opts){ .seed = 1, .nn = 2, .nsze = 64 },
+			  &(struct udrv_nvme_opts){ .poll = true, .depth = 8 }, 16384);
+	nvme_fixture_start(&fx);
+	udrv_nvme_on_event(fx.ctrl, on_event, NULL);
+	nvme_model_run(fx.m, 100);
+	events = 0;
+}
+
+static void tear_down(void)
+{
+	nvme_fixture_clean(&fx);
+	nvme_fixture_free(&fx);
+}
+
+static void serve(void)
+{
+	for (unsigned int i = 0; i < 60; i++) {
+		nvme_model_run(fx.m, 10);
+		ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, i), 0);
+	}
+}
+
+static const struct udrv_nvme_ns_info *ns(uint32_t nsid)
+{
+	for (unsigned int i = 0;; i++) {
+		const struct udrv_nvme_ns_info *info = udrv_nvme_ns(fx.ctrl, i);
+
+		if (!info || info->nsid == nsid)
+			return info;
+	}
+}
+
+START_TEST(a_namespace_grows_goes_and_comes_back)
+{
+	struct udrv_nvme_queue *q;
+
+	set_up();
+	q = udrv_nvme_queue(fx.ctrl, 0);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 100, 1, fx.buf, 4096, 1), -22);
+	nvme_model_resize(fx.m, 2, 128);
+	serve();
+	ck_assert_uint_eq(events, 1);
+	ck_assert_uint_eq(last_nsid, 2);
+	ck_assert_uint_eq(ns(2)->nsze, 128);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 100, 1, fx.buf, 4096, 1), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+
+	nvme_model_resize(fx.m, 2, 0);
+	serve();
+	ck_assert_uint_eq(events, 2);
+	ck_assert(!ns(2)->usable);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 1, 1, fx.buf, 4096, 1), -19);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1, 1, fx.buf, 4096, 1), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+
+	nvme_model_resize(fx.m, 2, 32);
+	serve();
+	ck_assert(ns(2)->usable);
+	ck_assert_uint_eq(ns(2)->nsze, 32);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, 2);
+	tear_down();
+}
+END_TEST
+
+START_TEST(new_namespaces_are_in_order)
+{
+	set_up();
+	nvme_model_resize(fx.m, 7, 10);
+	serve();
+	nvme_model_resize(fx.m, 4, 20);
+	serve();
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, 4);
+	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 2)->nsid, 4);
+	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 3)->nsid, 7);
+	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 3)->nsze, 10);
+
+	/* A successor knows them without asking. */
+	uint64_t asked = nvme_model_counts(fx.m)->identify_ns;
+
+	nvme_fixture_crash(&fx);
+	nvme_model_forbid_setup(fx.m, true);
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 3)->nsid, 7);
+	ck_assert_uint_eq(nvme_model_counts(fx.m)->identify_ns, asked);
+	tear_down();
+}
+END_TEST
+
+/* Other events: their log page is read, and the owner is told. */
+START_TEST(other_events)
+{
+	set_up();
+	nvme_model_event(fx.m, NVME_LOG_SMART << 16 | 1 << 8 | NVME_AEN_SMART);
+	serve();
+	ck_assert_uint_eq(events, 1);
+	ck_assert_uint_eq(last_nsid, 0);
+	nvme_model_event(fx.m, NVME_LOG_ERROR << 16 | NVME_AEN_ERROR);
+	nvme_model_event(fx.m, 7);			/* vendor specific, without a page */
+	nvme_model_event(fx.m, 0xee << 16 | 7);		/* with one that cannot be read */
+	serve();
+	ck_assert_uint_ge(events, 3);
+	nvme_model_resize(fx.m, 1, 32);
+	serve();
+	ck_assert_uint_eq(ns(1)->nsze, 32);
+	tear_down();
+}
+END_TEST
+
+/* One request at a time, over any number of resumes. */
+START_TEST(requests_do_not_pile_up)
+{
+	uint64_t fetched;
+
+	set_up();
+	fetched = nvme_model_counts(fx.m)->aer_fetched;
+	ck_assert_uint_eq(fetched, 1);
+	for (unsigned int i = 0; i < 10; i++) {
+		nvme_fixture_crash(&fx);
+		ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+		serve();
+	}
+	ck_assert_uint_eq(nvme_model_counts(fx.m)->aer_fetched, fetched);
+	/* Raised while there is no driver. */
+	nvme_fixture_crash(&fx);
+	nvme_model_resize(fx.m, 1, 48);
+	nvme_model_run(fx.m, 100);
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	serve();
+	ck_assert_uint_eq(ns(1)->nsze, 48);
+	tear_down();
+}
+END_TEST
+
+static jmp_buf stopped;
+static uint64_t steps, stop_at;
+
+static void hook(void)
+{
+	if (++steps == stop_at) {
+		udrv_step_hook = NULL;
+		longjmp(stopped, 1);
+	}
+}
+
+static bool serve_until(uint64_t at)
+{
+	if (setjmp(stopped))
+		return true;
+	steps = 0;
+	stop_at = at;
+	udrv_step_hook = hook;
+	serve();
+	udrv_step_hook = NULL;
+	return false;
+}
+
+/* The log page may be gone with the predecessor that read it: the change must be found all the same. */
+START_TEST(stopped_at_every_step_of_an_answer)
+{
+	uint64_t at = 0;
+	bool more;
+
+	__lsan_disable();
+	do {
+		set_up();
+		nvme_model_forbid_setup(fx.m, true);
+		nvme_model_resize(fx.m, 2, 96);
+		nvme_model_resize(fx.m, 5, 10);
+		more = serve_until(++at);
+		if (more) {
+			nvme_fixture_crash(&fx);
+			ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+			serve();
+		}
+		ck_assert_uint_eq(ns(2)->nsze, 96);
+		ck_assert_msg(ns(5) && ns(5)->nsze == 10, "new namespace missed at step %u", (unsigned int)at);
+		/* Events go on, and what was found is recorded. */
+		nvme_model_resize(fx.m, 1, 33);
+		serve();
+		ck_assert_uint_eq(ns(1)->nsze, 33);
+		nvme_fixture_crash(&fx);
+		ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+		ck_assert_uint_eq(ns(1)->nsze, 33);
+		ck_assert_uint_eq(ns(2)->nsze, 96);
+		ck_assert_uint_eq(ns(5)->nsze, 10);
+		nvme_fixture_clean(&fx);
+		nvme_fixture_free(&fx);
+	} while (more);
+	ck_assert_uint_gt(at, 30);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("nvme-aer");
+	TCase *tc = tcase_create("aer");
+	SRunner *sr;
+	int failed;
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, a_namespace_grows_goes_and_comes_back);
+	tcase_add_test(tc, new_namespaces_are_in_order);
+	tcase_add_test(tc, other_events);
+	tcase_add_test(tc, requests_do_not_pile_up);
+	tcase_add_test(tc, stopped_at_every_step_of_an_answer);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
