@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Instructions that the driver takes for one 4 KiB read: submit, doorbells, poll and release, with everything
+ * on that a real queue has. Run under callgrind by tests/bench/nvme-insn; nothing else is counted.
+ *
+ * The controller is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and this program
+ * posts the completions.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <valgrind/callgrind.h>
+
+#include "devices/nvme/ctrl.h"
+#include "tests/model/nvme/nvme_model.h"
+
+#define POOL_SIZE	(4u << 20)
+#define POOL_ADDR	0x100000000ull
+#define ROUNDS		1000u
+#define MAX_BATCH	16u
+
+static uint8_t *pool;
+
+static void *mem(void *ctx, uint64_t addr, uint64_t len)
+{
+	(void)ctx;
+	return addr >= POOL_ADDR && addr - POOL_ADDR + len <= POOL_SIZE ? pool + (addr - POOL_ADDR) : NULL;
+}
+
+static struct udrv_device *open_device(struct nvme_model *m, const struct udrv_nvme_opts *opts)
+{
+	struct udrv_dma_run run = { .len = POOL_SIZE, .addr = POOL_ADDR };
+	uint64_t state_size, dma_size;
+	struct udrv_device *dev;
+	struct udrv_state *st;
+	struct udrv_dma *dma;
+	int state_fd, dma_fd;
+
+	udrv_nvme_requirements(opts, &state_size, &dma_size);
+	state_fd = memfd_create("state", MFD_CLOEXEC);
+	dma_fd = udrv_dma_memfd("pool", POOL_SIZE);
+	if (state_fd < 0 || dma_fd < 0 || ftruncate(state_fd, (off_t)state_size))
+		return NULL;
+	pool = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dma_fd, 0);
+	if (pool == MAP_FAILED || udrv_state_format(state_fd, NULL, &st) || !udrv_state_edit(st) ||
+	    udrv_dma_format(dma_fd, st, &run, 1, 128, NULL, &dma) || udrv_state_commit(st) ||
+	    udrv_device_create("bench", &nvme_model_ops, m, dma, st, NULL, &dev))
+		return NULL;
+	return dev;
+}
+
+/* What a device would have written for the newest @n commands. */
+static void complete(struct udrv_nvme_queue *q, unsigned int n)
+{
+	uint32_t at = q->cq_idx, phase = q->phase;
+	uint64_t tail = udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin);
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct nvme_sqe *sqe = &q->sq[(tail - n + i) % q->sq_entries];
+
+		q->cq[at] = (struct nvme_cqe){ .sqid = q->qid, .sqhd = q->sq_idx, .cid = sqe->cid, .status = phase };
+		if (++at == q->cq_entries) {
+			at = 0;
+			phase ^= 1;
+		}
+	}
+}
+
+/* Not inlined: a caller does not see into the library either. */
+static __attribute__((noinline)) int measure(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch, bool driver)
+{
+	struct udrv_nvme_done done[MAX_BATCH];
+	struct udrv_nvme_seg seg[MAX_BATCH];
+	struct udrv_nvme_io io[MAX_BATCH];
+
+	for (unsigned int i = 0; i < batch; i++) {
+		seg[i] = (struct udrv_nvme_seg){ .off = buf + i * 4096, .len = 4096 };
+		io[i] = (struct udrv_nvme_io){ .opcode = NVME_CMD_READ, .nsid = 1, .slba = i, .nlb = 1,
+					       .seg = &seg[i], .nseg = 1, .cookie = { i, 1 } };
+	}
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		CALLGRIND_TOGGLE_COLLECT;
+		for (unsigned int i = 0; driver && i < batch; i++) {
+			if (udrv_nvme_submit(q, &io[i]))
+				return -1;
+		}
+		if (driver)
+			udrv_nvme_ring(q);
+		CALLGRIND_TOGGLE_COLLECT;
+		if (driver)
+			complete(q, batch);
+		CALLGRIND_TOGGLE_COLLECT;
+		if (driver && udrv_nvme_poll(q, done, MAX_BATCH) != (int)batch)
+			return -1;
+		for (unsigned int i = 0; driver && i < batch; i++) {
+			if (udrv_nvme_release(q, done[i].slot))
+				return -1;
+		}
+		CALLGRIND_TOGGLE_COLLECT;
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct udrv_nvme_opts opts = { .size = sizeof(opts), .io_queues = 1, .depth = 64, .poll = true };
+	struct nvme_model_opts mo = { .seed = 1, .mem = mem };
+	static uint8_t registers[0x4000] __attribute__((aligned(4096)));
+	struct udrv_nvme_queue *q;
+	struct udrv_device *dev;
+	struct udrv_nvme *ctrl;
+	struct nvme_model *m;
+	uint64_t buf;
+
+	if (nvme_model_create(&mo, &m))
+		return 1;
+	dev = open_device(m, &opts);
+	if (!dev || udrv_nvme_start(dev, &opts, &ctrl) ||
+	    udrv_dma_alloc(udrv_device_dma(dev), MAX_BATCH * 4096, 4096, 0, 1, &buf)) {
+		fprintf(stderr, "nvme-insn: the controller's model could not be started\n");
+		return 1;
+	}
+	ctrl->bar.base = registers;
+	q = udrv_nvme_queue(ctrl, 0);
+
+	static const unsigned int batches[] = { 1, 16 };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		char name[32];
+
+		if (measure(q, buf, batches[i], true))
+			return 1;
+		snprintf(name, sizeof(name), "driver %u %u", batches[i], ROUNDS);
+		CALLGRIND_DUMP_STATS_AT(name);
+		measure(q, buf, batches[i], false);
+		snprintf(name, sizeof(name), "empty %u %u", batches[i], ROUNDS);
+		CALLGRIND_DUMP_STATS_AT(name);
+	}
+	return 0;
+}
