@@ -21,7 +21,7 @@ import blocks
 import timeline
 import tracelog
 from guest import CommandFailed
-from paravisor import Paravisor, Setup, compare
+from paravisor import REFRESH, Paravisor, Setup, compare
 from qemu import Controller, Namespace, addresses
 from report import Counted
 from stream import Timeout
@@ -29,8 +29,8 @@ from witness import Kept, Witness
 
 DISK_SIZE = 1 << 30
 SEGMENT_TIMEOUT = 300.0         # seconds for the writes between two kexecs
-REFRESH = 0.3                   # seconds between two looks at the counters
 INSIDE = 0.66                   # of the throttled commands, this part is to complete inside the blackout
+SHORT, LONG = 0.4, 2.5          # latencies of namespaces 2 and 3, in blackouts; a busy machine makes some longer
 
 
 class Narrator:
@@ -81,7 +81,7 @@ class Experiment:
         self.narrator = narrator
         self.counted = Counted(plan.cycles, plan.accel, plan.writes)
         self.slow_rate = max(1, round(plan.queues * plan.depth * INSIDE / plan.blackout))
-        short, long = plan.blackout * 0.4, plan.blackout * 1.6
+        short, long = plan.blackout * SHORT, plan.blackout * LONG
         self.namespace_names = {1: "1: raw file, throttled", 2: f"2: null-co, {short:.1f} s",
                                 3: f"3: null-co, {long:.1f} s"}
         self.disks = plan.disks or [plan.directory / f"nvme{n}.raw" for n in range(plan.controllers)]
@@ -185,7 +185,7 @@ class Experiment:
         self._throttle(paravisor, self.slow_rate)
         self._fill(paravisor)
         say(f"kexec {cycle} of {self.plan.cycles}: namespace 1 throttled to {self.slow_rate} I/O a second, updating")
-        paravisor.update(progress=lambda text: say("  " + text))
+        self._update(paravisor)
         for kept in self.kept:
             changes = compare(before[kept.name], paravisor.snapshot(kept))
             self.counted.config_diff[kept.name] += [f"kexec {cycle}: {change}" for change in changes]
@@ -202,6 +202,24 @@ class Experiment:
 
     def _complaints(self, paravisor: Paravisor) -> None:
         self.counted.failures += [f"{self.counted.kernels[-1]}: {line}" for line in paravisor.complaints()]
+
+    def _update(self, paravisor: Paravisor) -> None:
+        """The kexec itself; the trace shows how the controller goes on while no kernel is there to ask."""
+        tail = tracelog.Tail(paravisor.vm.trace)
+        start = time.monotonic()
+        completed = 0
+
+        def tick() -> None:
+            nonlocal completed
+            completed += tail.counts("pci_nvme_enqueue_req_completion")[0]
+            elapsed = time.monotonic() - start
+            self.narrator.progress(elapsed / self.plan.blackout, f"no kernel: {elapsed:.1f} s, {completed} commands "
+                                   "completed by the controller meanwhile")
+
+        try:
+            paravisor.update(progress=lambda text: self.narrator.line("  " + text), tick=tick)
+        finally:
+            tail.close()
 
     def _finish(self, paravisor: Paravisor) -> None:
         self._complaints(paravisor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from stream import Timeout
 from witness import Kept
 
 BOOT_TIMEOUT = 120.0        # seconds, for a slow machine under TCG; a boot takes a few
+REFRESH = 0.3               # seconds between two looks at what goes on
 BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 "
                 "transparent_hugepage_shmem=within_size udrv.shell=ttyS1 udrv.share=host")
 
@@ -97,13 +99,23 @@ class Paravisor:
         return result, self.share / acked
 
     def update(self, timeout: float = BOOT_TIMEOUT, kernel: str = "bzImage", image: str = "image", options: str = "",
-               progress: Callable[[str], None] = lambda line: None) -> float:
-        """Update by kexec; returns the host time at which the next kernel's shell came up."""
+               progress: Callable[[str], None] = lambda line: None, tick: Callable[[], None] = lambda: None) -> float:
+        """Update by kexec; returns the host time at which the next kernel's shell came up.
+
+        `progress` gets the lines that the update prints; `tick` is called every now and then while it lasts.
+        """
         start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {options} 2>&1; "
                                 "printf '%s%s %d\\n' udrv- update-returned $?")
         at = start
+        deadline = time.monotonic() + timeout
         while True:
-            at, match = self.vm.shell.wait(r"udrv-update-returned (\d+)|udrv-shell: ready|^(update: .*)", timeout, at)
+            try:
+                at, match = self.vm.shell.wait(r"udrv-update-returned (\d+)|udrv-shell: ready|^(update: .*)", REFRESH, at)
+            except Timeout:
+                if time.monotonic() > deadline:
+                    raise Timeout(f"no next kernel within {timeout:.0f} s") from None
+                tick()
+                continue
             if match[1] is not None:
                 said = [line.text for line in self.vm.shell.lines(start, at)]
                 raise UpdateFailed(f"exit status {match[1]}: " + " / ".join(said))
@@ -154,4 +166,4 @@ def accel(kernel: Path) -> str:
     return qemu.accelerator(qemu.find(), kernel)
 
 
-__all__ = ["BOOT_TIMEOUT", "Paravisor", "Setup", "Timeout", "UpdateFailed", "accel", "bare_kexec", "compare"]
+__all__ = ["BOOT_TIMEOUT", "REFRESH", "Paravisor", "Setup", "Timeout", "UpdateFailed", "accel", "bare_kexec", "compare"]

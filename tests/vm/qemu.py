@@ -2,10 +2,12 @@
 """QEMU: find one that is new enough, choose an accelerator, build a machine, run it."""
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -18,6 +20,7 @@ from qmp import QMP, QMPError
 from stream import LineStream
 
 MINIMUM = (10, 1)
+PR_SET_PDEATHSIG = 1
 
 # What the witness reads, and what a human wants beside it. `pci_nvme_err_*` and `pci_nvme_ub_*` are the
 # controller's complaints (invalid doorbells among them); the IOAPIC's writes show a kernel going down.
@@ -203,6 +206,11 @@ class Machine:
         return args
 
 
+def _die_with_parent() -> None:
+    """In the child: no QEMU outlives a harness that was killed."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class VM:
     """A running machine. Use as a context manager: leaving it ends QEMU."""
 
@@ -218,7 +226,8 @@ class VM:
         command = machine.arguments(binary or find(), self._sockets)
         (directory / "qemu-command").write_text(shlex.join(command) + "\n")
         self._log = open(directory / "qemu.log", "wb")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
+                                        preexec_fn=_die_with_parent)
         try:
             self.console = LineStream("console", listeners["console"])
             self.shell = LineStream("shell", listeners["shell"])

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * upstream_pieces [BDF]: what this project takes from the kernel as it is, shown on the kernel that runs
+ * upstream_pieces [BDF]: what this project takes from the kernel as it is, shown on the kernel that
+ * runs
  *
- * A cdev bound in noiommu mode, an IOAS whose memory is pinned and stays where it is, physical addresses that
- * agree with the page tables of this process, and CAP_SYS_RAWIO demanded for all of it. Without BDF: the first
- * NVMe controller, which is bound to vfio-pci. Output is TAP. As process 1 it mounts what it needs and powers
- * off at the end.
+ * A cdev bound in noiommu mode, an IOAS whose memory is pinned and stays where it is, physical
+ * addresses that agree with the page tables of this process, and CAP_SYS_RAWIO demanded for all of
+ * it. Without BDF: the first NVMe controller, which is bound to vfio-pci. Output is TAP. As process
+ * 1 it mounts what it needs and powers off at the end.
  *
- * Command line of the kernel: vfio.enable_unsafe_noiommu_mode=1 transparent_hugepage_shmem=within_size
+ * Command line of the kernel: vfio.enable_unsafe_noiommu_mode=1
+ * transparent_hugepage_shmem=within_size
  */
 #include <dirent.h>
 #include <errno.h>
@@ -36,14 +38,16 @@
 #include <udrv/log.h>
 #include <udrv/state.h>
 
-#define DEVICES		"/sys/bus/pci/devices"
-#define POOL_SIZE	(8ull << 20)
-#define LARGE_FOLIO	(2ull << 20)
-#define COMMAND_BME	4u
+#define DEVICES	    "/sys/bus/pci/devices"
+#define POOL_SIZE   (8ull << 20)
+#define LARGE_FOLIO (2ull << 20)
+#define COMMAND_BME 4u
 
 static int number, failures;
 
-static const struct udrv_log stderr_log = { .fn = udrv_log_stderr, .ctx = "#", .level = UDRV_LOG_DEBUG };
+static const struct udrv_log stderr_log = { .fn = udrv_log_stderr,
+					    .ctx = "#",
+					    .level = UDRV_LOG_DEBUG };
 
 __attribute__((format(printf, 2, 3))) static void result(int good, const char *fmt, ...)
 {
@@ -133,7 +137,7 @@ static int bind_vfio(const char *bdf)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), DEVICES "/%s/driver/unbind", bdf);
-	write_file(path, bdf);	/* fails when no driver is bound */
+	write_file(path, bdf); /* fails when no driver is bound */
 	snprintf(path, sizeof(path), DEVICES "/%s/driver_override", bdf);
 	if (write_file(path, "vfio-pci"))
 		return -1;
@@ -239,10 +243,13 @@ static long wrong_addresses(const struct udrv_dma *dma)
 		uintptr_t va = (uintptr_t)udrv_dma_ptr(dma, off);
 		uint64_t entry = 0;
 
-		*(volatile uint8_t *)va = 1;	/* there is a page table entry from here on */
+		*(volatile uint8_t *)va = 1; /* there is a page table entry from here on */
 		if (pread(fd, &entry, 8, (off_t)(va / UDRV_DMA_PAGE * 8)) != 8)
 			entry = 0;
-		/* Bit 63: present; bits 0 to 54: page frame number (Documentation/admin-guide/mm/pagemap.rst). */
+		/*
+		 * Bit 63: present; bits 0 to 54: page frame number (Documentation/admin-
+		 * guide/mm/pagemap.rst).
+		 */
 		if (!(entry >> 63) ||
 		    (entry & ((1ull << 55) - 1)) << UDRV_DMA_PAGE_SHIFT != udrv_dma_addr(dma, off))
 			wrong++;
@@ -265,10 +272,11 @@ static void check_device(const struct udrv_handle *h)
 	if (err)
 		return;
 	err = udrv_device_id(dev, &id);
-	result(!err && id.class_code == 0x010802, "configuration space: %04x:%04x class %06x (%d)", id.vendor,
-	       id.device, id.class_code, err);
+	result(!err && id.class_code == 0x010802, "configuration space: %04x:%04x class %06x (%d)",
+	       id.vendor, id.device, id.class_code, err);
 	err = udrv_device_bar(dev, 0, 0x1000, &bar);
-	result(!err && bar.base, "BAR 0 is mapped, %#llx bytes (%d)", (unsigned long long)bar.size, err);
+	result(!err && bar.base, "BAR 0 is mapped, %#llx bytes (%d)", (unsigned long long)bar.size,
+	       err);
 	if (!err)
 		result(udrv_bar_read32(&bar, 8) >> 16 == 1, "register VS reads as NVMe %u.%u",
 		       udrv_bar_read32(&bar, 8) >> 16, udrv_bar_read32(&bar, 8) >> 8 & 0xff);
@@ -276,13 +284,15 @@ static void check_device(const struct udrv_handle *h)
 	nruns = udrv_dma_runs(udrv_device_state(dev), runs);
 	result(nruns > 0 && (unsigned int)nruns <= POOL_SIZE / LARGE_FOLIO,
 	       "the pool of %llu bytes is in large folios: %d physical run(s)", POOL_SIZE, nruns);
-	result(wrong_addresses(udrv_device_dma(dev)) == 0, "GET_PA agrees with pagemap for every page");
+	result(wrong_addresses(udrv_device_dma(dev)) == 0,
+	       "GET_PA agrees with pagemap for every page");
 	write_file("/proc/sys/vm/compact_memory", "1");
 	result(wrong_addresses(udrv_device_dma(dev)) == 0, "and still does after compaction");
 
 	efd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = udrv_device_irq_arm(dev, 0, 1, &efd);
-	result(!err && udrv_device_irq_count(dev) > 1, "vector 0 of %d is armed (%d)", udrv_device_irq_count(dev), err);
+	result(!err && udrv_device_irq_count(dev) > 1, "vector 0 of %d is armed (%d)",
+	       udrv_device_irq_count(dev), err);
 	result(eventfd_read(efd, &count) == 0 && count == 1, "and its eventfd was signalled once");
 	result(udrv_device_irq_disarm(dev) == 0, "vectors are disarmed");
 	close(efd);
@@ -327,8 +337,8 @@ static void check_handle(const char *bdf)
 
 	err = udrv_handle_dup(&h, &copy);
 	udrv_handle_close(&h);
-	result(!err && (command_of(bdf) & COMMAND_BME), "closing one of two duplicates leaves bus mastering on (%d)",
-	       err);
+	result(!err && (command_of(bdf) & COMMAND_BME),
+	       "closing one of two duplicates leaves bus mastering on (%d)", err);
 	if (err)
 		return;
 	err = udrv_handle_device(&copy, &stderr_log, &dev);
