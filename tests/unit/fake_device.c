@@ -6,8 +6,9 @@
 
 #include "tests/unit/fake_device.h"
 
-#define FIRST_ADDR	0x4000000000ull		/* of the lowest piece: above 32 bits, so that truncation shows */
-#define GAP		(16 * UDRV_DMA_PAGE)
+#define FIRST_ADDR \
+	0x4000000000ull /* of the lowest piece: above 32 bits, so that truncation shows */
+#define GAP (16 * UDRV_DMA_PAGE)
 
 static void cut(struct fake_device *fd)
 {
@@ -26,12 +27,14 @@ static void cut(struct fake_device *fd)
 	}
 	/* Falling: the last piece of the pool is the lowest. */
 	for (unsigned int i = n; i-- > 0;)
-		fd->runs[i].addr = i == n - 1 ? FIRST_ADDR : fd->runs[i + 1].addr + fd->runs[i + 1].len + GAP;
+		fd->runs[i].addr = i == n - 1 ? FIRST_ADDR :
+						fd->runs[i + 1].addr + fd->runs[i + 1].len + GAP;
 }
 
 static int attach(struct fake_device *fd)
 {
-	return udrv_device_create("fake0", fd->opts.ops, fd->opts.ctx, fd->dma, fd->st, fd->opts.log, &fd->dev);
+	return udrv_device_create("fake0", fd->opts.ops, fd->opts.ctx, fd->dma, fd->st,
+				  fd->opts.log, &fd->dev);
 }
 
 static int format(struct fake_device *fd)
@@ -44,7 +47,8 @@ static int format(struct fake_device *fd)
 		return err;
 	if (!udrv_state_edit(fd->st))
 		return -errno;
-	err = udrv_dma_format(fd->dma_fd, fd->st, fd->runs, fd->nruns, entries, fd->opts.log, &fd->dma);
+	err = udrv_dma_format(fd->dma_fd, fd->st, fd->runs, fd->nruns, entries, fd->opts.log,
+			      &fd->dma);
 	if (!err)
 		err = udrv_state_commit(fd->st);
 	return err ? err : attach(fd);
@@ -104,7 +108,8 @@ int fake_device_open(struct fake_device *fd)
 	fake_device_crash(fd);
 	err = udrv_state_open(fd->state_fd, 0, fd->opts.log, &fd->st);
 	if (!err)
-		err = udrv_dma_open(fd->dma_fd, fd->st, fd->runs, fd->nruns, fd->opts.log, &fd->dma);
+		err = udrv_dma_open(fd->dma_fd, fd->st, fd->runs, fd->nruns, fd->opts.log,
+				    &fd->dma);
 	return err ? err : attach(fd);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A udrv_device without hardware: state and pool are real memfds, registers and interrupts are a model's
- * callbacks, and device addresses are whatever the test wants, scattered too.
+ * A udrv_device without hardware: state and pool are real memfds, registers and interrupts are a
+ * model's callbacks, and device addresses are whatever the test wants, scattered too.
  *
- * The memfds are the device's and its model's: they outlive the driver "process", which fake_device_crash()
- * ends and fake_device_open() starts anew on the same memory.
+ * The memfds are the device's and its model's: they outlive the driver "process", which
+ * fake_device_crash() ends and fake_device_open() starts anew on the same memory.
  */
 #ifndef TESTS_UNIT_FAKE_DEVICE_H
 #define TESTS_UNIT_FAKE_DEVICE_H
@@ -43,7 +43,7 @@ struct fake_device {
 	int dma_fd;
 	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
 	unsigned int nruns;
-	uint8_t *mem;		/* the model's own mapping of the pool */
+	uint8_t *mem; /* the model's own mapping of the pool */
 	uint64_t size;
 
 	/* of the driver "process", NULL after fake_device_crash() */
@@ -63,10 +63,16 @@ int fake_device_open(struct fake_device *fd);
 
 void fake_device_destroy(struct fake_device *fd);
 
-/* What the model reads and writes by DMA: NULL unless the whole range is pool memory, contiguous for the device. */
+/*
+ * What the model reads and writes by DMA: NULL unless the whole range is pool memory, contiguous
+ * for the device.
+ */
 void *fake_device_mem(const struct fake_device *fd, uint64_t addr, uint64_t len);
 
-/* Keep the newest message and the count per level: for tests that expect one. ctx of &udrv_log is the struct. */
+/*
+ * Keep the newest message and the count per level: for tests that expect one. ctx of &udrv_log is
+ * the struct.
+ */
 struct fake_log {
 	struct udrv_log log;
 	unsigned int count[UDRV_LOG_DEBUG + 1];

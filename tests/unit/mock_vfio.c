@@ -30,7 +30,8 @@ void mock_vfio_reset(void)
 		.fd = -1,
 		.noiommu = true,
 		.bar_size = { MOCK_BAR0_SIZE, 0, 0, 0, 0x1000, 0 },
-		.bar_flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | VFIO_REGION_INFO_FLAG_MMAP,
+		.bar_flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+			     VFIO_REGION_INFO_FLAG_MMAP,
 		.nirqs = 8,
 		.chunk_pages = 512,
 		.phys_base = 0x7000000000ull,
@@ -112,7 +113,7 @@ static int region_info(struct vfio_region_info *info)
 			sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
 			sparse->header.version = 1;
 			sparse->header.next = mock.cap_next;
-			if (mock.cap_next)	/* something unknown that leads elsewhere */
+			if (mock.cap_next) /* something unknown that leads elsewhere */
 				sparse->header.id = 0x7777;
 			sparse->nr_areas = mock.claimed_areas ? mock.claimed_areas : mock.nareas;
 			for (unsigned int i = 0; i < mock.nareas; i++) {
@@ -144,7 +145,8 @@ static int get_pa(struct iommu_ioas_noiommu_get_pa *pa)
 		errno = EOPNOTSUPP;
 		return -1;
 	}
-	pa->out_phys = mock.phys_base + page * UDRV_DMA_PAGE + page / mock.chunk_pages * 0x100000 + mock.pa_misaligned;
+	pa->out_phys = mock.phys_base + page * UDRV_DMA_PAGE + page / mock.chunk_pages * 0x100000 +
+		       mock.pa_misaligned;
 	if (pa->length > left)
 		pa->length = left;
 	if (mock.pa_zero_length)

@@ -146,7 +146,9 @@ START_TEST(behind_an_iommu)
 	udrv_device_close(dev);
 	ck_assert_int_eq(adopt(), 0);
 	ck_assert(!h.noiommu);
-	/* The next kernel has no IOMMU any more: what the device was given are not addresses there. */
+	/*
+	 * The next kernel has no IOMMU any more: what the device was given are not addresses there.
+	 */
 	mock.noiommu = true;
 	ck_assert_int_eq(adopt(), -ESTALE);
 	ck_assert_int_eq(h.fd[UDRV_FD_IOMMU], -1);
@@ -181,8 +183,9 @@ START_TEST(record)
 END_TEST
 
 static const unsigned long requests[] = {
-	VFIO_DEVICE_BIND_IOMMUFD, IOMMU_IOAS_ALLOC, IOMMU_IOAS_MAP_FILE, VFIO_DEVICE_ATTACH_IOMMUFD_PT,
-	IOMMU_IOAS_NOIOMMU_GET_PA, VFIO_DEVICE_GET_REGION_INFO, VFIO_DEVICE_GET_IRQ_INFO,
+	VFIO_DEVICE_BIND_IOMMUFD,      IOMMU_IOAS_ALLOC,	  IOMMU_IOAS_MAP_FILE,
+	VFIO_DEVICE_ATTACH_IOMMUFD_PT, IOMMU_IOAS_NOIOMMU_GET_PA, VFIO_DEVICE_GET_REGION_INFO,
+	VFIO_DEVICE_GET_IRQ_INFO,
 };
 
 /* Each request that fails: the error comes back, is told, and nothing stays open. */
@@ -230,9 +233,12 @@ END_TEST
 /* Anything about the device that is not as recorded. */
 START_TEST(another_device)
 {
-	static const struct { unsigned int off; uint32_t flip; } facts[] = {
-		{ 0x00, 0x1 }, { 0x00, 0x10000 }, { 0x08, 0x1 }, { 0x08, 0x100 }, { 0x08, 0x80000000 },
-		{ 0x2c, 0x1 }, { 0x2c, 0x10000 },
+	static const struct {
+		unsigned int off;
+		uint32_t flip;
+	} facts[] = {
+		{ 0x00, 0x1 },	      { 0x00, 0x10000 }, { 0x08, 0x1 },	    { 0x08, 0x100 },
+		{ 0x08, 0x80000000 }, { 0x2c, 0x1 },	 { 0x2c, 0x10000 },
 	};
 
 	ck_assert_int_eq(create(4 << 20), 0);
@@ -305,7 +311,7 @@ START_TEST(wrong_descriptors)
 	ck_assert_int_eq(try_device(), -EINVAL);
 	ck_assert_int_eq(udrv_handle_adopt(&h, &flog.log), -EINVAL);
 	ck_assert_int_eq(create(2 << 20), 0);
-	ck_assert_int_eq(udrv_handle_adopt(&h, &flog.log), -EINVAL);	/* it is complete */
+	ck_assert_int_eq(udrv_handle_adopt(&h, &flog.log), -EINVAL); /* it is complete */
 	/* Memory that somebody could shrink under us is not mapped. */
 	fd = h.fd[UDRV_FD_STATE];
 	h.fd[UDRV_FD_STATE] = memfd_create("unsealed", MFD_CLOEXEC);
@@ -342,9 +348,9 @@ START_TEST(bad_arguments)
 	opts.dma_size = 0;
 	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -EINVAL);
 	opts.dma_size = 1;
-	opts.state_size = 4096;		/* too small for any state */
+	opts.state_size = 4096; /* too small for any state */
 	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -EINVAL);
-	opts.state_size = udrv_state_size(0, 0);	/* no room for the book */
+	opts.state_size = udrv_state_size(0, 0); /* no room for the book */
 	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -ENOSPC);
 }
 END_TEST
@@ -387,7 +393,9 @@ static void check_split(unsigned int nareas)
 	ck_assert_ptr_null((void *)(uintptr_t)bar.base);
 	for (uint64_t off = 0; off < MOCK_BAR0_SIZE; off += 0x3fc) {
 		udrv_bar_write32(&bar, off & ~3ull, (uint32_t)off ^ nareas);
-		ck_assert_int_eq(pread(h.fd[UDRV_FD_VFIO], &val, 4, (off_t)(MOCK_BAR_OFF(0) + (off & ~3ull))), 4);
+		ck_assert_int_eq(pread(h.fd[UDRV_FD_VFIO], &val, 4,
+				       (off_t)(MOCK_BAR_OFF(0) + (off & ~3ull))),
+				 4);
 		ck_assert_uint_eq(val, (uint32_t)off ^ nareas);
 		ck_assert_uint_eq(udrv_bar_read32(&bar, off & ~3ull), (uint32_t)off ^ nareas);
 	}
@@ -428,7 +436,8 @@ START_TEST(sparse_bars)
 	mock.area[0].off = UINT64_MAX - 0xfff;
 	ck_assert_int_eq(udrv_device_bar(dev, 0, 0, &bar), -EBADMSG);
 	mock.claimed_areas = 0x10000000;
-	ck_assert_int_eq(udrv_device_bar(dev, 0, 0, &bar), 0);	/* no capability that one could use */
+	ck_assert_int_eq(udrv_device_bar(dev, 0, 0, &bar),
+			 0); /* no capability that one could use */
 	udrv_device_close(dev);
 	mock.claimed_areas = 0;
 	for (mock.cap_next = 1; mock.cap_next < 200; mock.cap_next++) {
@@ -463,7 +472,7 @@ START_TEST(interrupts)
 	mock.fail_request = VFIO_DEVICE_SET_IRQS;
 	mock.fail_errno = EBUSY;
 	ck_assert_int_eq(udrv_device_irq_arm(dev, 0, 1, fds), -EBUSY);
-	ck_assert_int_eq(eventfd_read(fds[0], &count), -1);	/* not armed, not signalled */
+	ck_assert_int_eq(eventfd_read(fds[0], &count), -1); /* not armed, not signalled */
 	mock.fail_errno = 0;
 	ck_assert_int_eq(udrv_device_irq_disarm(dev), 0);
 	ck_assert_uint_eq(mock.irq_count, 0);
@@ -496,7 +505,7 @@ START_TEST(configuration_space)
 	ck_assert_int_eq(udrv_device_config_write(dev, 0x3c, 1, 0x1aa), 0);
 	ck_assert_uint_eq(mock_config(0x3c), 0xaa);
 	ck_assert_int_eq(udrv_device_bus_master(dev, true), 0);
-	ck_assert_uint_eq(mock_config(4), 0x00100006);	/* the status register is not written */
+	ck_assert_uint_eq(mock_config(4), 0x00100006); /* the status register is not written */
 	ck_assert_int_eq(udrv_device_bus_master(dev, false), 0);
 	ck_assert_uint_eq(mock_config(4), 0x00100002);
 	ck_assert_int_eq(udrv_device_reset(dev), 0);
@@ -517,7 +526,7 @@ START_TEST(backends_of_another_size)
 	int fd = 0;
 
 	ck_assert_int_eq(udrv_device_create("x", &ops, NULL, NULL, NULL, NULL, &dev), -EINVAL);
-	memset(&ops, 0xff, sizeof(ops));	/* members beyond the size are not looked at */
+	memset(&ops, 0xff, sizeof(ops)); /* members beyond the size are not looked at */
 	ops.size = offsetof(struct udrv_device_ops, config_write);
 	ck_assert_int_eq(udrv_device_create("x", &ops, NULL, NULL, NULL, NULL, &dev), 0);
 	ck_assert_int_eq(udrv_device_irq_count(dev), 0);
@@ -535,11 +544,13 @@ static void make_tree(const char *root, const char *driver, const char *vfio, co
 {
 	char cmd[1200];
 
-	snprintf(cmd, sizeof(cmd),
-		 "rm -rf %1$s/* && mkdir -p %1$s/bus/pci/devices/0000:01:00.0 %1$s/vfio/devices %1$s/drivers/%2$s && "
-		 "{ [ -z '%2$s' ] || ln -s ../../../../drivers/%2$s %1$s/bus/pci/devices/0000:01:00.0/driver; } && "
-		 "{ [ -z '%3$s' ] || mkdir -p %1$s/bus/pci/devices/0000:01:00.0/vfio-dev/%3$s; } && "
-		 "{ [ -z '%4$s' ] || : > %1$s/vfio/devices/%4$s; }", root, driver, vfio, node);
+	snprintf(
+		cmd, sizeof(cmd),
+		"rm -rf %1$s/* && mkdir -p %1$s/bus/pci/devices/0000:01:00.0 %1$s/vfio/devices %1$s/drivers/%2$s && "
+		"{ [ -z '%2$s' ] || ln -s ../../../../drivers/%2$s %1$s/bus/pci/devices/0000:01:00.0/driver; } && "
+		"{ [ -z '%3$s' ] || mkdir -p %1$s/bus/pci/devices/0000:01:00.0/vfio-dev/%3$s; } && "
+		"{ [ -z '%4$s' ] || : > %1$s/vfio/devices/%4$s; }",
+		root, driver, vfio, node);
 	ck_assert_int_eq(system(cmd), 0);
 }
 

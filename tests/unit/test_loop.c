@@ -13,8 +13,8 @@
 
 #include <udrv/loop.h>
 
-#define MS	1000000ull
-#define LONG	(20000 * MS)
+#define MS   1000000ull
+#define LONG (20000 * MS)
 
 static struct udrv_loop *loop;
 
@@ -34,7 +34,7 @@ struct probe {
 	short revents;
 	int fd;
 	struct udrv_source *src, *victim;
-	unsigned int remove_at;	/* call at which it removes @victim */
+	unsigned int remove_at; /* call at which it removes @victim */
 };
 
 static void on_event(void *ctx, uint64_t count)
@@ -84,7 +84,8 @@ static void serve(const struct probe *p, unsigned int calls)
 
 		ck_assert_int_ge(n, 0);
 		nothing += n == 0;
-		ck_assert_uint_lt(nothing, 3);	/* once is a round that a busy idle source kept from waiting */
+		ck_assert_uint_lt(
+			nothing, 3); /* once is a round that a busy idle source kept from waiting */
 	}
 }
 
@@ -138,7 +139,7 @@ START_TEST(poll_is_level_triggered)
 	serve(&p, 3);
 	ck_assert_int_eq(p.revents, POLLIN);
 	ck_assert_int_eq(read(fds[0], &c, 1), 1);
-	udrv_loop_run_once(loop, MS);	/* what was under way already */
+	udrv_loop_run_once(loop, MS); /* what was under way already */
 	p.calls = 0;
 	ck_assert_int_eq(udrv_loop_run_once(loop, MS), 0);
 	close(fds[1]);
@@ -196,7 +197,8 @@ END_TEST
 START_TEST(removal_in_callbacks)
 {
 	struct probe self = { .fd = eventfd(1, 0), .remove_at = 1 };
-	struct probe killer = { .fd = eventfd(1, 0), .remove_at = 1 }, victim = { .fd = eventfd(1, 0) };
+	struct probe killer = { .fd = eventfd(1, 0), .remove_at = 1 },
+		     victim = { .fd = eventfd(1, 0) };
 	struct probe idler = { .remove_at = 2 }, ticker = { .remove_at = 2 };
 
 	ck_assert_int_eq(udrv_loop_eventfd(loop, self.fd, on_event, &self, &self.victim), 0);
@@ -212,7 +214,8 @@ START_TEST(removal_in_callbacks)
 	}
 	ck_assert_uint_eq(self.calls, 1);
 	ck_assert_uint_eq(killer.calls, 1);
-	ck_assert_uint_eq(victim.calls, 0);	/* both were ready in one round: it must not be called any more */
+	ck_assert_uint_eq(victim.calls,
+			  0); /* both were ready in one round: it must not be called any more */
 	ck_assert_uint_eq(idler.calls, 2);
 	ck_assert_uint_eq(ticker.calls, 2);
 	close(self.fd);

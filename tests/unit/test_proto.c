@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The handle protocol: messages arrive whole with their descriptors, or are refused without leaving any. */
+/*
+ * The handle protocol: messages arrive whole with their descriptors, or are refused without leaving
+ * any.
+ */
 #include <check.h>
 #include <dirent.h>
 #include <endian.h>
@@ -35,7 +38,8 @@ static unsigned int count_fds(void)
 
 static void setup(void)
 {
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
 	fds_before = count_fds();
 }
 
@@ -159,7 +163,10 @@ START_TEST(bad_handles_are_not_sent)
 }
 END_TEST
 
-/* Each byte of a handle's payload set to each value: taken with valid fields, or refused; nothing leaks. */
+/*
+ * Each byte of a handle's payload set to each value: taken with valid fields, or refused; nothing
+ * leaks.
+ */
 START_TEST(mutated_handles)
 {
 	struct udrv_handle h = example(), got;
@@ -182,8 +189,8 @@ START_TEST(mutated_handles)
 				continue;
 			}
 			taken++;
-			good = udrv_name_valid(got.name) && udrv_name_valid(got.driver) && udrv_bdf_valid(got.bdf) &&
-			       got.policy <= UDRV_DETACH;
+			good = udrv_name_valid(got.name) && udrv_name_valid(got.driver) &&
+			       udrv_bdf_valid(got.bdf) && got.policy <= UDRV_DETACH;
 			udrv_handle_close(&got);
 			if (!good)
 				ck_abort_msg("byte %u value %u was believed", i, v);
@@ -232,7 +239,11 @@ START_TEST(truncated_packets)
 {
 	static uint8_t packet[sizeof(struct udrv_msg_header) + UDRV_MSG_PAYLOAD + 1];
 	struct udrv_msg_header head = {
-		htole32(UDRV_MSG_MAGIC), htole16(UDRV_MSG_VERSION), htole16(UDRV_MSG_STATUS), htole32(1), htole32(40),
+		htole32(UDRV_MSG_MAGIC),
+		htole16(UDRV_MSG_VERSION),
+		htole16(UDRV_MSG_STATUS),
+		htole32(1),
+		htole32(40),
 	};
 
 	memcpy(packet, &head, sizeof(head));
@@ -261,7 +272,11 @@ END_TEST
 START_TEST(damaged_headers)
 {
 	struct udrv_msg_header head = {
-		htole32(UDRV_MSG_MAGIC), htole16(UDRV_MSG_VERSION), htole16(UDRV_MSG_STATUS), htole32(1), 0,
+		htole32(UDRV_MSG_MAGIC),
+		htole16(UDRV_MSG_VERSION),
+		htole16(UDRV_MSG_STATUS),
+		htole32(1),
+		0,
 	};
 	uint8_t *bytes = (uint8_t *)&head;
 
@@ -270,11 +285,11 @@ START_TEST(damaged_headers)
 
 		bytes[bit / 8] ^= 1 << bit % 8;
 		err = raw_packet(&head, sizeof(head), 1);
-		if (bit < 32 || bit >= 96)	/* magic, length */
+		if (bit < 32 || bit >= 96) /* magic, length */
 			ck_assert_int_eq(err, -EBADMSG);
-		else if (bit < 48)		/* version */
+		else if (bit < 48) /* version */
 			ck_assert_int_eq(err, -EPROTONOSUPPORT);
-		else				/* type and id are the user's */
+		else /* type and id are the user's */
 			ck_assert_int_eq(err, 0);
 		bytes[bit / 8] ^= 1 << bit % 8;
 	}
@@ -395,7 +410,7 @@ START_TEST(sockets_and_peers)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/sock", dir);
 	ck_assert_int_eq(udrv_proto_connect(path), -ENOENT);
-	ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);	/* a leftover */
+	ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0600)), 0); /* a leftover */
 	listener = udrv_proto_listen(path, 0600);
 	ck_assert_int_ge(listener, 0);
 	ck_assert_int_eq(stat(path, &sb), 0);
@@ -413,9 +428,9 @@ START_TEST(sockets_and_peers)
 	ck_assert_uint_eq(peer.uid, getuid());
 	ck_assert_int_ge(peer.pidfd, 0);
 	pfd = (struct pollfd){ .fd = peer.pidfd, .events = POLLIN };
-	ck_assert_int_eq(poll(&pfd, 1, 0), 0);		/* it lives */
+	ck_assert_int_eq(poll(&pfd, 1, 0), 0); /* it lives */
 	ck_assert_int_eq(udrv_msg_reply_ok(fd, 1, NULL), 0);
-	ck_assert_int_eq(poll(&pfd, 1, 10000), 1);	/* it is gone */
+	ck_assert_int_eq(poll(&pfd, 1, 10000), 1); /* it is gone */
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);
 	close(peer.pidfd);
@@ -431,10 +446,20 @@ END_TEST
 
 START_TEST(names)
 {
-	static const char *const good[] = { "a", "nvme0", "dma-book", "abcdefghijklmnopqrstuvwxyz-1234" };
-	static const char *const bad[] = { "", "0a", "-a", "A", "a_b", "a b", "abcdefghijklmnopqrstuvwxyz-12345", "\xff" };
-	static const char *const bad_bdf[] = { "", "0000:01:00.8", "0000:01:00.", "0000:01:00.00", "000:01:00.0",
-					       "0000-01:00.0", "0000:0G:00.0", "0000:0A:00.0", "0000:01:00:0" };
+	static const char *const good[] = { "a", "nvme0", "dma-book",
+					    "abcdefghijklmnopqrstuvwxyz-1234" };
+	static const char *const bad[] = {
+		"", "0a", "-a", "A", "a_b", "a b", "abcdefghijklmnopqrstuvwxyz-12345", "\xff"
+	};
+	static const char *const bad_bdf[] = { "",
+					       "0000:01:00.8",
+					       "0000:01:00.",
+					       "0000:01:00.00",
+					       "000:01:00.0",
+					       "0000-01:00.0",
+					       "0000:0G:00.0",
+					       "0000:0A:00.0",
+					       "0000:01:00:0" };
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 		ck_assert(udrv_name_valid(good[i]));

@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <libfdt.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <udrv/state.h>
@@ -18,10 +20,10 @@
 #include "udrv/lib/crc32c.h"
 #include "udrv/lib/state_internal.h"
 
-#define SIZE	(STATE_AREAS_OFF + 2 * 4096)
+#define SIZE (STATE_AREAS_OFF + 2 * 4096)
 
 static int memfd;
-static uint8_t *raw;		/* the memfd as an adversary sees it */
+static uint8_t *raw; /* the memfd as an adversary sees it */
 static struct fake_log flog;
 
 static void setup(void)
@@ -50,7 +52,8 @@ static int commit_value(struct udrv_state *st, uint64_t value)
 {
 	void *fdt = udrv_state_edit(st);
 
-	if (!fdt || fdt_setprop_u64(fdt, 0, "value", value) || fdt_setprop_u64(fdt, 0, "again", value))
+	if (!fdt || fdt_setprop_u64(fdt, 0, "value", value) ||
+	    fdt_setprop_u64(fdt, 0, "again", value))
 		return -EIO;
 	return udrv_state_commit(st);
 }
@@ -122,7 +125,7 @@ START_TEST(crc_known_and_reference)
 {
 	uint8_t buf[160];
 
-	ck_assert_uint_eq(udrv_crc32c(0, "123456789", 9), 0xe3069283);	/* RFC 3720's check value */
+	ck_assert_uint_eq(udrv_crc32c(0, "123456789", 9), 0xe3069283); /* RFC 3720's check value */
 	for (size_t i = 0; i < sizeof(buf); i++)
 		buf[i] = (uint8_t)(i * 37 + 11);
 	for (size_t start = 0; start < 9; start++) {
@@ -135,8 +138,9 @@ START_TEST(crc_known_and_reference)
 					crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
 			}
 			ck_assert_uint_eq(udrv_crc32c(0, buf + start, len), ~crc);
-			ck_assert_uint_eq(udrv_crc32c(udrv_crc32c(0, buf + start, len / 3), buf + start + len / 3,
-						      len - len / 3), ~crc);
+			ck_assert_uint_eq(udrv_crc32c(udrv_crc32c(0, buf + start, len / 3),
+						      buf + start + len / 3, len - len / 3),
+					  ~crc);
 		}
 	}
 }
@@ -203,7 +207,7 @@ START_TEST(read_only)
 	ck_assert_ptr_null(udrv_state_edit(st));
 	ck_assert_int_eq(errno, EROFS);
 	ck_assert_int_eq(udrv_state_commit(st), -EROFS);
-	udrv_state_set_lifecycle(st, UDRV_INIT);	/* would be a SIGSEGV */
+	udrv_state_set_lifecycle(st, UDRV_INIT); /* would be a SIGSEGV */
 	udrv_state_set_updating(st, true);
 	ck_assert_int_eq(udrv_state_lifecycle(st), UDRV_READY);
 	udrv_state_close(st);
@@ -228,14 +232,18 @@ START_TEST(misuse)
 	ck_assert_int_eq(udrv_state_area_add(st, "", 64, &mem), -EINVAL);
 	ck_assert_int_eq(udrv_state_area_add(st, "UPPER", 64, &mem), -EINVAL);
 	ck_assert_int_eq(udrv_state_area_add(st, "a/b", 64, &mem), -EINVAL);
-	ck_assert_int_eq(udrv_state_area_add(st, "abcdefghijklmnopqrstuvwxyz-12345", 64, &mem), -EINVAL);
+	ck_assert_int_eq(udrv_state_area_add(st, "abcdefghijklmnopqrstuvwxyz-12345", 64, &mem),
+			 -EINVAL);
 	ck_assert_int_eq(udrv_state_area_add(st, "zero", 0, &mem), -EINVAL);
 	ck_assert_int_eq(udrv_state_area_add(st, "large", SIZE, &mem), -ENOSPC);
 	ck_assert_int_eq(udrv_state_area_add(st, "wrap", SIZE_MAX, &mem), -ENOSPC);
 	/* A tree that is not one any more is not committed. */
 	memset(fdt, 0xff, 64);
 	ck_assert_int_eq(udrv_state_commit(st), -EINVAL);
-	/* An area that is not committed does not exist; a full tree is refused and the state lives on. */
+	/*
+	 * An area that is not committed does not exist; a full tree is refused and the state lives
+	 * on.
+	 */
 	ck_assert_ptr_null(udrv_state_area(st, "a", NULL));
 	udrv_state_edit(st);
 	for (int i = 0; !err; i++) {
@@ -285,7 +293,7 @@ END_TEST
 /* Each bit of header and tree copies: a clean failure, or one of the two committed trees. */
 START_TEST(bit_flips)
 {
-	size_t other = STATE_HEADER_SIZE + UDRV_STATE_FDT_MAX;	/* generation 1 is in copy 1 */
+	size_t other = STATE_HEADER_SIZE + UDRV_STATE_FDT_MAX; /* generation 1 is in copy 1 */
 	size_t from = (size_t)_i * STATE_AREAS_OFF / 8, to = (size_t)(_i + 1) * STATE_AREAS_OFF / 8;
 	unsigned int old = 0;
 
@@ -359,7 +367,7 @@ START_TEST(crash_in_commit)
 		udrv_state_close(st);
 	}
 	ck_assert_uint_gt(n, 5);
-	ck_assert_uint_gt(saw[0], 4);	/* every step but the last leaves the old tree in force */
+	ck_assert_uint_gt(saw[0], 4); /* every step but the last leaves the old tree in force */
 	ck_assert_uint_gt(saw[1], 0);
 	ck_assert_uint_eq(flog.count[UDRV_LOG_WARN] + flog.count[UDRV_LOG_ERR], 0);
 }
@@ -417,7 +425,10 @@ START_TEST(versions)
 	ck_assert_int_eq(open_close(), -EPROTONOSUPPORT);
 	ck_assert_ptr_nonnull(strstr(flog.last, "newer"));
 
-	/* The previous major: as much as it had, which was not the updating word and not every node. */
+	/*
+	 * The previous major: as much as it had, which was not the updating word and not every
+	 * node.
+	 */
 	header()->major = htole16(STATE_MAJOR - 1);
 	header()->minor = 0;
 	sign_header();
@@ -485,8 +496,8 @@ static const struct {
 	{ STATE_AREAS_OFF - 64, 64, -EBADMSG },
 	{ 0, 64, -EBADMSG },
 	{ SIZE - 64, 0, -EBADMSG },
-	{ STATE_AREAS_OFF, 64, -EBADMSG },		/* "one" is there */
-	{ STATE_AREAS_OFF + 64, 8192, -EBADMSG },	/* around a part of "two" */
+	{ STATE_AREAS_OFF, 64, -EBADMSG }, /* "one" is there */
+	{ STATE_AREAS_OFF + 64, 8192, -EBADMSG }, /* around a part of "two" */
 };
 
 START_TEST(hostile_areas)
@@ -519,7 +530,10 @@ START_TEST(hostile_areas)
 }
 END_TEST
 
-/* Trees with some bytes changed and a right checksum: no crash, no over-read (the sanitizers see), no hang. */
+/*
+ * Trees with some bytes changed and a right checksum: no crash, no over-read (the sanitizers see),
+ * no hang.
+ */
 START_TEST(mutated_trees)
 {
 	uint8_t good[UDRV_STATE_FDT_MAX], fdt[UDRV_STATE_FDT_MAX];
@@ -536,7 +550,8 @@ START_TEST(mutated_trees)
 
 		memcpy(fdt, good, sizeof(fdt));
 		for (int changes = (int)(random() % 4); changes >= 0; changes--)
-			fdt[(uint32_t)random() % len] = (uint8_t)(random() % 4 ? random() : random() % 10);
+			fdt[(uint32_t)random() % len] =
+				(uint8_t)(random() % 4 ? random() : random() % 10);
 		forge(fdt, cut);
 		if (udrv_state_open(memfd, 0, &flog.log, &st))
 			continue;
@@ -545,7 +560,7 @@ START_TEST(mutated_trees)
 		udrv_state_area(st, "two", NULL);
 		udrv_state_close(st);
 	}
-	ck_assert_uint_gt(opened, 100);	/* or the mutations are too rough to show anything */
+	ck_assert_uint_gt(opened, 100); /* or the mutations are too rough to show anything */
 }
 END_TEST
 
@@ -588,6 +603,52 @@ START_TEST(reader_beside_writer)
 }
 END_TEST
 
+static struct udrv_state *overtaking_st;
+static uint64_t overtaking_value;
+
+/* Two commits and more in the middle of whatever the reader is doing: both copies are other ones then. */
+static void overtake(int sig)
+{
+	(void)sig;
+	for (int i = 0; i < 3; i++)
+		commit_value(overtaking_st, ++overtaking_value);
+}
+
+START_TEST(reader_overtaken)
+{
+	const struct sigaction sa = { .sa_handler = overtake };
+	const struct timeval tick = { .tv_usec = 300 };
+	struct itimerval timer = { .it_interval = tick, .it_value = tick };
+	uint64_t last = 0;
+
+	make_state();
+	ck_assert_int_eq(udrv_state_open(memfd, 0, NULL, &overtaking_st), 0);
+	overtaking_value = 2;
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (int i = 0; i < 20000 && last < 20000; i++) {
+		struct udrv_state *reader;
+		uint64_t value, generation;
+		int err;
+
+		err = udrv_state_open(memfd, UDRV_STATE_RDONLY, &flog.log, &reader);
+		if (err)
+			ck_abort_msg("opened at generation %lu and %d: %s", last, err, flog.last);
+		value = value_of(reader);
+		generation = udrv_state_generation(reader);
+		udrv_state_close(reader);
+		if (value != generation || value < last)
+			ck_abort_msg("generation %lu, value %lu, last %lu", generation, value, last);
+		last = value;
+	}
+	timer = (struct itimerval){ 0 };
+	setitimer(ITIMER_REAL, &timer, NULL);
+	ck_assert_uint_gt(last, 100);
+	ck_assert_uint_eq(flog.count[UDRV_LOG_WARN], 0);
+	udrv_state_close(overtaking_st);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("state");
@@ -612,6 +673,7 @@ int main(void)
 	tcase_add_loop_test(tc, hostile_areas, 0, sizeof(bad_areas) / sizeof(bad_areas[0]));
 	tcase_add_loop_test(tc, mutated_trees, 0, 2);
 	tcase_add_test(tc, reader_beside_writer);
+	tcase_add_test(tc, reader_overtaken);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);

@@ -32,7 +32,10 @@ static void bound_driver(const char *sysfs, const char *bdf, char *driver, size_
 		strcpy(driver, base);
 }
 
-/* The entry in the device's vfio-dev directory, which is also the name of the node: [noiommu-]vfioN. */
+/*
+ * The entry in the device's vfio-dev directory, which is also the name of the node:
+ * [noiommu-]vfioN.
+ */
 static int vfio_name(const char *sysfs, const char *bdf, char *name, size_t size)
 {
 	char path[PATH_MAX];
@@ -78,11 +81,12 @@ int udrv_cdev_find(const char *sysfs, const char *dev, const char *bdf, const st
 	if (vfio_name(sysfs, bdf, name, sizeof(name))) {
 		if (!driver[0])
 			udrv_log(log, UDRV_LOG_ERR,
-				 "%s: no driver is bound; bind vfio-pci through driver_override", bdf);
+				 "%s: no driver is bound; bind vfio-pci through driver_override",
+				 bdf);
 		else if (strcmp(driver, "vfio-pci"))
 			udrv_log(log, UDRV_LOG_ERR,
-				 "%s: driver %s is bound; unbind it and bind vfio-pci through driver_override", bdf,
-				 driver);
+				 "%s: driver %s is bound; unbind it and bind vfio-pci through driver_override",
+				 bdf, driver);
 		else
 			udrv_log(log, UDRV_LOG_ERR,
 				 "%s: vfio-pci made no cdev; the kernel needs CONFIG_VFIO_DEVICE_CDEV, and without an IOMMU vfio.enable_unsafe_noiommu_mode=1 on its command line",
@@ -91,9 +95,11 @@ int udrv_cdev_find(const char *sysfs, const char *dev, const char *bdf, const st
 	}
 
 	cdev.noiommu = !strncmp(name, NOIOMMU_PREFIX, strlen(NOIOMMU_PREFIX));
-	if ((size_t)snprintf(cdev.node, sizeof(cdev.node), "%s/vfio/devices/%s", dev, name) >= sizeof(cdev.node) ||
+	if ((size_t)snprintf(cdev.node, sizeof(cdev.node), "%s/vfio/devices/%s", dev, name) >=
+		    sizeof(cdev.node) ||
 	    access(cdev.node, F_OK) < 0) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: its device node %s is missing: %m; is devtmpfs mounted?", bdf,
+		udrv_log(log, UDRV_LOG_ERR,
+			 "%s: its device node %s is missing: %m; is devtmpfs mounted?", bdf,
 			 cdev.node);
 		return -ENODEV;
 	}
@@ -114,7 +120,8 @@ int udrv_cdev_open(const char *bdf, const struct udrv_log *log, bool *ret_noiomm
 		err = -errno;
 		udrv_log(log, UDRV_LOG_ERR, "%s: cannot open %s: %m%s", bdf, cdev.node,
 			 err == -EPERM && cdev.noiommu ? "; noiommu mode needs CAP_SYS_RAWIO" :
-			 err == -EBUSY ? "; the kernel guards the device for an update" : "");
+			 err == -EBUSY ? "; the kernel guards the device for an update" :
+					 "");
 		return err;
 	}
 	*ret_noiommu = cdev.noiommu;

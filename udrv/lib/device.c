@@ -8,10 +8,10 @@
 #include <udrv/device.h>
 #include <udrv/log.h>
 
-#define CONFIG_SIZE	4096u
-#define CONFIG_COMMAND	0x04u
-#define COMMAND_BME	0x0004u
-#define NUM_BARS	6u
+#define CONFIG_SIZE    4096u
+#define CONFIG_COMMAND 0x04u
+#define COMMAND_BME    0x0004u
+#define NUM_BARS       6u
 
 struct udrv_device {
 	char *name;
@@ -22,8 +22,9 @@ struct udrv_device {
 	const struct udrv_log *log;
 };
 
-int udrv_device_create(const char *name, const struct udrv_device_ops *ops, void *ctx, struct udrv_dma *dma,
-		       struct udrv_state *st, const struct udrv_log *log, struct udrv_device **ret)
+int udrv_device_create(const char *name, const struct udrv_device_ops *ops, void *ctx,
+		       struct udrv_dma *dma, struct udrv_state *st, const struct udrv_log *log,
+		       struct udrv_device **ret)
 {
 	struct udrv_device *dev;
 
@@ -78,7 +79,8 @@ const struct udrv_log *udrv_device_log(const struct udrv_device *dev)
 	return dev->log;
 }
 
-int udrv_device_bar(struct udrv_device *dev, unsigned int bar, uint64_t min_size, struct udrv_bar *ret)
+int udrv_device_bar(struct udrv_device *dev, unsigned int bar, uint64_t min_size,
+		    struct udrv_bar *ret)
 {
 	struct udrv_bar found = { 0 };
 	int err;
@@ -87,12 +89,14 @@ int udrv_device_bar(struct udrv_device *dev, unsigned int bar, uint64_t min_size
 		return -ENOENT;
 	err = dev->ops.bar_map(dev->ctx, bar, &found);
 	if (err) {
-		udrv_log(dev->log, UDRV_LOG_ERR, "%s: cannot map BAR %u: %s", dev->name, bar, strerror(-err));
+		udrv_log(dev->log, UDRV_LOG_ERR, "%s: cannot map BAR %u: %s", dev->name, bar,
+			 strerror(-err));
 		return err;
 	}
 	if (found.size < min_size) {
-		udrv_log(dev->log, UDRV_LOG_ERR, "%s: BAR %u has %llu bytes, the driver needs %llu", dev->name, bar,
-			 (unsigned long long)found.size, (unsigned long long)min_size);
+		udrv_log(dev->log, UDRV_LOG_ERR, "%s: BAR %u has %llu bytes, the driver needs %llu",
+			 dev->name, bar, (unsigned long long)found.size,
+			 (unsigned long long)min_size);
 		return -EINVAL;
 	}
 	*ret = found;
@@ -104,7 +108,8 @@ static bool config_range_ok(unsigned int off, unsigned int width)
 	return (width == 1 || width == 2 || width == 4) && off < CONFIG_SIZE && off % width == 0;
 }
 
-int udrv_device_config_read(struct udrv_device *dev, unsigned int off, unsigned int width, uint32_t *ret)
+int udrv_device_config_read(struct udrv_device *dev, unsigned int off, unsigned int width,
+			    uint32_t *ret)
 {
 	uint32_t val = 0;
 	int err;
@@ -118,7 +123,8 @@ int udrv_device_config_read(struct udrv_device *dev, unsigned int off, unsigned 
 	return 0;
 }
 
-int udrv_device_config_write(struct udrv_device *dev, unsigned int off, unsigned int width, uint32_t val)
+int udrv_device_config_write(struct udrv_device *dev, unsigned int off, unsigned int width,
+			     uint32_t val)
 {
 	uint32_t le = htole32(val);
 
@@ -173,7 +179,8 @@ int udrv_device_irq_count(struct udrv_device *dev)
 	return dev->ops.irq_count ? dev->ops.irq_count(dev->ctx) : 0;
 }
 
-int udrv_device_irq_arm(struct udrv_device *dev, unsigned int first, unsigned int n, const int *eventfds)
+int udrv_device_irq_arm(struct udrv_device *dev, unsigned int first, unsigned int n,
+			const int *eventfds)
 {
 	int count = udrv_device_irq_count(dev);
 	int err;
@@ -186,8 +193,8 @@ int udrv_device_irq_arm(struct udrv_device *dev, unsigned int first, unsigned in
 		return -EOPNOTSUPP;
 	err = dev->ops.irq_arm(dev->ctx, first, n, eventfds);
 	if (err)
-		udrv_log(dev->log, UDRV_LOG_ERR, "%s: cannot arm MSI-X vectors %u to %u: %s%s", dev->name, first,
-			 first + n - 1, strerror(-err),
+		udrv_log(dev->log, UDRV_LOG_ERR, "%s: cannot arm MSI-X vectors %u to %u: %s%s",
+			 dev->name, first, first + n - 1, strerror(-err),
 			 err == -EBUSY ? " (guarded for an update, or not adopted yet)" : "");
 	return err;
 }
@@ -205,6 +212,7 @@ int udrv_device_reset(struct udrv_device *dev)
 		return -EOPNOTSUPP;
 	err = dev->ops.reset(dev->ctx);
 	if (err)
-		udrv_log(dev->log, UDRV_LOG_ERR, "%s: function-level reset failed: %s", dev->name, strerror(-err));
+		udrv_log(dev->log, UDRV_LOG_ERR, "%s: function-level reset failed: %s", dev->name,
+			 strerror(-err));
 	return err;
 }

@@ -45,8 +45,8 @@ static bool runs_cover(const struct udrv_dma_run *runs, unsigned int nruns, uint
 	return off == size;
 }
 
-static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nruns, const struct udrv_log *log,
-		    struct dma_pool **ret)
+static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nruns,
+		    const struct udrv_log *log, struct dma_pool **ret)
 {
 	struct dma_pool *pool;
 	struct stat sb;
@@ -59,8 +59,8 @@ static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 		return err;
 	}
 	if (sb.st_size <= 0 || !runs_cover(runs, nruns, (uint64_t)sb.st_size)) {
-		udrv_log(log, UDRV_LOG_ERR, "dma: %u runs do not cover the pool of %lld bytes", nruns,
-			 (long long)sb.st_size);
+		udrv_log(log, UDRV_LOG_ERR, "dma: %u runs do not cover the pool of %lld bytes",
+			 nruns, (long long)sb.st_size);
 		return -EINVAL;
 	}
 	pool = calloc(1, sizeof(*pool));
@@ -78,7 +78,8 @@ static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 			pool->page_addr[page++] = runs[i].addr + done;
 	}
 	pool->pub.page_addr = pool->page_addr;
-	pool->pub.base = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memfd, 0);
+	pool->pub.base = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_POPULATE, memfd, 0);
 	if (pool->pub.base == MAP_FAILED) {
 		err = -errno;
 		udrv_log(log, UDRV_LOG_ERR, "dma: cannot map the pool (fd %d): %m", memfd);
@@ -91,7 +92,8 @@ static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 }
 
 /* Record the runs in node /dma of the tree being edited. */
-static int runs_record(void *fdt, const struct udrv_dma_run *runs, unsigned int nruns, uint64_t size)
+static int runs_record(void *fdt, const struct udrv_dma_run *runs, unsigned int nruns,
+		       uint64_t size)
 {
 	int node, err;
 
@@ -109,8 +111,9 @@ static int runs_record(void *fdt, const struct udrv_dma_run *runs, unsigned int 
 	return err ? udrv_fdt_errno(err) : 0;
 }
 
-int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs, unsigned int nruns,
-		    unsigned int entries, const struct udrv_log *log, struct udrv_dma **ret)
+int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
+		    unsigned int nruns, unsigned int entries, const struct udrv_log *log,
+		    struct udrv_dma **ret)
 {
 	void *fdt = udrv_state_editing(st);
 	struct dma_pool *pool;
@@ -124,11 +127,13 @@ int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run 
 		return err;
 	err = runs_record(fdt, runs, nruns, pool->pub.size);
 	if (!err)
-		err = udrv_state_area_add(st, DMA_BOOK_AREA, (size_t)entries * sizeof(struct dma_entry), &book);
+		err = udrv_state_area_add(st, DMA_BOOK_AREA,
+					  (size_t)entries * sizeof(struct dma_entry), &book);
 	if (!err)
 		err = dma_index_init(pool, book, entries);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "dma: cannot record the pool in the state (errno %d)", -err);
+		udrv_log(log, UDRV_LOG_ERR, "dma: cannot record the pool in the state (errno %d)",
+			 -err);
 		udrv_dma_close(&pool->pub);
 		return err;
 	}
@@ -149,7 +154,8 @@ int udrv_dma_runs(const struct udrv_state *st, struct udrv_dma_run runs[UDRV_DMA
 	if (node < 0)
 		return udrv_fdt_errno(node);
 	prop = fdt_getprop(fdt, node, "runs", &len);
-	if (!prop || len <= 0 || (size_t)len % run_size || (size_t)len / run_size > UDRV_DMA_MAX_RUNS)
+	if (!prop || len <= 0 || (size_t)len % run_size ||
+	    (size_t)len / run_size > UDRV_DMA_MAX_RUNS)
 		return -EBADMSG;
 	len /= (int)run_size;
 	for (int i = 0; i < len; i++) {
@@ -171,13 +177,15 @@ static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st
 	int n = udrv_dma_runs(st, was);
 
 	if (n < 0) {
-		udrv_log(pool->log, UDRV_LOG_ERR, "dma: the state's record of device addresses is %s",
+		udrv_log(pool->log, UDRV_LOG_ERR,
+			 "dma: the state's record of device addresses is %s",
 			 n == -ENOENT ? "missing" : "damaged");
 		return -EBADMSG;
 	}
 	if (was[n - 1].off + was[n - 1].len != pool->pub.size) {
 		udrv_log(pool->log, UDRV_LOG_ERR, "dma: the pool has %llu bytes, recorded are %llu",
-			 (unsigned long long)pool->pub.size, (unsigned long long)(was[n - 1].off + was[n - 1].len));
+			 (unsigned long long)pool->pub.size,
+			 (unsigned long long)(was[n - 1].off + was[n - 1].len));
 		return -EBADMSG;
 	}
 	for (int i = 0; i < n; i++) {
@@ -196,8 +204,8 @@ static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st
 	return 0;
 }
 
-int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs, unsigned int nruns,
-		  const struct udrv_log *log, struct udrv_dma **ret)
+int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
+		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
 {
 	struct dma_pool *pool;
 	size_t book_size;
@@ -207,7 +215,8 @@ int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *r
 	book = udrv_state_area(st, DMA_BOOK_AREA, &book_size);
 	if (!book || book_size < sizeof(struct dma_entry) ||
 	    book_size / sizeof(struct dma_entry) > UINT32_MAX) {
-		udrv_log(log, UDRV_LOG_ERR, "dma: the state has no usable area \"" DMA_BOOK_AREA "\"");
+		udrv_log(log, UDRV_LOG_ERR,
+			 "dma: the state has no usable area \"" DMA_BOOK_AREA "\"");
 		return -EBADMSG;
 	}
 	err = pool_map(memfd, runs, nruns, log, &pool);
@@ -215,7 +224,8 @@ int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *r
 		return err;
 	err = runs_compare(pool, st);
 	if (!err)
-		err = dma_index_init(pool, book, (unsigned int)(book_size / sizeof(struct dma_entry)));
+		err = dma_index_init(pool, book,
+				     (unsigned int)(book_size / sizeof(struct dma_entry)));
 	if (!err)
 		err = dma_index_load(pool);
 	if (err) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The allocator. The book in the state memfd is the truth; the index of extents, sorted by offset, is this
- * process's view of it and is rebuilt when the pool is opened.
+ * The allocator. The book in the state memfd is the truth; the index of extents, sorted by offset,
+ * is this process's view of it and is rebuilt when the pool is opened.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -90,14 +90,15 @@ int dma_index_load(struct dma_pool *pool)
 		if (!live)
 			continue;
 		if (live != entry_live(ext.off, ext.size, ext.tag)) {
-			udrv_log(pool->log, UDRV_LOG_ERR, "dma: entry %u of the book is damaged", slot);
+			udrv_log(pool->log, UDRV_LOG_ERR, "dma: entry %u of the book is damaged",
+				 slot);
 			return -EBADMSG;
 		}
-		if (ext.size == 0 || ext.tag == 0 || ext.off % DMA_ALLOC_UNIT || ext.size % DMA_ALLOC_UNIT ||
-		    !udrv_dma_valid(&pool->pub, ext.off, ext.size)) {
+		if (ext.size == 0 || ext.tag == 0 || ext.off % DMA_ALLOC_UNIT ||
+		    ext.size % DMA_ALLOC_UNIT || !udrv_dma_valid(&pool->pub, ext.off, ext.size)) {
 			udrv_log(pool->log, UDRV_LOG_ERR,
-				 "dma: entry %u of the book (offset %#llx, %#llx bytes) is not inside the pool", slot,
-				 (unsigned long long)ext.off, (unsigned long long)ext.size);
+				 "dma: entry %u of the book (offset %#llx, %#llx bytes) is not inside the pool",
+				 slot, (unsigned long long)ext.off, (unsigned long long)ext.size);
 			return -EBADMSG;
 		}
 		index_insert(pool, &ext);
@@ -106,7 +107,8 @@ int dma_index_load(struct dma_pool *pool)
 		const struct dma_extent *prev = &pool->extent[i - 1];
 
 		if (prev->off + prev->size > pool->extent[i].off) {
-			udrv_log(pool->log, UDRV_LOG_ERR, "dma: entries %u and %u of the book overlap", prev->slot,
+			udrv_log(pool->log, UDRV_LOG_ERR,
+				 "dma: entries %u and %u of the book overlap", prev->slot,
 				 pool->extent[i].slot);
 			return -EBADMSG;
 		}
@@ -121,7 +123,8 @@ struct request {
 };
 
 /* First offset in the hole [@start, @end) that serves a request, or UINT64_MAX. */
-static uint64_t fit(const struct dma_pool *pool, uint64_t start, uint64_t end, const struct request *req)
+static uint64_t fit(const struct dma_pool *pool, uint64_t start, uint64_t end,
+		    const struct request *req)
 {
 	uint64_t off = align_up(start, req->align);
 
@@ -129,7 +132,8 @@ static uint64_t fit(const struct dma_pool *pool, uint64_t start, uint64_t end, c
 		uint64_t next = off + req->align;
 
 		if (udrv_dma_addr(&pool->pub, off) % req->align == 0) {
-			uint64_t n = req->contig ? udrv_dma_contig(&pool->pub, off, req->size) : req->size;
+			uint64_t n = req->contig ? udrv_dma_contig(&pool->pub, off, req->size) :
+						   req->size;
 
 			if (n == req->size)
 				return off;
@@ -141,7 +145,8 @@ static uint64_t fit(const struct dma_pool *pool, uint64_t start, uint64_t end, c
 	return UINT64_MAX;
 }
 
-static uint64_t find_place(const struct dma_pool *pool, const struct request *req, uint64_t *ret_largest)
+static uint64_t find_place(const struct dma_pool *pool, const struct request *req,
+			   uint64_t *ret_largest)
 {
 	uint64_t start = 0, largest = 0;
 
@@ -161,8 +166,8 @@ static uint64_t find_place(const struct dma_pool *pool, const struct request *re
 	return UINT64_MAX;
 }
 
-int udrv_dma_alloc(struct udrv_dma *dma, uint64_t size, uint64_t align, unsigned int flags, uint64_t tag,
-		   uint64_t *ret_off)
+int udrv_dma_alloc(struct udrv_dma *dma, uint64_t size, uint64_t align, unsigned int flags,
+		   uint64_t tag, uint64_t *ret_off)
 {
 	struct dma_pool *pool = dma_pool(dma);
 	struct dma_extent ext = { .tag = tag };
@@ -173,7 +178,7 @@ int udrv_dma_alloc(struct udrv_dma *dma, uint64_t size, uint64_t align, unsigned
 	if (size == 0 || tag == 0 || (flags & ~UDRV_DMA_CONTIG) || req.align < DMA_ALLOC_UNIT ||
 	    req.align > DMA_MAX_ALIGN || (req.align & (req.align - 1)))
 		return -EINVAL;
-	if (size > dma->size)	/* before it is rounded, which might wrap */
+	if (size > dma->size) /* before it is rounded, which might wrap */
 		size = dma->size + DMA_ALLOC_UNIT;
 	req.size = align_up(size, DMA_ALLOC_UNIT);
 	req.contig = flags & UDRV_DMA_CONTIG;
@@ -181,7 +186,8 @@ int udrv_dma_alloc(struct udrv_dma *dma, uint64_t size, uint64_t align, unsigned
 	while (ext.slot < pool->capacity && pool->slot_used[ext.slot])
 		ext.slot++;
 	if (ext.slot == pool->capacity) {
-		udrv_log(pool->log, UDRV_LOG_ERR, "dma: all %u entries of the book are in use", pool->capacity);
+		udrv_log(pool->log, UDRV_LOG_ERR, "dma: all %u entries of the book are in use",
+			 pool->capacity);
 		return -ENOSPC;
 	}
 	ext.off = find_place(pool, &req, &largest);
@@ -189,8 +195,9 @@ int udrv_dma_alloc(struct udrv_dma *dma, uint64_t size, uint64_t align, unsigned
 	if (ext.off == UINT64_MAX) {
 		udrv_log(pool->log, UDRV_LOG_ERR,
 			 "dma: no room for %llu bytes aligned to %llu%s: the largest hole has %llu of the pool's %llu bytes",
-			 (unsigned long long)size, (unsigned long long)req.align, req.contig ? ", contiguous" : "",
-			 (unsigned long long)largest, (unsigned long long)dma->size);
+			 (unsigned long long)size, (unsigned long long)req.align,
+			 req.contig ? ", contiguous" : "", (unsigned long long)largest,
+			 (unsigned long long)dma->size);
 		return -ENOMEM;
 	}
 
@@ -238,8 +245,8 @@ int udrv_dma_find(const struct udrv_dma *dma, uint64_t tag, uint64_t *ret_off, u
 	return -ENOENT;
 }
 
-int udrv_dma_each(const struct udrv_dma *dma, int (*fn)(void *ctx, uint64_t off, uint64_t size, uint64_t tag),
-		  void *ctx)
+int udrv_dma_each(const struct udrv_dma *dma,
+		  int (*fn)(void *ctx, uint64_t off, uint64_t size, uint64_t tag), void *ctx)
 {
 	const struct dma_pool *pool = dma_pool(dma);
 	unsigned int i = 0;

@@ -8,16 +8,19 @@
 
 #include <udrv/dma.h>
 
-#define DMA_BOOK_AREA		"dma-book"
-#define DMA_ALLOC_UNIT		((uint64_t)64)
-#define DMA_MAX_ALIGN		((uint64_t)2 << 20)
+#define DMA_BOOK_AREA  "dma-book"
+#define DMA_ALLOC_UNIT ((uint64_t)64)
+#define DMA_MAX_ALIGN  ((uint64_t)2 << 20)
 
-/* An entry is in use when @live is what entry_live() makes of the rest: it is written last, with one store. */
+/*
+ * An entry is in use when @live is what entry_live() makes of the rest: it is written last, with
+ * one store.
+ */
 struct dma_entry {
 	uint64_t off;
 	uint64_t size;
 	uint64_t tag;
-	uint64_t live;		/* 0: free */
+	uint64_t live; /* 0: free */
 };
 
 _Static_assert(sizeof(struct dma_entry) == 32, "layout of the book");
@@ -31,7 +34,7 @@ struct dma_extent {
 };
 
 struct dma_pool {
-	struct udrv_dma pub;	/* first: what callers hold */
+	struct udrv_dma pub; /* first: what callers hold */
 	uint64_t *page_addr;
 	struct dma_entry *book;
 	unsigned int capacity;

@@ -29,15 +29,21 @@ static int populate(int memfd, size_t size)
 	if (space == MAP_FAILED)
 		return -errno;
 	map = space + (-(uintptr_t)space & (HUGE_SIZE - 1));
-	if (mmap(map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd, 0) == MAP_FAILED) {
+	if (mmap(map, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memfd, 0) ==
+	    MAP_FAILED) {
 		err = -errno;
 		goto out;
 	}
-	/* Asks for large folios where they are given on advice only; any other answer is as good. */
+	/*
+	 * Asks for large folios where they are given on advice only; any other answer is as good.
+	 */
 	if (size >= HUGE_SIZE)
 		(void)madvise(map, size, MADV_HUGEPAGE);
 	if (madvise(map, size, MADV_POPULATE_WRITE) < 0) {
-		/* Before Linux 5.14: allocates too, if in small folios, and fails where a store would SIGBUS. */
+		/*
+		 * Before Linux 5.14: allocates too, if in small folios, and fails where a store
+		 * would SIGBUS.
+		 */
 		err = errno != EINVAL ? -errno : 0;
 		if (!err && fallocate(memfd, 0, 0, (off_t)size) < 0)
 			err = -errno;
@@ -56,7 +62,7 @@ int udrv_memfd(const char *name, uint64_t size, uint64_t unit)
 	size = (size + unit - 1) & ~(unit - 1);
 
 	memfd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
-	if (memfd < 0 && errno == EINVAL)	/* before Linux 6.3 every memfd is executable */
+	if (memfd < 0 && errno == EINVAL) /* before Linux 6.3 every memfd is executable */
 		memfd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (memfd < 0)
 		return -errno;

@@ -11,18 +11,20 @@
 int udrv_handle_check(const struct udrv_handle *h, const struct udrv_log *log)
 {
 	if (h->size != sizeof(*h)) {
-		udrv_log(log, UDRV_LOG_ERR, "handle: size is %zu, this library's is %zu: use UDRV_HANDLE_INIT", h->size,
-			 sizeof(*h));
+		udrv_log(log, UDRV_LOG_ERR,
+			 "handle: size is %zu, this library's is %zu: use UDRV_HANDLE_INIT",
+			 h->size, sizeof(*h));
 		return -EINVAL;
 	}
 	if (!udrv_name_valid(h->name)) {
 		udrv_log(log, UDRV_LOG_ERR,
-			 "handle: \"%.31s\" is no name: a lower case letter, then up to 30 of a-z, 0-9 and -", h->name);
+			 "handle: \"%.31s\" is no name: a lower case letter, then up to 30 of a-z, 0-9 and -",
+			 h->name);
 		return -EINVAL;
 	}
 	if (!udrv_bdf_valid(h->bdf) || h->policy > UDRV_DETACH) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: PCI address \"%.15s\" or policy %d is invalid", h->name, h->bdf,
-			 (int)h->policy);
+		udrv_log(log, UDRV_LOG_ERR, "%s: PCI address \"%.15s\" or policy %d is invalid",
+			 h->name, h->bdf, (int)h->policy);
 		return -EINVAL;
 	}
 	return 0;

@@ -47,8 +47,8 @@ static int read_facts(struct vfio *vfio, const struct udrv_handle *h, const stru
 	if (!err)
 		err = udrv_vfio_bar_sizes(vfio, bar_sizes);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot read the device's identity: %s", h->name, h->bdf,
-			 strerror(-err));
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot read the device's identity: %s",
+			 h->name, h->bdf, strerror(-err));
 		return err;
 	}
 	facts[0] = (struct fact){ "vendor", id.vendor };
@@ -60,7 +60,8 @@ static int read_facts(struct vfio *vfio, const struct udrv_handle *h, const stru
 	return 0;
 }
 
-int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *fdt, const struct udrv_log *log)
+int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *fdt,
+			  const struct udrv_log *log)
 {
 	uint64_t bar_sizes[VFIO_BARS];
 	struct fact facts[NFACTS];
@@ -80,8 +81,8 @@ int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *
 	return err ? udrv_fdt_errno(err) : 0;
 }
 
-int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h, const struct udrv_state *st,
-			   const struct udrv_log *log)
+int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h,
+			   const struct udrv_state *st, const struct udrv_log *log)
 {
 	const void *fdt = udrv_state_fdt(st);
 	int node = fdt_path_offset(fdt, "/device");
@@ -100,11 +101,13 @@ int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h, const
 
 	prop = fdt_getprop(fdt, node, "bdf", &len);
 	if (!prop || len <= 0 || len > (int)sizeof(h->bdf) || ((const char *)prop)[len - 1]) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: the state's record of the device has no address", h->name);
+		udrv_log(log, UDRV_LOG_ERR, "%s: the state's record of the device has no address",
+			 h->name);
 		return -EBADMSG;
 	}
 	if (strcmp(prop, h->bdf)) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: the state belongs to device %s, not to %s: do not resume", h->name,
+		udrv_log(log, UDRV_LOG_ERR,
+			 "%s: the state belongs to device %s, not to %s: do not resume", h->name,
 			 (const char *)prop, h->bdf);
 		return -ESTALE;
 	}
@@ -113,21 +116,23 @@ int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h, const
 
 		prop = fdt_getprop(fdt, node, facts[i].name, &len);
 		if (!prop || len != sizeof(fdt32_t)) {
-			udrv_log(log, UDRV_LOG_ERR, "%s: the state's record of the device has no \"%s\"", h->name,
+			udrv_log(log, UDRV_LOG_ERR,
+				 "%s: the state's record of the device has no \"%s\"", h->name,
 				 facts[i].name);
 			return -EBADMSG;
 		}
 		was = fdt32_ld(prop);
 		if (was != facts[i].value) {
 			udrv_log(log, UDRV_LOG_ERR,
-				 "%s (%s): another device than recorded: %s is %#x, was %#x: do not resume", h->name,
-				 h->bdf, facts[i].name, facts[i].value, was);
+				 "%s (%s): another device than recorded: %s is %#x, was %#x: do not resume",
+				 h->name, h->bdf, facts[i].name, facts[i].value, was);
 			return -ESTALE;
 		}
 	}
 	prop = fdt_getprop(fdt, node, "bar-sizes", &len);
 	if (!prop || len != (int)sizeof(bar_sizes)) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: the state's record of the device has no \"bar-sizes\"", h->name);
+		udrv_log(log, UDRV_LOG_ERR,
+			 "%s: the state's record of the device has no \"bar-sizes\"", h->name);
 		return -EBADMSG;
 	}
 	for (int i = 0; i < VFIO_BARS; i++) {
@@ -136,7 +141,8 @@ int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h, const
 		if (was != bar_sizes[i]) {
 			udrv_log(log, UDRV_LOG_ERR,
 				 "%s (%s): another device than recorded: BAR %d has %llu bytes, had %llu: do not resume",
-				 h->name, h->bdf, i, (unsigned long long)bar_sizes[i], (unsigned long long)was);
+				 h->name, h->bdf, i, (unsigned long long)bar_sizes[i],
+				 (unsigned long long)was);
 			return -ESTALE;
 		}
 	}

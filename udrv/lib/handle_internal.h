@@ -12,10 +12,11 @@ struct udrv_state;
 int udrv_handle_check(const struct udrv_handle *h, const struct udrv_log *log);
 
 /* Record who the device is in node /device of the tree being edited. */
-int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *fdt, const struct udrv_log *log);
+int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *fdt,
+			  const struct udrv_log *log);
 
 /* Compare the device with that record. -ESTALE with a message; -EBADMSG: no usable record. */
-int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h, const struct udrv_state *st,
-			   const struct udrv_log *log);
+int udrv_handle_compare_id(struct vfio *vfio, const struct udrv_handle *h,
+			   const struct udrv_state *st, const struct udrv_log *log);
 
 #endif

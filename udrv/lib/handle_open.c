@@ -23,28 +23,32 @@
 /* Seals that keep a memfd mapped in several processes from being pulled away under one of them. */
 #define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
 
-static int memfd_check(int fd, const char *which, const struct udrv_handle *h, const struct udrv_log *log)
+static int memfd_check(int fd, const char *which, const struct udrv_handle *h,
+		       const struct udrv_log *log)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 
 	if (seals >= 0 && (seals & MEMFD_SEALS) == MEMFD_SEALS)
 		return 0;
-	udrv_log(log, UDRV_LOG_ERR, "%s: the %s descriptor is no memfd of a fixed size (seals %d)", h->name, which,
-		 seals);
+	udrv_log(log, UDRV_LOG_ERR, "%s: the %s descriptor is no memfd of a fixed size (seals %d)",
+		 h->name, which, seals);
 	return -EBADMSG;
 }
 
-static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opts,
+		       const struct udrv_log *log)
 {
 	char name[64];
 	int fd;
 
 	for (int i = UDRV_FD_STATE; i < UDRV_HANDLE_FDS; i++) {
 		static const char *const suffix[UDRV_HANDLE_FDS] = {
-			[UDRV_FD_STATE] = "state", [UDRV_FD_DMA] = "dma",
+			[UDRV_FD_STATE] = "state",
+			[UDRV_FD_DMA] = "dma",
 		};
 		uint64_t size = i == UDRV_FD_STATE ? opts->state_size :
-				i == UDRV_FD_DMA ? opts->dma_size : opts->extra_size[i - UDRV_FD_EXTRA];
+				i == UDRV_FD_DMA   ? opts->dma_size :
+						     opts->extra_size[i - UDRV_FD_EXTRA];
 
 		if (size == 0)
 			continue;
@@ -52,9 +56,11 @@ static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opt
 			snprintf(name, sizeof(name), "%s-%s", h->name, suffix[i]);
 		else
 			snprintf(name, sizeof(name), "%s-extra%d", h->name, i - UDRV_FD_EXTRA);
-		fd = i == UDRV_FD_DMA ? udrv_dma_memfd(name, size) : udrv_memfd(name, size, UDRV_DMA_PAGE);
+		fd = i == UDRV_FD_DMA ? udrv_dma_memfd(name, size) :
+					udrv_memfd(name, size, UDRV_DMA_PAGE);
 		if (fd < 0) {
-			udrv_log(log, UDRV_LOG_ERR, "%s: cannot make a memfd of %llu bytes (%s): %s", h->name,
+			udrv_log(log, UDRV_LOG_ERR,
+				 "%s: cannot make a memfd of %llu bytes (%s): %s", h->name,
 				 (unsigned long long)size, name, strerror(-fd));
 			return fd;
 		}
@@ -65,7 +71,8 @@ static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opt
 
 /* Write the record of device and pool into a fresh state. */
 static int format_state(const struct udrv_handle *h, const struct udrv_handle_opts *opts,
-			const struct udrv_dma_run *runs, unsigned int nruns, const struct udrv_log *log)
+			const struct udrv_dma_run *runs, unsigned int nruns,
+			const struct udrv_log *log)
 {
 	struct udrv_dma *dma = NULL;
 	struct vfio *vfio = NULL;
@@ -78,14 +85,16 @@ static int format_state(const struct udrv_handle *h, const struct udrv_handle_op
 		return err;
 	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf, strerror(-err));
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
+			 strerror(-err));
 		goto out;
 	}
 	fdt = udrv_state_edit(st);
 	err = udrv_handle_record_id(vfio, h, fdt, log);
 	if (!err)
-		err = udrv_dma_format(h->fd[UDRV_FD_DMA], st, runs, nruns,
-				      opts->book_entries ? opts->book_entries : DEFAULT_BOOK_ENTRIES, log, &dma);
+		err = udrv_dma_format(
+			h->fd[UDRV_FD_DMA], st, runs, nruns,
+			opts->book_entries ? opts->book_entries : DEFAULT_BOOK_ENTRIES, log, &dma);
 	if (!err)
 		err = udrv_state_commit(st);
 out:
@@ -96,7 +105,8 @@ out:
 	return err;
 }
 
-static int create(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+static int create(struct udrv_handle *h, const struct udrv_handle_opts *opts,
+		  const struct udrv_log *log)
 {
 	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
 	int fd, err, nruns;
@@ -113,18 +123,19 @@ static int create(struct udrv_handle *h, const struct udrv_handle_opts *opts, co
 	if (!err)
 		err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
 	if (!err)
-		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA], h->bdf, log,
-				       &h->ioas_id);
+		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO],
+				       h->fd[UDRV_FD_DMA], h->bdf, log, &h->ioas_id);
 	if (err)
 		return err;
-	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA], h->bdf, log,
-				  runs);
+	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA],
+				  h->bdf, log, runs);
 	if (nruns < 0)
 		return nruns;
 	return format_state(h, opts, runs, (unsigned int)nruns, log);
 }
 
-int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opts, const struct udrv_log *log)
+int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opts,
+		       const struct udrv_log *log)
 {
 	struct udrv_handle_opts o = { 0 };
 	int err;
@@ -134,7 +145,8 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 		return err;
 	memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
 	if (o.state_size == 0 || o.dma_size == 0) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: a handle needs sizes of state and DMA memory", h->name);
+		udrv_log(log, UDRV_LOG_ERR, "%s: a handle needs sizes of state and DMA memory",
+			 h->name);
 		return -EINVAL;
 	}
 	for (int i = 0; i < UDRV_HANDLE_FDS; i++)
@@ -160,11 +172,12 @@ static int open_memory(const struct udrv_handle *h, struct vfio *vfio, const str
 		err = udrv_handle_compare_id(vfio, h, vfio->st, log);
 	if (err)
 		return err;
-	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA], h->bdf, log,
-				  runs);
+	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA],
+				  h->bdf, log, runs);
 	if (nruns < 0)
 		return nruns == -EFBIG ? -ESTALE : nruns;
-	return udrv_dma_open(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log, &vfio->dma);
+	return udrv_dma_open(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log,
+			     &vfio->dma);
 }
 
 static int open_backend(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
@@ -174,7 +187,8 @@ static int open_backend(const struct udrv_handle *h, const struct udrv_log *log,
 
 	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf, strerror(-err));
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
+			 strerror(-err));
 		return err;
 	}
 	err = open_memory(h, vfio, log);
@@ -193,14 +207,14 @@ static int adopt(struct udrv_handle *h, const struct udrv_log *log)
 
 	err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
 	if (!err)
-		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA], h->bdf, log,
-				       &h->ioas_id);
+		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO],
+				       h->fd[UDRV_FD_DMA], h->bdf, log, &h->ioas_id);
 	if (err)
 		return err;
 	err = udrv_iommufd_is_noiommu(h->fd[UDRV_FD_IOMMU], h->ioas_id);
 	if (err < 0) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot tell whether there is an IOMMU: %s", h->name, h->bdf,
-			 strerror(-err));
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot tell whether there is an IOMMU: %s",
+			 h->name, h->bdf, strerror(-err));
 		return err;
 	}
 	h->noiommu = err;
@@ -220,7 +234,8 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
 		return err;
 	if (h->fd[UDRV_FD_VFIO] < 0 || h->fd[UDRV_FD_STATE] < 0 || h->fd[UDRV_FD_DMA] < 0 ||
 	    h->fd[UDRV_FD_IOMMU] >= 0) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: to adopt, a handle has its VFIO, state and DMA descriptors only",
+		udrv_log(log, UDRV_LOG_ERR,
+			 "%s: to adopt, a handle has its VFIO, state and DMA descriptors only",
 			 h->name);
 		return -EINVAL;
 	}
@@ -236,7 +251,8 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
 	return err;
 }
 
-int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, struct udrv_device **ret)
+int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log,
+		       struct udrv_device **ret)
 {
 	char name[64];
 	struct vfio *vfio;
@@ -247,8 +263,9 @@ int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, 
 		return err;
 	for (int i = 0; i < UDRV_FD_EXTRA; i++) {
 		if (h->fd[i] < 0) {
-			udrv_log(log, UDRV_LOG_ERR, "%s: the handle is not complete: descriptor %d is missing", h->name,
-				 i);
+			udrv_log(log, UDRV_LOG_ERR,
+				 "%s: the handle is not complete: descriptor %d is missing",
+				 h->name, i);
 			return -EINVAL;
 		}
 	}

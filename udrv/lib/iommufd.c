@@ -36,8 +36,10 @@ int udrv_iommufd_bind(int iommufd, int vfio_fd, const char *what, const struct u
 	/* vfio says EINVAL too when the device is already open through another descriptor. */
 	err = errno == EINVAL ? -EBUSY : -errno;
 	udrv_log(log, UDRV_LOG_ERR, "%s: cannot bind the device to an iommufd: %m%s", what,
-		 err == -EBUSY ? "; another process has it open, or the kernel guards it for an update" :
-		 err == -EPERM ? "; noiommu mode needs CAP_SYS_RAWIO" : "");
+		 err == -EBUSY ?
+			 "; another process has it open, or the kernel guards it for an update" :
+		 err == -EPERM ? "; noiommu mode needs CAP_SYS_RAWIO" :
+				 "");
 	return err;
 }
 
@@ -53,13 +55,14 @@ static int file_size(int fd, uint64_t *ret)
 	return 0;
 }
 
-int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what, const struct udrv_log *log,
-		     uint32_t *ret_ioas_id)
+int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what,
+		     const struct udrv_log *log, uint32_t *ret_ioas_id)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
 		.fd = memfd,
 		.iova = UDRV_DMA_IOVA,
 	};
@@ -69,7 +72,8 @@ int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what, cons
 
 	err = file_size(memfd, &size);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s: the DMA memfd has no usable size: %s", what, strerror(-err));
+		udrv_log(log, UDRV_LOG_ERR, "%s: the DMA memfd has no usable size: %s", what,
+			 strerror(-err));
 		return err;
 	}
 	if (ioctl(iommufd, IOMMU_IOAS_ALLOC, &ioas) < 0) {
@@ -81,7 +85,8 @@ int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what, cons
 	map.length = size;
 	if (ioctl(iommufd, IOMMU_IOAS_MAP_FILE, &map) < 0) {
 		err = -errno;
-		udrv_log(log, UDRV_LOG_ERR, "%s: cannot map the pool of %llu bytes at IOVA %#llx: %m%s", what,
+		udrv_log(log, UDRV_LOG_ERR,
+			 "%s: cannot map the pool of %llu bytes at IOVA %#llx: %m%s", what,
 			 (unsigned long long)size, (unsigned long long)UDRV_DMA_IOVA,
 			 err == -ENOTTY ? "; IOMMU_IOAS_MAP_FILE needs Linux 6.13" : "");
 		return err;
@@ -98,7 +103,8 @@ int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what, cons
 }
 
 /* Physical address of @iova, and how far from there they follow each other. */
-static int get_pa(int iommufd, uint32_t ioas_id, uint64_t iova, uint64_t max, struct udrv_dma_run *ret)
+static int get_pa(int iommufd, uint32_t ioas_id, uint64_t iova, uint64_t max,
+		  struct udrv_dma_run *ret)
 {
 	struct iommu_ioas_noiommu_get_pa pa = {
 		.size = sizeof(pa),
@@ -109,7 +115,8 @@ static int get_pa(int iommufd, uint32_t ioas_id, uint64_t iova, uint64_t max, st
 
 	if (ioctl(iommufd, IOMMU_IOAS_NOIOMMU_GET_PA, &pa) < 0)
 		return -errno;
-	if (pa.length == 0 || pa.length > max || pa.length % UDRV_DMA_PAGE || pa.out_phys % UDRV_DMA_PAGE)
+	if (pa.length == 0 || pa.length > max || pa.length % UDRV_DMA_PAGE ||
+	    pa.out_phys % UDRV_DMA_PAGE)
 		return -EBADMSG;
 	ret->addr = pa.out_phys;
 	ret->len = pa.length;
@@ -133,13 +140,15 @@ int udrv_iommufd_runs(int iommufd, uint32_t ioas_id, bool noiommu, int memfd, co
 		if (n == UDRV_DMA_MAX_RUNS) {
 			udrv_log(log, UDRV_LOG_ERR,
 				 "%s: the pool is scattered over more than %d physical runs (%llu of %llu bytes seen): boot with transparent_hugepage_shmem=within_size, or make the pool smaller",
-				 what, UDRV_DMA_MAX_RUNS, (unsigned long long)off, (unsigned long long)size);
+				 what, UDRV_DMA_MAX_RUNS, (unsigned long long)off,
+				 (unsigned long long)size);
 			return -EFBIG;
 		}
 		runs[n].off = off;
 		err = get_pa(iommufd, ioas_id, UDRV_DMA_IOVA + off, size - off, &runs[n]);
 		if (err) {
-			udrv_log(log, UDRV_LOG_ERR, "%s: cannot get the physical address of pool offset %#llx: %s%s",
+			udrv_log(log, UDRV_LOG_ERR,
+				 "%s: cannot get the physical address of pool offset %#llx: %s%s",
 				 what, (unsigned long long)off, strerror(-err),
 				 err == -EPERM ? "; this needs CAP_SYS_RAWIO" : "");
 			return err;

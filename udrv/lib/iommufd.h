@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Binding a VFIO cdev to an iommufd, and the pool's device addresses. All return 0 (or a fd, a count) or -errno. */
+/*
+ * Binding a VFIO cdev to an iommufd, and the pool's device addresses. All return 0 (or a fd, a
+ * count) or -errno.
+ */
 #ifndef UDRV_LIB_IOMMUFD_H
 #define UDRV_LIB_IOMMUFD_H
 
@@ -14,13 +17,16 @@ int udrv_iommufd_open(const struct udrv_log *log);
 /* @what names the device in messages. -EBUSY: open elsewhere, or guarded for an update. */
 int udrv_iommufd_bind(int iommufd, int vfio_fd, const char *what, const struct udrv_log *log);
 
-/* Map the whole of @memfd at UDRV_DMA_IOVA of a new IOAS and attach the device to it: its pages are pinned. */
-int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what, const struct udrv_log *log,
-		     uint32_t *ret_ioas_id);
+/*
+ * Map the whole of @memfd at UDRV_DMA_IOVA of a new IOAS and attach the device to it: its pages are
+ * pinned.
+ */
+int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what,
+		     const struct udrv_log *log, uint32_t *ret_ioas_id);
 
 /*
- * The device addresses of a pool that is mapped so. @noiommu: physical addresses from the kernel; otherwise
- * the IOVA. Returns the number of runs; -EFBIG: more than UDRV_DMA_MAX_RUNS.
+ * The device addresses of a pool that is mapped so. @noiommu: physical addresses from the kernel;
+ * otherwise the IOVA. Returns the number of runs; -EFBIG: more than UDRV_DMA_MAX_RUNS.
  */
 int udrv_iommufd_runs(int iommufd, uint32_t ioas_id, bool noiommu, int memfd, const char *what,
 		      const struct udrv_log *log, struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Event loop. Every source but the idle ones has one request in the ring at a time, whose user_data points at
- * the source. A removed source is only marked: it is freed at the end of a round in which the kernel holds
- * no request of it any more, so that neither a late completion nor a list that is being walked meets freed memory.
+ * Event loop. Every source but the idle ones has one request in the ring at a time, whose user_data
+ * points at the source. A removed source is only marked: it is freed at the end of a round in which
+ * the kernel holds no request of it any more, so that neither a late completion nor a list that is
+ * being walked meets freed memory.
  */
 #include <errno.h>
 #include <liburing.h>
@@ -16,8 +17,8 @@
 
 #include <udrv/loop.h>
 
-#define DEFAULT_ENTRIES	64
-#define REAP_MAX	256	/* completions a round: idle callbacks get their turn */
+#define DEFAULT_ENTRIES 64
+#define REAP_MAX	256 /* completions a round: idle callbacks get their turn */
 #define NS_PER_S	1000000000ull
 
 enum kind { SRC_EVENTFD, SRC_POLL, SRC_TIMER, SRC_IDLE };
@@ -26,13 +27,13 @@ struct udrv_source {
 	TAILQ_ENTRY(udrv_source) link;
 	struct udrv_loop *loop;
 	enum kind kind;
-	bool armed;		/* the ring has a request of this source */
-	bool dead;		/* removed: never call it again */
+	bool armed; /* the ring has a request of this source */
+	bool dead; /* removed: never call it again */
 	int fd;
-	short events;		/* poll */
-	bool by_poll;		/* non-blocking eventfd: the ring will not wait in a read of it */
-	uint64_t count;		/* eventfd: where the ring reads to */
-	uint64_t next_ns;	/* timer */
+	short events; /* poll */
+	bool by_poll; /* non-blocking eventfd: the ring will not wait in a read of it */
+	uint64_t count; /* eventfd: where the ring reads to */
+	uint64_t next_ns; /* timer */
 	uint64_t period_ns;
 	struct __kernel_timespec ts;
 	union {
@@ -53,9 +54,9 @@ struct udrv_loop {
 	unsigned int ndead;
 	bool running;
 	bool stopping;
-	bool busy;		/* an idle callback had work: do not wait */
+	bool busy; /* an idle callback had work: do not wait */
 	int stop_fd;
-	int err;		/* what makes going on useless */
+	int err; /* what makes going on useless */
 };
 
 static uint64_t now_ns(void)
@@ -93,7 +94,8 @@ static int arm(struct udrv_source *src)
 		if (src->by_poll)
 			io_uring_prep_poll_add(sqe, src->fd, POLLIN);
 		else
-			io_uring_prep_read(sqe, src->fd, &src->count, sizeof(src->count), (uint64_t)-1);
+			io_uring_prep_read(sqe, src->fd, &src->count, sizeof(src->count),
+					   (uint64_t)-1);
 		break;
 	case SRC_POLL:
 		io_uring_prep_poll_add(sqe, src->fd, (unsigned int)(unsigned short)src->events);
@@ -112,7 +114,10 @@ static int arm(struct udrv_source *src)
 
 static int ring_init(struct io_uring *ring, unsigned int entries)
 {
-	/* Newest first: completions only when this thread asks for them, and a flag in memory that says so. */
+	/*
+	 * Newest first: completions only when this thread asks for them, and a flag in memory that
+	 * says so.
+	 */
 	static const unsigned int flags[] = {
 		IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
 		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
@@ -194,24 +199,28 @@ static int add(struct udrv_loop *loop, const struct udrv_source *template, struc
 	return 0;
 }
 
-int udrv_loop_eventfd(struct udrv_loop *loop, int fd, void (*fn)(void *ctx, uint64_t count), void *ctx,
-		      struct udrv_source **ret)
+int udrv_loop_eventfd(struct udrv_loop *loop, int fd, void (*fn)(void *ctx, uint64_t count),
+		      void *ctx, struct udrv_source **ret)
 {
-	const struct udrv_source src = { .kind = SRC_EVENTFD, .fd = fd, .fn.eventfd = fn, .ctx = ctx };
+	const struct udrv_source src = {
+		.kind = SRC_EVENTFD, .fd = fd, .fn.eventfd = fn, .ctx = ctx
+	};
 
 	return add(loop, &src, ret);
 }
 
-int udrv_loop_poll(struct udrv_loop *loop, int fd, short events, void (*fn)(void *ctx, short revents), void *ctx,
-		   struct udrv_source **ret)
+int udrv_loop_poll(struct udrv_loop *loop, int fd, short events,
+		   void (*fn)(void *ctx, short revents), void *ctx, struct udrv_source **ret)
 {
-	const struct udrv_source src = { .kind = SRC_POLL, .fd = fd, .events = events, .fn.poll = fn, .ctx = ctx };
+	const struct udrv_source src = {
+		.kind = SRC_POLL, .fd = fd, .events = events, .fn.poll = fn, .ctx = ctx
+	};
 
 	return add(loop, &src, ret);
 }
 
-int udrv_loop_timer(struct udrv_loop *loop, uint64_t first_ns, uint64_t period_ns, void (*fn)(void *ctx), void *ctx,
-		    struct udrv_source **ret)
+int udrv_loop_timer(struct udrv_loop *loop, uint64_t first_ns, uint64_t period_ns,
+		    void (*fn)(void *ctx), void *ctx, struct udrv_source **ret)
 {
 	const struct udrv_source src = {
 		.kind = SRC_TIMER,
@@ -224,7 +233,8 @@ int udrv_loop_timer(struct udrv_loop *loop, uint64_t first_ns, uint64_t period_n
 	return add(loop, &src, ret);
 }
 
-int udrv_loop_idle(struct udrv_loop *loop, int (*fn)(void *ctx), void *ctx, struct udrv_source **ret)
+int udrv_loop_idle(struct udrv_loop *loop, int (*fn)(void *ctx), void *ctx,
+		   struct udrv_source **ret)
 {
 	const struct udrv_source src = { .kind = SRC_IDLE, .fn.idle = fn, .ctx = ctx };
 
@@ -232,8 +242,9 @@ int udrv_loop_idle(struct udrv_loop *loop, int (*fn)(void *ctx), void *ctx, stru
 }
 
 /*
- * An eventfd's read may complete between the last round and this call: that count is lost with the source. Who
- * hands an eventfd on to another loop looks once at what it stands for, as after arming a vector.
+ * An eventfd's read may complete between the last round and this call: that count is lost with the
+ * source. Who hands an eventfd on to another loop looks once at what it stands for, as after arming
+ * a vector.
  */
 void udrv_loop_remove(struct udrv_source *src)
 {
@@ -247,7 +258,7 @@ void udrv_loop_remove(struct udrv_source *src)
 		return;
 	sqe = get_sqe(src->loop);
 	if (!sqe)
-		return;	/* the request ends with its event or with the ring */
+		return; /* the request ends with its event or with the ring */
 	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)src, 0);
 	io_uring_sqe_set_data64(sqe, 0);
 	/* At once, so that the kernel lets go of a descriptor that the caller is about to close. */
@@ -301,7 +312,7 @@ static int next_timer(struct udrv_source *src)
 	if (!src->period_ns)
 		return 0;
 	src->next_ns += src->period_ns;
-	if (src->next_ns <= now)	/* late by whole periods: do not make up for them */
+	if (src->next_ns <= now) /* late by whole periods: do not make up for them */
 		src->next_ns = now + src->period_ns;
 	return 1;
 }
@@ -345,7 +356,10 @@ static int reap(struct udrv_loop *loop)
 	struct io_uring_cqe *cqe;
 	int served = 0;
 
-	/* Peeking also asks the kernel for what it has put off, if its flag says that there is something. */
+	/*
+	 * Peeking also asks the kernel for what it has put off, if its flag says that there is
+	 * something.
+	 */
 	for (int budget = REAP_MAX; budget > 0 && !io_uring_peek_cqe(&loop->ring, &cqe); budget--) {
 		struct udrv_source *src;
 		int res;
@@ -446,7 +460,9 @@ void udrv_loop_destroy(struct udrv_loop *loop)
 		udrv_loop_remove(src);
 	TAILQ_FOREACH(src, &loop->idle, link)
 		udrv_loop_remove(src);
-	/* Until the kernel writes to none of them any more; each was cancelled, so each has an end. */
+	/*
+	 * Until the kernel writes to none of them any more; each was cancelled, so each has an end.
+	 */
 	sweep(loop);
 	while (!TAILQ_EMPTY(&loop->sources) && rounds++ < 1000) {
 		if (wait_events(loop, UINT64_MAX))

@@ -112,9 +112,10 @@ int udrv_msg_take_handle(struct udrv_msg *m, struct udrv_handle *ret)
 		return -EBADMSG;
 	memcpy(&w, m->data, sizeof(w));
 	mask = le32toh(w.fd_mask);
-	if (!name_in(w.name, sizeof(w.name)) || !name_in(w.driver, sizeof(w.driver)) || !udrv_bdf_valid(w.bdf) ||
-	    le32toh(w.policy) > UDRV_DETACH || (le32toh(w.flags) & ~UDRV_WIRE_NOIOMMU) ||
-	    mask >> UDRV_HANDLE_FDS || (unsigned int)__builtin_popcount(mask) != m->nfds)
+	if (!name_in(w.name, sizeof(w.name)) || !name_in(w.driver, sizeof(w.driver)) ||
+	    !udrv_bdf_valid(w.bdf) || le32toh(w.policy) > UDRV_DETACH ||
+	    (le32toh(w.flags) & ~UDRV_WIRE_NOIOMMU) || mask >> UDRV_HANDLE_FDS ||
+	    (unsigned int)__builtin_popcount(mask) != m->nfds)
 		return -EBADMSG;
 	for (unsigned int i = 0; i < m->nfds; i++) {
 		if (m->fd[i] < 0)
@@ -122,7 +123,8 @@ int udrv_msg_take_handle(struct udrv_msg *m, struct udrv_handle *ret)
 	}
 
 	_Static_assert(sizeof(h.name) == sizeof(w.name) && sizeof(h.bdf) == sizeof(w.bdf) &&
-		       sizeof(h.driver) == sizeof(w.driver), "wire and memory hold the same names");
+			       sizeof(h.driver) == sizeof(w.driver),
+		       "wire and memory hold the same names");
 	memcpy(h.name, w.name, sizeof(h.name));
 	memcpy(h.bdf, w.bdf, sizeof(h.bdf));
 	memcpy(h.driver, w.driver, sizeof(h.driver));
@@ -209,7 +211,8 @@ int udrv_msg_reply_error(int sock, uint32_t id, int err, const char *fmt, ...)
 	return udrv_msg_send(sock, &m);
 }
 
-int udrv_msg_call(int sock, struct udrv_msg *m, int (*fn)(void *ctx, struct udrv_msg *answer), void *ctx)
+int udrv_msg_call(int sock, struct udrv_msg *m, int (*fn)(void *ctx, struct udrv_msg *answer),
+		  void *ctx)
 {
 	uint32_t id = m->id;
 	int err;

@@ -150,7 +150,9 @@ int udrv_proto_listen(const char *path, mode_t mode)
 		return -errno;
 	if (unlink(path) < 0 && errno != ENOENT)
 		goto fail;
-	/* Before bind(), which makes the node: nobody may connect who could not after the chmod(). */
+	/*
+	 * Before bind(), which makes the node: nobody may connect who could not after the chmod().
+	 */
 	if (fchmod(fd, mode) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    chmod(path, mode) < 0 || listen(fd, BACKLOG) < 0)
 		goto fail;

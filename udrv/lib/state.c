@@ -12,8 +12,8 @@
 #include "udrv/lib/state_internal.h"
 #include "udrv/lib/step.h"
 
-#define COMPATIBLE_PREVIOUS	"udrv,state-v0"
-#define READ_TRIES		64
+#define COMPATIBLE_PREVIOUS "udrv,state-v0"
+#define READ_TRIES	    64
 
 static uint32_t header_crc(const struct state_header *hdr)
 {
@@ -161,7 +161,8 @@ int udrv_state_format(int memfd, const struct udrv_log *log, struct udrv_state *
 
 	hdr = st->hdr;
 	udrv_store64(&hdr->magic, 0);
-	udrv_store_zero((uint8_t *)hdr + sizeof(hdr->magic), STATE_HEADER_SIZE - sizeof(hdr->magic));
+	udrv_store_zero((uint8_t *)hdr + sizeof(hdr->magic),
+			STATE_HEADER_SIZE - sizeof(hdr->magic));
 	memcpy(st->edit, st->fdt, sizeof(st->edit));
 	fdt_pack(st->edit);
 	copy_publish(st, 0, st->edit, fdt_totalsize(st->edit));
@@ -208,7 +209,8 @@ static int header_check(struct udrv_state *st)
 	}
 	if (le32toh(hdr.header_size) != STATE_HEADER_SIZE ||
 	    le32toh(hdr.fdt_max) != UDRV_STATE_FDT_MAX) {
-		udrv_log(st->log, UDRV_LOG_ERR, "state: header of %u bytes and trees of %u: not version %u.%u",
+		udrv_log(st->log, UDRV_LOG_ERR,
+			 "state: header of %u bytes and trees of %u: not version %u.%u",
 			 le32toh(hdr.header_size), le32toh(hdr.fdt_max), major, minor);
 		return -EBADMSG;
 	}
@@ -230,7 +232,8 @@ static int tree_check(struct udrv_state *st, const void *fdt, uint32_t len)
 	}
 	if (fdt_node_check_compatible(fdt, 0, UDRV_STATE_COMPATIBLE) &&
 	    fdt_node_check_compatible(fdt, 0, COMPATIBLE_PREVIOUS)) {
-		udrv_log(st->log, UDRV_LOG_ERR, "state: the tree is not compatible with " UDRV_STATE_COMPATIBLE);
+		udrv_log(st->log, UDRV_LOG_ERR,
+			 "state: the tree is not compatible with " UDRV_STATE_COMPATIBLE);
 		return -EBADMSG;
 	}
 	return udrv_state_check_areas(st, fdt);
@@ -256,7 +259,8 @@ static int copy_load(struct udrv_state *st, uint32_t generation)
 		return err;
 	err = fdt_open_into(fdt, st->fdt, sizeof(st->fdt));
 	if (err) {
-		udrv_log(st->log, UDRV_LOG_ERR, "state: the tree cannot be opened: %s", fdt_strerror(err));
+		udrv_log(st->log, UDRV_LOG_ERR, "state: the tree cannot be opened: %s",
+			 fdt_strerror(err));
 		return -EBADMSG;
 	}
 	st->generation = generation;
@@ -267,14 +271,18 @@ static int tree_load(struct udrv_state *st)
 {
 	uint64_t active = udrv_load64(&st->hdr->active);
 
-	/* A writer may commit meanwhile, more than once even: what was read counts if nothing was flipped. */
+	/*
+	 * A writer may commit meanwhile, more than once even: what was read counts if nothing was
+	 * flipped.
+	 */
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t generation = (uint32_t)active;
 		uint64_t now;
 		int err;
 
 		if (active != active_word(generation)) {
-			udrv_log(st->log, UDRV_LOG_ERR, "state: word of the active generation is damaged (%#llx)",
+			udrv_log(st->log, UDRV_LOG_ERR,
+				 "state: word of the active generation is damaged (%#llx)",
 				 (unsigned long long)active);
 			return -EBADMSG;
 		}
@@ -292,15 +300,16 @@ static int tree_load(struct udrv_state *st)
 				 generation, generation - 1);
 			return 0;
 		}
-		udrv_log(st->log, UDRV_LOG_ERR, "state: both copies of the tree are damaged (generation %u)",
-			 generation);
+		udrv_log(st->log, UDRV_LOG_ERR,
+			 "state: both copies of the tree are damaged (generation %u)", generation);
 		return err;
 	}
 	udrv_log(st->log, UDRV_LOG_ERR, "state: the tree changes faster than it can be read");
 	return -EBADMSG;
 }
 
-int udrv_state_open(int memfd, unsigned int flags, const struct udrv_log *log, struct udrv_state **ret)
+int udrv_state_open(int memfd, unsigned int flags, const struct udrv_log *log,
+		    struct udrv_state **ret)
 {
 	struct udrv_state *st;
 	int err;

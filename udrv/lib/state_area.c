@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Areas of a state: where they are is in the tree's node /areas, one child each with "offset" and "size". */
+/*
+ * Areas of a state: where they are is in the tree's node /areas, one child each with "offset" and
+ * "size".
+ */
 #include <errno.h>
 #include <libfdt.h>
 #include <string.h>
@@ -21,8 +24,8 @@ static int area_read(const struct udrv_state *st, const void *fdt, int node, str
 
 	if (udrv_fdt_u64(fdt, node, "offset", &a.off) || udrv_fdt_u64(fdt, node, "size", &a.size))
 		return -EBADMSG;
-	if (a.off < STATE_AREAS_OFF || a.off % STATE_AREA_ALIGN || a.size == 0 || a.off > st->size ||
-	    a.size > st->size - a.off)
+	if (a.off < STATE_AREAS_OFF || a.off % STATE_AREA_ALIGN || a.size == 0 ||
+	    a.off > st->size || a.size > st->size - a.off)
 		return -EBADMSG;
 	*ret = a;
 	return 0;
@@ -35,7 +38,8 @@ static bool overlaps_earlier(const struct udrv_state *st, const void *fdt, int a
 	struct area other;
 	int node;
 
-	fdt_for_each_subnode(node, fdt, areas) {
+	fdt_for_each_subnode(node, fdt, areas)
+	{
 		if (node == last)
 			return false;
 		if (area_read(st, fdt, node, &other))
@@ -55,7 +59,8 @@ int udrv_state_check_areas(const struct udrv_state *st, const void *fdt)
 		return 0;
 	if (areas < 0)
 		return -EBADMSG;
-	fdt_for_each_subnode(node, fdt, areas) {
+	fdt_for_each_subnode(node, fdt, areas)
+	{
 		struct area a;
 
 		if (area_read(st, fdt, node, &a) || overlaps_earlier(st, fdt, areas, node, &a)) {
@@ -75,7 +80,8 @@ static uint64_t areas_end(const struct udrv_state *st, const void *fdt, int area
 	struct area a;
 	int node;
 
-	fdt_for_each_subnode(node, fdt, areas) {
+	fdt_for_each_subnode(node, fdt, areas)
+	{
 		if (!area_read(st, fdt, node, &a) && a.off + a.size > end)
 			end = a.off + a.size;
 	}
@@ -101,8 +107,8 @@ int udrv_state_area_add(struct udrv_state *st, const char *name, size_t size, vo
 	off = areas_end(st, fdt, areas);
 	if (off > st->size || size > st->size - off) {
 		udrv_log(st->log, UDRV_LOG_ERR,
-			 "state: no room for area %s of %zu bytes: %llu are left; make the state memfd larger", name,
-			 size, off > st->size ? 0ull : (unsigned long long)(st->size - off));
+			 "state: no room for area %s of %zu bytes: %llu are left; make the state memfd larger",
+			 name, size, off > st->size ? 0ull : (unsigned long long)(st->size - off));
 		return -ENOSPC;
 	}
 	node = fdt_add_subnode(fdt, areas, name);

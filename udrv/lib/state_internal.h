@@ -9,15 +9,18 @@
 
 #include <udrv/state.h>
 
-#define STATE_MAGIC		0x5441545356524455ull	/* "UDRVSTAT" */
-#define STATE_MAJOR		1
-#define STATE_MINOR		0
-#define STATE_HEADER_SIZE	4096u
-#define STATE_COPIES		2
-#define STATE_AREAS_OFF		(STATE_HEADER_SIZE + STATE_COPIES * UDRV_STATE_FDT_MAX)
-#define STATE_AREA_ALIGN	64u
+#define STATE_MAGIC	  0x5441545356524455ull /* "UDRVSTAT" */
+#define STATE_MAJOR	  1
+#define STATE_MINOR	  0
+#define STATE_HEADER_SIZE 4096u
+#define STATE_COPIES	  2
+#define STATE_AREAS_OFF	  (STATE_HEADER_SIZE + STATE_COPIES * UDRV_STATE_FDT_MAX)
+#define STATE_AREA_ALIGN  64u
 
-/* One tree copy. The checksum covers generation, len and the tree, so that neither can be another's. */
+/*
+ * One tree copy. The checksum covers generation, len and the tree, so that neither can be
+ * another's.
+ */
 struct state_copy {
 	uint64_t generation;
 	uint32_t len;
@@ -27,13 +30,13 @@ struct state_copy {
 
 struct state_header {
 	/* constant from the format on, covered by crc */
-	uint64_t magic;		/* stored last: before that it is no state */
+	uint64_t magic; /* stored last: before that it is no state */
 	uint16_t major;
 	uint16_t minor;
 	uint32_t header_size;
-	uint64_t size;		/* of the memfd as formatted */
+	uint64_t size; /* of the memfd as formatted */
 	uint32_t fdt_max;
-	uint32_t crc;		/* of the bytes before it */
+	uint32_t crc; /* of the bytes before it */
 	uint8_t reserved0[32];
 
 	/* offset 64: each word is one store */
@@ -57,8 +60,8 @@ _Static_assert(sizeof(struct state_copy) == 64, "layout of the state header");
 
 struct udrv_state {
 	uint8_t *map;
-	struct state_header *hdr;	/* start of the mapping */
-	uint64_t size;			/* usable bytes, as formatted */
+	struct state_header *hdr; /* start of the mapping */
+	uint64_t size; /* usable bytes, as formatted */
 	size_t map_size;
 	bool rdonly;
 	bool editing;

@@ -2,11 +2,11 @@
 /*
  * Stores to persistent memory.
  *
- * A process may stop between any two instructions, so what it leaves in a state memfd must be right after
- * each store. The functions below make such a store a single, ordered one. In the unit tests' build
- * (UDRV_STEP_HOOK) a hook runs after each of them: a test counts the steps of an operation, then runs it once
- * for every n and leaves with longjmp() at step n, as if the process had been killed there, and looks at
- * what a successor makes of the memory.
+ * A process may stop between any two instructions, so what it leaves in a state memfd must be right
+ * after each store. The functions below make such a store a single, ordered one. In the unit tests'
+ * build (UDRV_STEP_HOOK) a hook runs after each of them: a test counts the steps of an operation,
+ * then runs it once for every n and leaves with longjmp() at step n, as if the process had been
+ * killed there, and looks at what a successor makes of the memory.
  *
  * Values are little endian in memory.
  */
@@ -19,16 +19,19 @@
 #include <string.h>
 
 #ifdef UDRV_STEP_HOOK
-/* NULL: do nothing. Defined in step.c; visible to the tests through the archive, not the shared library. */
+/*
+ * NULL: do nothing. Defined in step.c; visible to the tests through the archive, not the shared
+ * library.
+ */
 extern void (*udrv_step_hook)(void);
-#define UDRV_STEP()                                                                                \
-	do {                                                                                       \
-		if (udrv_step_hook)                                                                \
-			udrv_step_hook();                                                          \
+#define UDRV_STEP()                       \
+	do {                              \
+		if (udrv_step_hook)       \
+			udrv_step_hook(); \
 	} while (0)
 #else
-#define UDRV_STEP()                                                                                \
-	do {                                                                                       \
+#define UDRV_STEP() \
+	do {        \
 	} while (0)
 #endif
 

@@ -80,8 +80,8 @@ static int set_irqs(int fd, uint32_t flags, unsigned int first, unsigned int n, 
 }
 
 /*
- * What was signalled to a predecessor's eventfd is lost with it, so each eventfd is signalled once here: the
- * owner polls its queues, whatever the kernel does about interrupts that were pending.
+ * What was signalled to a predecessor's eventfd is lost with it, so each eventfd is signalled once
+ * here: the owner polls its queues, whatever the kernel does about interrupts that were pending.
  */
 static int vfio_irq_arm(void *ctx, unsigned int first, unsigned int n, const int *eventfds)
 {

@@ -18,10 +18,10 @@ struct vfio_window {
 };
 
 struct vfio_bar {
-	int fd;			/* the cdev, for what is not mapped */
+	int fd; /* the cdev, for what is not mapped */
 	bool ready;
 	uint64_t size;
-	uint64_t file_off;	/* of the BAR in the cdev */
+	uint64_t file_off; /* of the BAR in the cdev */
 	struct vfio_window *window;
 	unsigned int nwindows;
 };

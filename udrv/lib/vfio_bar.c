@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * BARs. Mapped as a whole where VFIO allows it; a BAR of which only parts may be mapped ("sparse mmap", as when
- * the page of the MSI-X table is left out) gets accessors that use the mapping where there is one and
- * pread()/pwrite() elsewhere.
+ * BARs. Mapped as a whole where VFIO allows it; a BAR of which only parts may be mapped ("sparse
+ * mmap", as when the page of the MSI-X table is left out) gets accessors that use the mapping where
+ * there is one and pread()/pwrite() elsewhere.
  */
 #include <endian.h>
 #include <errno.h>
@@ -39,18 +39,20 @@ static int region_info(int fd, unsigned int index, struct vfio_region_info **ret
 		free(info);
 		return err;
 	}
-	info->argsz = head.argsz;	/* what is allocated, whatever the kernel says now */
+	info->argsz = head.argsz; /* what is allocated, whatever the kernel says now */
 	*ret = info;
 	return 0;
 }
 
-static const struct vfio_region_info_cap_sparse_mmap *find_sparse(const struct vfio_region_info *info)
+static const struct vfio_region_info_cap_sparse_mmap *
+find_sparse(const struct vfio_region_info *info)
 {
 	uint32_t off = info->flags & VFIO_REGION_INFO_FLAG_CAPS ? info->cap_offset : 0;
 
 	while (off >= sizeof(*info) && off % sizeof(uint64_t) == 0 &&
 	       off <= info->argsz - sizeof(struct vfio_info_cap_header)) {
-		const struct vfio_info_cap_header *cap = (const void *)((const uint8_t *)info + off);
+		const struct vfio_info_cap_header *cap =
+			(const void *)((const uint8_t *)info + off);
 		const struct vfio_region_info_cap_sparse_mmap *sparse = (const void *)cap;
 
 		if (cap->id == VFIO_REGION_INFO_CAP_SPARSE_MMAP) {
@@ -61,7 +63,7 @@ static const struct vfio_region_info_cap_sparse_mmap *find_sparse(const struct v
 				return NULL;
 			return sparse;
 		}
-		if (cap->next <= off)	/* offsets rise, or this would not end */
+		if (cap->next <= off) /* offsets rise, or this would not end */
 			break;
 		off = cap->next;
 	}
@@ -77,7 +79,8 @@ static int map_window(struct vfio_bar *bar, uint64_t off, uint64_t len)
 		return 0;
 	if (off > bar->size || len > bar->size - off)
 		return -EBADMSG;
-	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd, (off_t)(bar->file_off + off));
+	map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd,
+		   (off_t)(bar->file_off + off));
 	if (map == MAP_FAILED)
 		return -errno;
 	*w = (struct vfio_window){ .off = off, .len = len, .map = map };
@@ -104,7 +107,9 @@ static volatile uint8_t *window_at(const struct vfio_bar *bar, uint64_t off, uns
 	return NULL;
 }
 
-/* udrv_bar's accessors use 32 bits only. A failed read is all ones, as from a device that is gone. */
+/*
+ * udrv_bar's accessors use 32 bits only. A failed read is all ones, as from a device that is gone.
+ */
 static uint64_t split_read(void *ctx, uint64_t off, unsigned int width)
 {
 	const struct vfio_bar *bar = ctx;
@@ -129,7 +134,9 @@ static void split_write(void *ctx, uint64_t off, uint64_t val, unsigned int widt
 	if (p) {
 		*(volatile uint32_t *)p = le;
 	} else if (pwrite(bar->fd, &le, sizeof(le), (off_t)(bar->file_off + off)) != sizeof(le)) {
-		/* A posted write to a device that is gone vanishes as well; reads tell the driver. */
+		/*
+		 * A posted write to a device that is gone vanishes as well; reads tell the driver.
+		 */
 	}
 }
 
