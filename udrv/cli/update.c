@@ -64,12 +64,18 @@ out:
 	return ret;
 }
 
+static void raise_to(struct json_object *o, const char *key, uint64_t val)
+{
+	if (val > json_get_u64(o, key, 0))
+		json_set_u64(o, key, val);
+}
+
 /* The device's part: its host has it, as it was there when the first completion was delivered. */
 static struct json_object *device_report(struct json_object *device, uint64_t cycle, struct json_object *report)
 {
 	struct json_object *o = json_object_new_object(), *host = NULL, *irq, *cycles, *mine = NULL;
 	struct client_call call = { .type = UDRV_MSG_STATUS };
-	uint64_t first, last;
+	uint64_t first;
 	char path[96];
 
 	json_set_str(o, "name", json_get_str(device, "name", "?"));
@@ -89,9 +95,8 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 			mine = json_object_array_get_idx(cycles, i);
 	if (mine) {
 		json_set_u64(o, "completed_across", json_get_u64(mine, "completed_across", 0));
-		last = json_get_u64(mine, "tsc_last_completion", 0);
-		if (last > json_get_u64(report, "tsc_last_completion", 0))
-			json_set_u64(report, "tsc_last_completion", last);
+		raise_to(report, "tsc_last_completion", json_get_u64(mine, "tsc_last_completion", 0));
+		raise_to(report, "tsc_last_alive", json_get_u64(mine, "tsc_last_alive", 0));
 	}
 	first = json_get_u64(json_get(host, "resume"), "tsc_first_completion", 0);
 	if (mine && json_get_u64(mine, "tsc_first_completion", 0))
@@ -102,16 +107,16 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	return o;
 }
 
+/* freeze: until a host's event loop last came round in the old kernel; from then on it is the kernels' time. */
 static void blackout(struct json_object *report, uint64_t khz)
 {
 	uint64_t reboot = json_get_u64(report, "tsc_reboot", 0), init = json_get_u64(report, "tsc_init", 0);
 	uint64_t first = json_get_u64(report, "tsc_first_completion", 0);
-	uint64_t last = json_get_u64(report, "tsc_last_completion", 0);
+	uint64_t last = json_get_u64(report, "tsc_last_alive", 0);
 	struct json_object *o;
 
 	if (!khz || !reboot || init < reboot || first < init)
 		return;
-	/* Completions may have ended before the reboot was asked for; then the freeze took nothing of it. */
 	if (last < reboot)
 		last = reboot;
 	o = json_object_new_object();

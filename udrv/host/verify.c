@@ -24,7 +24,7 @@
 #define COMPLAINTS_MAX	20u
 #define TRIES		16u
 
-static struct verify the_workload = { .stop_sock = -1 };
+static struct verify the_workload = { .stop_sock = -1, .cycle_opened = UINT64_MAX };
 
 /* A store that is in its place before whatever follows it in the program. */
 static void publish(uint64_t *to, uint64_t val)
@@ -190,17 +190,31 @@ static void ring(struct host *h, struct verify *v)
 
 static void mode_progress(struct host *h, struct verify *v);
 
+/* For the account of a kexec: this side of it, and, should there be another, when this kernel last ran us. */
+static void note_time(struct host *h, struct verify *v)
+{
+	struct verify_cycle *c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
+
+	v->m->h.tsc_last_alive = app_tsc();
+	if (v->cycle_opened != h->lease.cycle)
+		return;
+	c->latched_while_masked = h->irq.latched;
+	c->delivered_after = h->irq.delivered;
+}
+
 static void verify_issue(struct host *h)
 {
 	struct verify *v = h->priv;
 	struct verify_header *hd;
 
-	if (!v || (v->m->h.mode != VERIFY_RUNNING && v->m->h.mode != VERIFY_READBACK)) {
-		if (v)
-			mode_progress(h, v);
+	if (!v)
+		return;
+	note_time(h, v);
+	hd = &v->m->h;
+	if (hd->mode != VERIFY_RUNNING && hd->mode != VERIFY_READBACK) {
+		mode_progress(h, v);
 		return;
 	}
-	hd = &v->m->h;
 	refill_tokens(v);
 	for (unsigned int n = v->idle_len; n && v->tokens >= 1; n--) {
 		unsigned int op = v->idle[v->idle_head];

@@ -60,8 +60,8 @@ struct verify_cycle {
 	uint64_t never_submitted;
 	uint64_t latched_while_masked;
 	uint64_t delivered_after;
-	uint64_t tsc_reboot, tsc_last_completion, tsc_init, tsc_first_completion;
-	uint64_t rsvd[7];
+	uint64_t tsc_reboot, tsc_last_completion, tsc_last_alive, tsc_init, tsc_first_completion;
+	uint64_t rsvd[6];
 };
 
 struct verify_header {
@@ -78,7 +78,7 @@ struct verify_header {
 	uint64_t last_bucket;		/* newest bucket of the histogram; 0: none yet */
 	uint64_t first_bucket;
 	uint64_t tsc_last_completion;
-	uint64_t pages_missing;
+	uint64_t tsc_last_alive;	/* when the event loop last came round */
 	uint64_t rsvd[32];
 };
 

@@ -18,6 +18,7 @@ static struct json_object *cycle_json(const struct verify_memory *m, uint64_t cy
 	json_set_u64(o, "delivered_after", c->delivered_after);
 	json_set_u64(o, "tsc_reboot", c->tsc_reboot);
 	json_set_u64(o, "tsc_last_completion", c->tsc_last_completion);
+	json_set_u64(o, "tsc_last_alive", c->tsc_last_alive);
 	json_set_u64(o, "tsc_init", c->tsc_init);
 	json_set_u64(o, "tsc_first_completion", c->tsc_first_completion);
 	return o;
@@ -69,16 +70,8 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 struct json_object *verify_json(struct host *h)
 {
 	struct verify *v = h->priv;
-	struct verify_cycle *c;
 
-	if (!v)
-		return NULL;
-	c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
-	if (h->lease.cycle) {
-		c->latched_while_masked = h->irq.latched;
-		c->delivered_after = h->irq.delivered;
-	}
-	return verify_memory_json(v->m);
+	return v ? verify_memory_json(v->m) : NULL;
 }
 
 struct json_object *verify_timeline_json(const struct verify_memory *m)

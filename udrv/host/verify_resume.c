@@ -90,6 +90,7 @@ static void open_cycle(struct host *h, struct verify *v)
 		.never_submitted = rep->never_submitted,
 		.tsc_reboot = h->lease.tsc_reboot,
 		.tsc_last_completion = hd->tsc_last_completion,
+		.tsc_last_alive = hd->tsc_last_alive,
 		.tsc_init = h->lease.tsc_init,
 	};
 	hd->cycle = h->lease.cycle;
