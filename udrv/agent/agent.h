@@ -37,6 +37,7 @@ enum agent_state {
  * @h: its handle; h.fd[UDRV_FD_VFIO] is -1 while there is none
  * @start: how its host got it to run: "resumed", "started" or "fallback" (started, after a resume was refused)
  * @error: why it is where it is; ""
+ * @sock: to a host that waits for its handle, or -1
  * @pidfd: the lease: of the process that has the device; -1: free
  * @fallback: a resume was tried and refused, so a clean start is a fall-back
  * @adopt: the handle came out of LUO and is not complete yet
@@ -47,6 +48,7 @@ struct agent_device {
 	char start[16];
 	char error[192];
 	pid_t pid;
+	int sock;
 	int pidfd;
 	unsigned int restarts;
 	uint64_t due_ns;
@@ -135,7 +137,11 @@ int custody_ready(struct agent *a);
 
 /* device.c: one device */
 void device_create(struct agent *a, struct agent_device *d);	/* DEV_PENDING → DEV_STARTING or DEV_FAILED */
+/** device_start_host() - start its host; in an agent's first round it then waits for device_give_handle() */
 void device_start_host(struct agent *a, struct agent_device *d);
+void device_give_handle(struct agent *a, struct agent_device *d);
+/** device_recall_host() - end a host that waits for a handle, as there is none to give */
+void device_recall_host(struct agent *a, struct agent_device *d);
 int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id);
 void device_adopted(struct agent *a, struct agent_device *d, const char *start);
 void device_lease_over(struct agent *a, struct agent_device *d);

@@ -57,11 +57,12 @@ void device_create(struct agent *a, struct agent_device *d)
 	}
 	custody_put_handle(a, &d->h);
 	device_start_host(a, d);
+	device_give_handle(a, d);
 }
 
 /*
- * The child. The first host in this kernel is a plain fork, which has its program in memory and its handle in
- * its hands; later ones are executed, since they may be of a new build, and lease like any other process.
+ * The child. The first host in this kernel is a plain fork, which has its program in memory, and is given its
+ * handle; later ones are executed, since they may be of a new build, and lease like any other process.
  */
 static void __attribute__((noreturn)) host_child(const struct agent *a, const struct agent_device *d, int sock)
 {
@@ -71,18 +72,13 @@ static void __attribute__((noreturn)) host_child(const struct agent *a, const st
 					  .agent = sock };
 	char *const argv[] = { "udrv-host", (char *)d->h.name, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
-	int keep[UDRV_HANDLE_FDS + 1];
 
-	if (sock < 0) {
-		app_child("udrv-host", keep, 0);
-		execve("/proc/self/exe", argv, envp);
-		app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno), app_errname(errno));
-		_exit(APP_FAILED);
-	}
-	memcpy(keep, d->h.fd, sizeof(d->h.fd));
-	keep[UDRV_HANDLE_FDS] = sock;
-	app_child("udrv-host", keep, UDRV_HANDLE_FDS + 1);
-	_exit(udrv_host_run(&d->h, &lease));
+	app_child("udrv-host", &sock, 1);
+	if (sock >= 0)
+		_exit(udrv_host_run(d->h.name, &lease));
+	execve("/proc/self/exe", argv, envp);
+	app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno), app_errname(errno));
+	_exit(APP_FAILED);
 }
 
 void device_start_host(struct agent *a, struct agent_device *d)
@@ -103,8 +99,7 @@ void device_start_host(struct agent *a, struct agent_device *d)
 		device_fail(d, "cannot fork for its host: %s", app_errname(errno));
 		return;
 	}
-	if (sock[0] >= 0)
-		agent_client(a, sock[0], d);
+	d->sock = sock[0];
 	d->state = DEV_STARTING;
 	/* The lease is the new process's from here on: nobody may come in between. */
 	d->pidfd = pidfd_open(d->pid, 0);
@@ -114,6 +109,41 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	}
 	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
 	custody_put_fd(a, lease, d->pidfd);
+}
+
+void device_give_handle(struct agent *a, struct agent_device *d)
+{
+	static struct udrv_msg m;
+	int err;
+
+	if (d->sock < 0)
+		return;
+	udrv_msg_init(&m, UDRV_MSG_HANDLE, 0);
+	err = udrv_msg_set_handle(&m, &d->h);
+	if (!err)
+		err = udrv_msg_send(d->sock, &m);
+	if (err)
+		app_err("%s (%s): its host does not take the handle: %s", d->h.name, d->h.bdf, app_errname(err));
+	/* It will say on this connection that it runs; if it does not take the handle, it ends. */
+	agent_client(a, d->sock, d);
+	d->sock = -1;
+}
+
+void device_recall_host(struct agent *a, struct agent_device *d)
+{
+	siginfo_t si;
+	char lease[48];
+
+	if (d->sock >= 0)
+		close(d->sock);
+	d->sock = -1;
+	if (d->pidfd < 0)
+		return;
+	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);
+	close(d->pidfd);
+	d->pidfd = -1;
+	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	custody_drop(a, lease);
 }
 
 static bool lease_held(const struct agent_device *d)

@@ -33,7 +33,7 @@ struct agent_device *agent_add(struct agent *a, const char *name)
 	if (a->ndev == AGENT_DEVICES || strlen(name) >= sizeof(d->h.name))
 		return NULL;
 	d = &a->dev[a->ndev++];
-	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .pidfd = -1, .pid = -1 };
+	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1 };
 	strcpy(d->h.name, name);
 	return d;
 }
@@ -276,7 +276,6 @@ int udrv_agent_run(int custody, uint64_t tsc_init, bool first)
 		a.client[i].sock = -1;
 	if (agent_restore(&a))
 		return APP_FAILED;
-	/* The answers also tell that udrv-init has mounted everything, /run and /sys among it. */
 	if (custody_settle(&a))
 		app_err("not everything is in udrv-init's custody: it would not survive this process");
 	mkdir("/run/udrv", 0700);

@@ -99,32 +99,58 @@ static int open_session(struct agent *a)
 	return 0;
 }
 
-/* One entry of the directory: retrieve what custody does not have yet. */
+/* A clean start, because what the previous kernel left cannot be used. */
+static void fall_back(struct agent *a, struct agent_device *d, const char *what, int err)
+{
+	app_err("%s (%s): %s: %s: it is quiesced and started clean", d->h.name, d->h.bdf, what, app_errname(err));
+	snprintf(d->error, sizeof(d->error), "%s: %s", what, app_errname(err));
+	custody_drop(a, d->h.name);
+	udrv_handle_close(&d->h);
+	device_recall_host(a, d);
+	d->adopt = false;
+	d->fallback = true;
+	d->state = DEV_PENDING;
+}
+
+/* One entry of the directory. Its host is started now: it gets ready while its device is retrieved and adopted. */
+static int expect_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
+{
+	struct agent *a = ctx;
+	struct agent_device *d = agent_find(a, entry->name);
+
+	(void)base;
+	(void)mask;
+	if (d)
+		return 0;
+	d = agent_add(a, entry->name);
+	if (!d)
+		return -ENOSPC;
+	d->h = *entry;
+	if (a->first)
+		device_start_host(a, d);
+	return 0;
+}
+
+/* What custody does not have yet is retrieved. */
 static int retrieve_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
 {
 	struct agent *a = ctx;
 	struct agent_device *d = agent_find(a, entry->name);
 
-	if (d && d->h.fd[UDRV_FD_VFIO] >= 0)
+	if (!d || d->h.fd[UDRV_FD_VFIO] >= 0)
 		return 0;
-	if (!d)
-		d = agent_add(a, entry->name);
-	if (!d)
-		return -ENOSPC;
-	d->h = *entry;
 	/* Memory first: the device may write to it from the moment on at which the kernel lets go of it. */
 	for (int i = UDRV_HANDLE_FDS - 1; i >= 0; i--) {
+		int fd;
+
 		if (!(mask & 1u << i))
 			continue;
-		d->h.fd[i] = luo_retrieve(a->incoming, base + (uint64_t)i);
-		if (d->h.fd[i] < 0) {
-			app_err("%s (%s): cannot retrieve its descriptor %d: %s: it is started clean", entry->name,
-				entry->bdf, i, app_errname(d->h.fd[i]));
-			d->h.fd[i] = -1;
-			udrv_handle_close(&d->h);
-			d->fallback = true;
+		fd = luo_retrieve(a->incoming, base + (uint64_t)i);
+		if (fd < 0) {
+			fall_back(a, d, "cannot be retrieved", fd);
 			return 0;
 		}
+		d->h.fd[i] = fd;
 	}
 	d->adopt = true;
 	custody_put_handle(a, &d->h);
@@ -147,21 +173,17 @@ static void adopt(struct agent *a, struct agent_device *d)
 {
 	int err;
 
-	d->adopt = false;
 	err = udrv_handle_adopt(&d->h, app_log(NULL));
 	if (err) {
-		app_err("%s (%s): cannot be adopted: %s: it is quiesced and started clean", d->h.name, d->h.bdf,
-			app_errname(err));
-		snprintf(d->error, sizeof(d->error), "adoption refused: %s", app_errname(err));
-		custody_drop(a, d->h.name);
-		udrv_handle_close(&d->h);
-		d->fallback = true;
-		d->state = DEV_PENDING;
+		fall_back(a, d, "cannot be adopted", err);
 		return;
 	}
+	d->adopt = false;
 	set_updating(&d->h, false);
 	custody_put_handle(a, &d->h);
-	device_start_host(a, d);
+	if (d->pidfd < 0)
+		device_start_host(a, d);
+	device_give_handle(a, d);
 }
 
 static int read_directory(struct agent *a)
@@ -194,8 +216,12 @@ int agent_restore(struct agent *a)
 		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean", app_errname(err));
 	if (a->directory >= 0)
 		custody_put_fd(a, "directory", a->directory);
-	if (!err && a->incoming >= 0)
+	/* The answers also tell that udrv-init has mounted what hosts need. */
+	custody_settle(a);
+	if (!err && a->incoming >= 0) {
+		directory_handles(a->fdt, expect_handle, a);
 		directory_handles(a->fdt, retrieve_handle, a);
+	}
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 

@@ -33,15 +33,20 @@ int udrv_agent_run(int custody, uint64_t tsc_init, bool first);
  * struct host_lease - what a host gets from the agent with its device
  * @cycle: kexecs since the cold boot
  * @tsc_init, @tsc_reboot: app_tsc() at the last one's two ends, 0 if unknown
- * @agent: connection to the agent, -1: make one
+ * @agent: connection to the agent, over which the handle comes
  */
 struct host_lease {
 	uint64_t cycle, tsc_init, tsc_reboot;
 	int agent;
 };
 
-/** udrv_host_run() - a host in the present process; @h and @lease are copied. Return: exit code. */
-int udrv_host_run(const struct udrv_handle *h, const struct host_lease *lease);
+/**
+ * udrv_host_run() - a host in the present process
+ * @name: of the device; its handle comes as one UDRV_MSG_HANDLE over @lease->agent, once there is one
+ *
+ * Return: exit code.
+ */
+int udrv_host_run(const char *name, const struct host_lease *lease);
 
 /* Exit codes of all programs. */
 #define APP_OK		0

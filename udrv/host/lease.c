@@ -18,6 +18,18 @@ static int take_handle(void *ctx, struct udrv_msg *m)
 	return m->type == UDRV_MSG_HANDLE ? udrv_msg_take_handle(m, &h->handle) : -EBADMSG;
 }
 
+int host_receive(struct host *h)
+{
+	static struct udrv_msg m;
+	int err;
+
+	err = udrv_msg_recv(h->lease.agent, &m);
+	if (!err)
+		err = take_handle(h, &m);
+	udrv_msg_drop_fds(&m);
+	return err;
+}
+
 int host_lease(struct host *h, const char *name)
 {
 	struct client_call c = { .type = UDRV_MSG_LEASE, .text = name, .fn = take_handle, .ctx = h };

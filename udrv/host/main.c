@@ -114,13 +114,17 @@ static int bring_up(struct host *h)
 	return err;
 }
 
-/* Interrupts: look at the evidence, arm, and poll everything once, for what came while nobody listened. */
+/*
+ * What is there is delivered before interrupts are armed, since it is what owners wait for; everything is
+ * polled once more after that, for what came while nobody listened.
+ */
 static int go_live(struct host *h)
 {
 	struct udrv_source *idle;
 	int err;
 
 	host_irq_before(h);
+	host_poll(h);
 	err = h->opts.poll ? -EOPNOTSUPP : udrv_nvme_irq_arm(h->nvme, h->loop, queue_ready, h);
 	if (err && err != -EOPNOTSUPP) {
 		app_err("cannot arm interrupts: %s", app_errname(err));
@@ -136,7 +140,8 @@ static int go_live(struct host *h)
 	return 0;
 }
 
-static int run(struct host *h)
+/* Everything for which the device is not needed yet. */
+static int prepare(struct host *h)
 {
 	char why[96];
 	int err;
@@ -144,15 +149,23 @@ static int run(struct host *h)
 	err = config_nvme(&h->opts, why, sizeof(why));
 	if (err) {
 		app_err("udrv.nvme=: %s", why);
-		return APP_USAGE;
+		return err;
 	}
+	err = udrv_loop_create(0, &h->loop);
+	if (err)
+		app_err("cannot make an event loop: %s", app_errname(err));
+	return err;
+}
+
+static int run(struct host *h)
+{
+	int err;
+
 	err = udrv_handle_device(&h->handle, app_log(NULL), &h->dev);
 	if (err == -ESTALE || err == -EBADMSG)
 		return HOST_EXIT_HANDLE;
 	if (!err)
 		err = bring_up(h);
-	if (!err)
-		err = udrv_loop_create(0, &h->loop);
 	if (!err)
 		err = h->consumer->open(h, !strcmp(h->start, "resumed"));
 	if (!err)
@@ -186,12 +199,14 @@ static void host_log(const char *name)
 
 /* However a host ends, the device goes on: nothing is closed or detached that a successor would miss. */
 
-int udrv_host_run(const struct udrv_handle *h, const struct host_lease *lease)
+int udrv_host_run(const char *name, const struct host_lease *lease)
 {
-	host_log(h->name);
-	the_host.handle = *h;
+	host_log(name);
 	the_host.lease = *lease;
-	return run(&the_host);
+	if (prepare(&the_host))
+		return APP_FAILED;
+	/* None comes if the device cannot be adopted: the agent has told why. */
+	return host_receive(&the_host) ? APP_FAILED : run(&the_host);
 }
 
 int udrv_host_main(int argc, char **argv)
@@ -201,5 +216,7 @@ int udrv_host_main(int argc, char **argv)
 		return APP_USAGE;
 	}
 	host_log(argv[1]);
-	return host_lease(&the_host, argv[1]) ? APP_FAILED : run(&the_host);
+	if (prepare(&the_host) || host_lease(&the_host, argv[1]))
+		return APP_FAILED;
+	return run(&the_host);
 }

@@ -42,12 +42,12 @@ struct init_mount {
 	unsigned long flags;
 };
 
-/* What agent and hosts need to take devices over, and what can be mounted beside them. */
+/* What the agent needs to begin with, and what can be mounted beside it. */
 static const struct init_mount first_mounts[] = {
-	{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV },
 	{ "devtmpfs", "/dev", MS_NOSUID },
 };
 static const struct init_mount other_mounts[] = {
+	{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV },
 	{ "sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV },
 	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV },
 };
