@@ -339,6 +339,9 @@ START_TEST(bad_arguments)
 	memset(h.name, 'a', sizeof(h.name));
 	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -EINVAL);
 	h = good;
+	memset(h.driver, 'a', sizeof(h.driver));
+	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -EINVAL);
+	h = good;
 	h.size = 8;
 	ck_assert_int_eq(udrv_handle_create(&h, &opts, &flog.log), -EINVAL);
 	h = good;

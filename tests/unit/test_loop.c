@@ -241,6 +241,26 @@ static void add_more(void *ctx)
 	}
 }
 
+/* What is removed between two waits is still in the kernel's hands for a moment. */
+START_TEST(removal_of_an_armed_source)
+{
+	struct probe late = { .remove_at = 1 }, victim = { .fd = eventfd(0, _i ? EFD_NONBLOCK : 0) };
+
+	ck_assert_int_eq(udrv_loop_eventfd(loop, victim.fd, on_event, &victim, &late.victim), 0);
+	ck_assert_int_eq(udrv_loop_run_once(loop, 0), 0);
+	ck_assert_int_eq(udrv_loop_run_once(loop, 0), 0);
+	ck_assert_int_eq(udrv_loop_idle(loop, on_idle, &late, &late.src), 0);
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(udrv_loop_run_once(loop, 0), 1);
+	udrv_loop_remove(late.src);
+	eventfd_write(victim.fd, 1);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(udrv_loop_run_once(loop, MS), 0);
+	ck_assert_uint_eq(victim.calls, 0);
+	close(victim.fd);
+}
+END_TEST
+
 /* More sources than the ring has entries, added from a callback; removed and added again. */
 START_TEST(many_sources)
 {
@@ -372,6 +392,7 @@ int main(void)
 	tcase_add_test(tc, timers);
 	tcase_add_test(tc, idle_polls_without_waiting);
 	tcase_add_test(tc, removal_in_callbacks);
+	tcase_add_loop_test(tc, removal_of_an_armed_source, 0, 2);
 	tcase_add_test(tc, many_sources);
 	tcase_add_test(tc, stopping);
 	tcase_add_test(tc, stopped_by_a_signal);

@@ -2,6 +2,7 @@
 /* Handles as plain data: checks, duplicates, closing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <udrv/proto.h>
@@ -20,6 +21,10 @@ int udrv_handle_check(const struct udrv_handle *h, const struct udrv_log *log)
 		udrv_log(log, UDRV_LOG_ERR,
 			 "handle: \"%.31s\" is no name: a lower case letter, then up to 30 of a-z, 0-9 and -",
 			 h->name);
+		return -EINVAL;
+	}
+	if (!memchr(h->driver, '\0', sizeof(h->driver))) {
+		udrv_log(log, UDRV_LOG_ERR, "%s: the driver's name does not end", h->name);
 		return -EINVAL;
 	}
 	if (!udrv_bdf_valid(h->bdf) || h->policy > UDRV_DETACH) {

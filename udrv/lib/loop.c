@@ -20,6 +20,8 @@
 #define DEFAULT_ENTRIES 64
 #define REAP_MAX	256 /* completions a round: idle callbacks get their turn */
 #define NS_PER_S	1000000000ull
+#define DESTROY_ROUNDS	50
+#define DESTROY_WAIT_NS (NS_PER_S / 50)
 
 enum kind { SRC_EVENTFD, SRC_POLL, SRC_TIMER, SRC_IDLE };
 
@@ -241,6 +243,19 @@ int udrv_loop_idle(struct udrv_loop *loop, int (*fn)(void *ctx), void *ctx,
 	return add(loop, &src, ret);
 }
 
+/* Ask the kernel to end a source's request. It does so at once, but its answer is a completion. */
+static void cancel(struct udrv_source *src)
+{
+	struct io_uring_sqe *sqe = get_sqe(src->loop);
+
+	if (!sqe)
+		return; /* the request ends with its event, or udrv_loop_destroy() asks again */
+	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)src, 0);
+	io_uring_sqe_set_data64(sqe, 0);
+	/* Now, so that the kernel lets go of a descriptor that the caller is about to close. */
+	io_uring_submit(&src->loop->ring);
+}
+
 /*
  * An eventfd's read may complete between the last round and this call: that count is lost with the
  * source. Who hands an eventfd on to another loop looks once at what it stands for, as after arming
@@ -248,21 +263,12 @@ int udrv_loop_idle(struct udrv_loop *loop, int (*fn)(void *ctx), void *ctx,
  */
 void udrv_loop_remove(struct udrv_source *src)
 {
-	struct io_uring_sqe *sqe;
-
 	if (!src || src->dead)
 		return;
 	src->dead = true;
 	src->loop->ndead++;
-	if (!src->armed)
-		return;
-	sqe = get_sqe(src->loop);
-	if (!sqe)
-		return; /* the request ends with its event or with the ring */
-	io_uring_prep_cancel64(sqe, (uint64_t)(uintptr_t)src, 0);
-	io_uring_sqe_set_data64(sqe, 0);
-	/* At once, so that the kernel lets go of a descriptor that the caller is about to close. */
-	io_uring_submit(&src->loop->ring);
+	if (src->armed)
+		cancel(src);
 }
 
 static void sweep_list(struct udrv_loop *loop, struct source_list *list)
@@ -452,24 +458,24 @@ void udrv_loop_stop(struct udrv_loop *loop)
 void udrv_loop_destroy(struct udrv_loop *loop)
 {
 	struct udrv_source *src;
-	unsigned int rounds = 0;
 
 	if (!loop)
 		return;
-	TAILQ_FOREACH(src, &loop->sources, link)
-		udrv_loop_remove(src);
 	TAILQ_FOREACH(src, &loop->idle, link)
 		udrv_loop_remove(src);
-	/*
-	 * Until the kernel writes to none of them any more; each was cancelled, so each has an end.
-	 */
+	TAILQ_FOREACH(src, &loop->sources, link)
+		udrv_loop_remove(src);
 	sweep(loop);
-	while (!TAILQ_EMPTY(&loop->sources) && rounds++ < 1000) {
-		if (wait_events(loop, UINT64_MAX))
+	/* Until the kernel writes to none of them any more: each was cancelled, so each has an end. */
+	for (int round = 0; round < DESTROY_ROUNDS && !TAILQ_EMPTY(&loop->sources); round++) {
+		if (wait_events(loop, DESTROY_WAIT_NS))
 			break;
 		reap(loop);
 		sweep(loop);
+		TAILQ_FOREACH(src, &loop->sources, link)
+			cancel(src);
 	}
+	/* What is left after all is leaked: better than a kernel that writes to freed memory. */
 	io_uring_queue_exit(&loop->ring);
 	close(loop->stop_fd);
 	free(loop);
