@@ -41,6 +41,7 @@ static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint6
 		nvme_err(q->ctrl, "queue %u: %u completions that nobody waits for, the last %016" PRIx64
 			 ": the controller has failed, reset it", q->qid, q->bad, dw23);
 		__atomic_store_n(&q->failed, true, __ATOMIC_RELAXED);
+		q->nsid = NVME_NO_NSID;
 	} else if (q->bad == 1) {
 		nvme_warn(q->ctrl, "queue %u: completion that nobody waits for (dwords 2 and 3: %016" PRIx64
 			  "), dropped", q->qid, dw23);
@@ -57,7 +58,7 @@ static __attribute__((noinline, cold)) int nudge_done(struct udrv_nvme_queue *q,
 	return NVME_CQE_DROP;
 }
 
-static inline int take(struct udrv_nvme_queue *q, bool first)
+static __attribute__((noinline)) int take(struct udrv_nvme_queue *q, bool first)
 {
 	const struct nvme_cqe *cqe = &q->cq[q->cq_idx];
 	struct nvme_slot_state *slot;
@@ -70,8 +71,9 @@ static inline int take(struct udrv_nvme_queue *q, bool first)
 		return NVME_CQE_NONE;
 	slot = &q->slots[i];
 	if (nvme_unlikely(i >= q->nslots || le16toh(slot->sqe.cid) != cid ||
-			  udrv_load32(&slot->state) != NVME_SLOT_PENDING || (uint16_t)(dw23 >> 16) != q->qid ||
-			  (uint16_t)dw23 >= q->sq_entries || le64toh(slot->seq) >= udrv_load64(&q->st->tail)))
+			  udrv_load32(&slot->state) != NVME_SLOT_PENDING ||
+			  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries ||
+			  le64toh(slot->seq) >= udrv_load64(&q->st->tail)))
 		return drop(q, dw23, first);
 	if (nvme_unlikely(i >= q->depth))
 		return nudge_done(q, slot);
@@ -96,10 +98,9 @@ int nvme_cq_take_first(struct udrv_nvme_queue *q)
 	return take(q, true);
 }
 
-static inline void deliver(const struct udrv_nvme_queue *q, unsigned int i, struct udrv_nvme_done *done)
+static inline void deliver(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, unsigned int i,
+			   struct udrv_nvme_done *done)
 {
-	const struct nvme_slot_state *slot = &q->slots[i];
-
 	done->slot = i;
 	done->opcode = slot->sqe.opcode;
 	done->resumed = le64toh(slot->seq) < q->resumed_below;
@@ -109,41 +110,123 @@ static inline void deliver(const struct udrv_nvme_queue *q, unsigned int i, stru
 	done->cookie[1] = slot->cookie[1];
 }
 
-int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
+/* Anything, from @n entries of @done on, for which the head doorbell is still due. */
+static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct udrv_nvme_done *done,
+					      unsigned int max, unsigned int n)
 {
-	unsigned int n = 0, unrung = 0;
+	unsigned int unrung = n;
 
-	while (nvme_unlikely(q->nbacklog) && n < max)
-		deliver(q, q->backlog[--q->nbacklog], &done[n++]);
-	if (nvme_unlikely(__atomic_load_n(&q->failed, __ATOMIC_RELAXED)))
+	while (q->nbacklog && n < max) {
+		unsigned int i = q->backlog[--q->nbacklog];
+
+		deliver(q, &q->slots[i], i, &done[n++]);
+	}
+	if (!q->nbacklog)
+		q->release_limit = q->depth;
+	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
 		return n ? (int)n : -ESHUTDOWN;
 
-	while (n < max) {
-		int i = take(q, false);
+	for (;;) {
+		int i;
 
-		if (i == NVME_CQE_NONE)
-			break;
-		if (i >= 0)
-			deliver(q, i, &done[n++]);
-		if (++unrung == q->cq_batch) {
+		if (unrung && (unrung >= q->cq_batch || n == max)) {
 			nvme_cq_ring(q);
 			unrung = 0;
 		}
-		if (nvme_unlikely(q->failed))
+		if (n == max || q->failed)
 			break;
+		i = take(q, false);
+		if (i == NVME_CQE_NONE)
+			break;
+		if (i >= 0)
+			deliver(q, &q->slots[i], i, &done[n++]);
+		unrung++;
 	}
 	if (unrung)
 		nvme_cq_ring(q);
 	return n;
 }
 
-int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
+static __attribute__((noinline)) int rung_any(struct udrv_nvme_queue *q, int n)
 {
-	if (nvme_unlikely(slot >= q->depth || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE))
-		return -EINVAL;
-	for (uint32_t i = 0; nvme_unlikely(i < q->nbacklog); i++) {
+	nvme_cq_ring(q);
+	return n;
+}
+
+/*
+ * The common case, straight through: successful commands. Whatever is other than that is looked at again by
+ * take(), with the entry still there.
+ */
+int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
+{
+	struct udrv_nvme_done *at = done, *end;
+	struct nvme_queue_state *st = q->st;
+	const struct nvme_cqe *cqe;
+	uint32_t idx = q->cq_idx;
+	uint64_t head;
+
+	if (nvme_unlikely(q->nbacklog || q->failed || max > q->cq_batch))
+		return poll_any(q, done, max, 0);
+	end = done + max;
+	head = udrv_load64(&st->head);
+	for (cqe = &q->cq[idx]; at < end; at++) {
+		uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
+		uint16_t cid = dw23 >> 32;
+		unsigned int i = cid & NVME_CID_SLOT_MASK;
+		struct nvme_slot_state *slot = &q->slots[i];
+
+		/* Success, and the phase: status and phase tag in one. */
+		if (dw23 >> 48 != q->phase) {
+			if ((dw23 >> 48 ^ q->phase) & NVME_CQE_PHASE)
+				break;
+			return poll_any(q, done, max, at - done);
+		}
+		if (nvme_unlikely(i >= q->depth || le16toh(slot->sqe.cid) != cid ||
+				  udrv_load32(&slot->state) != NVME_SLOT_PENDING ||
+				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries))
+			return poll_any(q, done, max, at - done);
+
+		slot->result = *(const volatile uint32_t *)&cqe->result;
+		slot->status = 0;
+		UDRV_STEP();
+		udrv_store32(&slot->state, NVME_SLOT_DONE);
+		cqe++;
+		if (nvme_unlikely(++idx == q->cq_entries)) {
+			idx = 0;
+			cqe = q->cq;
+			q->phase ^= 1;
+		}
+		q->cq_idx = idx;
+		udrv_store64(&st->head, ++head);
+		deliver(q, slot, i, at);
+	}
+	if (at == done)
+		return 0;
+	if (nvme_unlikely(!q->cq_reg || q->parked))
+		return rung_any(q, at - done);
+	/* nvme_cq_ring() on a mapped doorbell. */
+	nvme_doorbell(q->cq_reg, idx);
+	udrv_store64(&st->head_rung, head);
+	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);
+	return at - done;
+}
+
+static __attribute__((noinline, cold)) int not_released(const struct udrv_nvme_queue *q, uint16_t slot)
+{
+	for (uint32_t i = 0; i < q->nbacklog; i++) {
 		if (q->backlog[i] == slot)
 			return -EINVAL;
+	}
+	return slot < q->depth && udrv_load32(&q->slots[slot].state) == NVME_SLOT_DONE ? 0 : -EINVAL;
+}
+
+int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
+{
+	if (nvme_unlikely(slot >= q->release_limit || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE)) {
+		int err = not_released(q, slot);
+
+		if (err)
+			return err;
 	}
 	udrv_store32(&q->slots[slot].state, NVME_SLOT_FREE);
 	q->free[q->nfree++] = slot;

@@ -43,8 +43,10 @@ void nvme_ctrl_fail(struct udrv_nvme *ctrl, bool failed)
 {
 	ctrl->failed = failed;
 	ctrl->admin.failed = failed;
-	for (unsigned int i = 0; i < ctrl->nio; i++)
+	for (unsigned int i = 0; i < ctrl->nio; i++) {
 		__atomic_store_n(&ctrl->io[i].failed, failed, __ATOMIC_RELAXED);
+		__atomic_store_n(&ctrl->io[i].nsid, NVME_NO_NSID, __ATOMIC_RELAXED);
+	}
 }
 
 void nvme_ctrl_info(struct udrv_nvme *ctrl)

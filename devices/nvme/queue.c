@@ -160,6 +160,8 @@ void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep)
 		} else if (state != NVME_SLOT_DONE) {
 			udrv_store32(&slot->state, NVME_SLOT_FREE);
 		}
+		if (udrv_load32(&slot->state) == NVME_SLOT_FREE)
+			slot->sqe = (struct nvme_sqe){ .cid = slot->sqe.cid };
 		slot->sqe.cid = htole16((le16toh(slot->sqe.cid) & ~NVME_CID_SLOT_MASK) | i);
 	}
 }
@@ -180,11 +182,17 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->cq_batch = q->depth < 2 ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
 	q->sq_db = nvme_sq_doorbell(ctrl->facts.cap, q->qid);
 	q->cq_db = nvme_cq_doorbell(ctrl->facts.cap, q->qid);
+	q->sq_reg = ctrl->bar.base ? (volatile uint32_t *)(ctrl->bar.base + q->sq_db) : NULL;
+	q->cq_reg = ctrl->bar.base ? (volatile uint32_t *)(ctrl->bar.base + q->cq_db) : NULL;
 	q->sq = udrv_dma_ptr(ctrl->dma, rings);
 	q->cq = udrv_dma_ptr(ctrl->dma, rings + nvme_sq_bytes(q->sq_entries));
 	q->lists_off = udrv_load64(&st->lists_off);
 	q->list_size = udrv_load32(&st->list_size);
 	q->lists = udrv_dma_ptr(ctrl->dma, q->lists_off);
+	q->page_addr = ctrl->dma->page_addr;
+	q->pool_size = ctrl->dma->size;
+	q->sqid_dw2 = (uint32_t)q->qid << 16;
+	q->nsid = NVME_NO_NSID;
 
 	nvme_queue_free(q);
 	q->free = calloc(q->nslots, sizeof(*q->free));
@@ -244,6 +252,7 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 			break;
 		}
 	}
+	q->release_limit = q->nbacklog ? 0 : q->depth;
 	while (q->nfree > room)
 		q->parking[q->parked++] = q->free[--q->nfree];
 }

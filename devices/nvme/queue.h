@@ -19,7 +19,9 @@
 #include "udrv/lib/step.h"
 
 struct udrv_nvme;
-struct udrv_log;
+struct udrv_nvme_ns_info;
+
+#define NVME_NO_NSID	UINT64_MAX
 
 /* What the timeouts know of a slot: the command they saw there, since when, and what they did about it. */
 struct nvme_watch {
@@ -30,7 +32,7 @@ struct nvme_watch {
 };
 
 struct udrv_nvme_queue {
-	/* every command */
+	/* every command: what is constant is copied here, so that nothing else is looked at */
 	struct nvme_queue_state *st;
 	struct nvme_slot_state *slots;
 	struct nvme_sqe *sq;
@@ -45,16 +47,23 @@ struct udrv_nvme_queue {
 	uint16_t phase;			/* of a new entry at cq_idx */
 	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
 	uint32_t nbacklog;
-	uint64_t sq_db, cq_db;
-	const struct udrv_bar *bar;
+	volatile uint32_t *sq_reg, *cq_reg;	/* mapped doorbells; NULL: through the BAR's callbacks */
 	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's */
+	const struct udrv_nvme_ns_info *ns;	/* of the last command, whose NSID is @nsid */
+	uint64_t nsid;			/* NVME_NO_NSID: none, or the queue has failed */
+	const uint64_t *page_addr;	/* the pool's */
+	uint64_t pool_size;
+	uint32_t sqid_dw2;		/* the queue's ID, as it is in dword 2 of a completion */
+	uint32_t release_limit;		/* slots below it may be released without a look at the backlog */
+	uint32_t parked;		/* free slots that wait for room in the completion ring */
+
+	/* seldom */
+	uint64_t sq_db, cq_db;		/* their offsets in the BAR */
+	const struct udrv_bar *bar;
 	struct udrv_nvme *ctrl;
 	uint8_t *lists;			/* PRP lists, st->list_size bytes a slot */
 	uint64_t lists_off;
 	uint32_t list_size;
-
-	/* seldom */
-	uint32_t parked;		/* free slots that wait for room in the completion ring */
 	uint16_t *parking;
 	uint16_t *backlog;		/* completed, not handed out by this process yet */
 	uint32_t bad;			/* bad entries since the last reset */
@@ -117,16 +126,66 @@ static inline uint16_t nvme_next_cid(const struct nvme_slot_state *slot)
  */
 static inline void nvme_sq_push(struct udrv_nvme_queue *q, struct nvme_slot_state *slot)
 {
-	uint64_t tail = udrv_load64(&q->st->tail);
+	struct nvme_queue_state *st = q->st;
+	uint64_t tail = udrv_load64(&st->tail);
 
 	slot->seq = htole64(tail);
 	UDRV_STEP();
 	udrv_store32(&slot->state, NVME_SLOT_PENDING);
 	memcpy(&q->sq[q->sq_idx], &slot->sqe, sizeof(slot->sqe));
 	UDRV_STEP();
-	udrv_store64(&q->st->tail, tail + 1);
+	udrv_store64(&st->tail, tail + 1);
 	if (++q->sq_idx == q->sq_entries)
 		q->sq_idx = 0;
+}
+
+/* What a read or write of one page needs; everything else in its SQE is zero. */
+struct nvme_short_sqe {
+	uint64_t dw01;
+	uint64_t prp1;
+	uint64_t slba;
+	uint32_t cdw12;
+};
+
+static inline void nvme_short_sqe_store(struct nvme_sqe *sqe, const struct nvme_short_sqe *s)
+{
+	/* The reserved dwords of an I/O queue's slots and ring are never written: they stay zero. */
+	memcpy(sqe, &s->dw01, sizeof(s->dw01));
+	sqe->prp1 = s->prp1;
+	sqe->prp2 = 0;
+	memcpy(&sqe->cdw10, &s->slba, sizeof(s->slba));
+	sqe->cdw12 = s->cdw12;
+}
+
+/*
+ * nvme_sq_push() for these, in the same order. The ring's entry is not copied from the slot: reading back what
+ * was just written in pieces would wait for the stores.
+ */
+static inline void nvme_sq_push_short(struct udrv_nvme_queue *q, struct nvme_slot_state *slot,
+				      const struct nvme_short_sqe *s)
+{
+	struct nvme_queue_state *st = q->st;
+	uint64_t tail = udrv_load64(&st->tail);
+	uint32_t idx = q->sq_idx;
+
+	nvme_short_sqe_store(&slot->sqe, s);
+	slot->seq = htole64(tail);
+	UDRV_STEP();
+	udrv_store32(&slot->state, NVME_SLOT_PENDING);
+	nvme_short_sqe_store(&q->sq[idx], s);
+	UDRV_STEP();
+	udrv_store64(&st->tail, tail + 1);
+	if (++idx == q->sq_entries)
+		idx = 0;
+	q->sq_idx = idx;
+}
+
+/* udrv_bar_write32() to a register whose place is known. */
+static inline void nvme_doorbell(volatile uint32_t *reg, uint32_t val)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*reg = htole32(val);
+	UDRV_STEP();
 }
 
 /* Hand the device what it has not been told of. */

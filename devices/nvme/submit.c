@@ -16,16 +16,6 @@ static __attribute__((noinline, cold)) int refuse(const struct udrv_nvme_queue *
 	return err;
 }
 
-static inline const struct udrv_nvme_ns_info *find_ns(struct udrv_nvme *ctrl, uint32_t nsid)
-{
-	uint32_t guess = nsid - 1;
-
-	/* Namespaces are numbered from 1 on most controllers. */
-	if (__builtin_expect(guess < ctrl->facts.nn && ctrl->facts.ns[guess].nsid == nsid, 1))
-		return &ctrl->facts.ns[guess];
-	return nvme_ns_find(ctrl, nsid);
-}
-
 static inline bool in_range(const struct udrv_nvme_ns_info *ns, uint64_t slba, uint64_t nlb)
 {
 	uint64_t nsze = __atomic_load_n(&ns->nsze, __ATOMIC_RELAXED);
@@ -93,7 +83,8 @@ static __attribute__((noinline)) int build_other(struct udrv_nvme_queue *q, cons
 	return bytes ? build_prp(q, io, bytes, i, sqe) : 0;
 }
 
-int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
+/* Any command; what is wrong with one is found out here. */
+static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 {
 	const struct udrv_nvme_ns_info *ns;
 	struct nvme_slot_state *slot;
@@ -101,12 +92,12 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 	unsigned int i;
 	int err;
 
-	if (nvme_unlikely(__atomic_load_n(&q->failed, __ATOMIC_RELAXED)))
+	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
 		return -ESHUTDOWN;
-	if (nvme_unlikely(!q->nfree))
+	if (!q->nfree)
 		return -EAGAIN;
-	ns = find_ns(q->ctrl, io->nsid);
-	if (nvme_unlikely(!ns || !__atomic_load_n(&ns->usable, __ATOMIC_ACQUIRE)))
+	ns = nvme_ns_find(q->ctrl, io->nsid);
+	if (!ns || !__atomic_load_n(&ns->usable, __ATOMIC_ACQUIRE))
 		return -ENODEV;
 
 	i = q->free[q->nfree - 1];
@@ -116,7 +107,7 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 	sqe.nsid = htole32(io->nsid);
 
 	if (io->opcode == NVME_CMD_READ || io->opcode == NVME_CMD_WRITE) {
-		if (nvme_unlikely(io->nlb - 1 > 0xffff || !in_range(ns, io->slba, io->nlb)))
+		if (io->nlb - 1 > 0xffff || !in_range(ns, io->slba, io->nlb))
 			return refuse(q, io, -EINVAL, "beyond the namespace");
 		sqe.cdw10 = htole32((uint32_t)io->slba);
 		sqe.cdw11 = htole32((uint32_t)(io->slba >> 32));
@@ -125,7 +116,7 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 	} else {
 		err = build_other(q, io, ns, i, &sqe);
 	}
-	if (nvme_unlikely(err))
+	if (err)
 		return err;
 
 	q->nfree--;
@@ -135,12 +126,76 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 	slot->cookie[1] = io->cookie[1];
 	UDRV_STEP();
 	nvme_sq_push(q, slot);
+
+	q->ns = ns;
+	__atomic_store_n(&q->nsid, io->nsid, __ATOMIC_RELAXED);
+	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
+		__atomic_store_n(&q->nsid, NVME_NO_NSID, __ATOMIC_RELAXED);
 	return 0;
+}
+
+/*
+ * The common case, straight through: one page to or from the namespace of the last command. Whatever is other
+ * than that, or wrong, is looked at again by submit_any().
+ */
+int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
+{
+	uint32_t nfree = q->nfree, nlb = io->nlb, nsid = io->nsid;
+	uint64_t off, in_page, bytes, slba = io->slba, end = slba + nlb;
+	const struct udrv_nvme_ns_info *ns;
+	const struct udrv_nvme_seg *seg;
+	struct nvme_slot_state *slot;
+	struct nvme_short_sqe s;
+	uint8_t opcode = io->opcode;
+
+	if (nvme_unlikely(!nfree || nsid != __atomic_load_n(&q->nsid, __ATOMIC_RELAXED) ||
+			  (uint8_t)(opcode - NVME_CMD_WRITE) > NVME_CMD_READ - NVME_CMD_WRITE || io->nseg != 1))
+		return submit_any(q, io);
+	ns = q->ns;
+	seg = io->seg;
+	off = seg->off;
+	in_page = off & (UDRV_DMA_PAGE - 1);
+	bytes = (uint64_t)nlb * ns->lba_size;
+	if (nvme_unlikely(seg->len != bytes || in_page + bytes > UDRV_DMA_PAGE || off >= q->pool_size || (off & 3) ||
+			  slba >= end || end > __atomic_load_n(&ns->nsze, __ATOMIC_RELAXED) || !ns->usable))
+		return submit_any(q, io);
+
+	/* Opcode, no flags, and the slot's CID with the next generation. */
+	slot = &q->slots[q->free[nfree - 1]];
+	s.dw01 = htole64((uint64_t)nsid << 32 |
+			 ((uint32_t)le16toh(slot->sqe.cid) + (1u << NVME_CID_SLOT_BITS)) << 16 | opcode);
+	s.prp1 = htole64(q->page_addr[off >> UDRV_DMA_PAGE_SHIFT] + in_page);
+	s.slba = htole64(slba);
+	s.cdw12 = htole32((io->cdw12_flags & 0xffff0000u) | (nlb - 1));
+
+	q->nfree = nfree - 1;
+	slot->cookie[0] = io->cookie[0];
+	slot->cookie[1] = io->cookie[1];
+	UDRV_STEP();
+	nvme_sq_push_short(q, slot, &s);
+	return 0;
+}
+
+static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)
+{
+	if (!__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
+		nvme_sq_ring(q);
 }
 
 void udrv_nvme_ring(struct udrv_nvme_queue *q)
 {
-	if (nvme_unlikely(__atomic_load_n(&q->failed, __ATOMIC_RELAXED)))
+	struct nvme_queue_state *st = q->st;
+	uint64_t tail = udrv_load64(&st->tail);
+
+	if (nvme_unlikely(!q->sq_reg || q->failed)) {
+		ring_any(q);
 		return;
-	nvme_sq_ring(q);
+	}
+	if (tail == udrv_load64(&st->rung))
+		return;
+	/* nvme_sq_ring() on a mapped doorbell. */
+	udrv_store64(&st->ringing, tail);
+	nvme_doorbell(q->sq_reg, q->sq_idx);
+	udrv_store64(&st->rung, tail);
+	st->sq_doorbells = htole64(le64toh(st->sq_doorbells) + 1);
 }

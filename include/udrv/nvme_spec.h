@@ -121,7 +121,7 @@ struct nvme_cqe {
 	uint16_t sqid;
 	uint16_t cid;
 	uint16_t status;	/* bit 0 phase tag, bits 15:1 status field */
-};
+} __attribute__((aligned(16)));
 
 static_assert(sizeof(struct nvme_sqe) == 64, "SQE is 64 bytes");
 static_assert(sizeof(struct nvme_cqe) == 16, "CQE is 16 bytes");

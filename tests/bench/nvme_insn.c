@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Instructions that the driver takes for one 4 KiB read: submit, doorbells, poll and release, with everything
- * on that a real queue has. Run under callgrind by tests/bench/nvme-insn; nothing else is counted.
+ * on that a real queue has. Run under callgrind by tests/bench/nvme-insn, which counts what happens in the
+ * driver's functions and nothing else.
  *
  * The controller is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and this program
  * posts the completions.
@@ -68,8 +69,7 @@ static void complete(struct udrv_nvme_queue *q, unsigned int n)
 	}
 }
 
-/* Not inlined: a caller does not see into the library either. */
-static __attribute__((noinline)) int measure(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch, bool driver)
+static int run(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch)
 {
 	struct udrv_nvme_done done[MAX_BATCH];
 	struct udrv_nvme_seg seg[MAX_BATCH];
@@ -81,24 +81,18 @@ static __attribute__((noinline)) int measure(struct udrv_nvme_queue *q, uint64_t
 					       .seg = &seg[i], .nseg = 1, .cookie = { i, 1 } };
 	}
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		CALLGRIND_TOGGLE_COLLECT;
-		for (unsigned int i = 0; driver && i < batch; i++) {
+		for (unsigned int i = 0; i < batch; i++) {
 			if (udrv_nvme_submit(q, &io[i]))
 				return -1;
 		}
-		if (driver)
-			udrv_nvme_ring(q);
-		CALLGRIND_TOGGLE_COLLECT;
-		if (driver)
-			complete(q, batch);
-		CALLGRIND_TOGGLE_COLLECT;
-		if (driver && udrv_nvme_poll(q, done, MAX_BATCH) != (int)batch)
+		udrv_nvme_ring(q);
+		complete(q, batch);
+		if (udrv_nvme_poll(q, done, batch) != (int)batch)
 			return -1;
-		for (unsigned int i = 0; driver && i < batch; i++) {
+		for (unsigned int i = 0; i < batch; i++) {
 			if (udrv_nvme_release(q, done[i].slot))
 				return -1;
 		}
-		CALLGRIND_TOGGLE_COLLECT;
 	}
 	return 0;
 }
@@ -122,20 +116,19 @@ int main(void)
 		fprintf(stderr, "nvme-insn: the controller's model could not be started\n");
 		return 1;
 	}
-	ctrl->bar.base = registers;
 	q = udrv_nvme_queue(ctrl, 0);
+	q->sq_reg = (volatile uint32_t *)(registers + q->sq_db);
+	q->cq_reg = (volatile uint32_t *)(registers + q->cq_db);
 
 	static const unsigned int batches[] = { 1, 16 };
 
 	for (unsigned int i = 0; i < 2; i++) {
 		char name[32];
 
-		if (measure(q, buf, batches[i], true))
+		CALLGRIND_ZERO_STATS;
+		if (run(q, buf, batches[i]))
 			return 1;
-		snprintf(name, sizeof(name), "driver %u %u", batches[i], ROUNDS);
-		CALLGRIND_DUMP_STATS_AT(name);
-		measure(q, buf, batches[i], false);
-		snprintf(name, sizeof(name), "empty %u %u", batches[i], ROUNDS);
+		snprintf(name, sizeof(name), "batch %u %u", batches[i], ROUNDS);
 		CALLGRIND_DUMP_STATS_AT(name);
 	}
 	return 0;
