@@ -10,7 +10,7 @@ packages_of() {
     case $1 in
     build) echo gcc g++ libc6-dev make pkg-config liburing-dev libfdt-dev libjson-c-dev libpci-dev ;;
     unit) echo check pkg-config gcc libc6-dev ;;
-    kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio zstd xz-utils kmod patch git ;;
+    kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio lz4 zstd xz-utils kmod patch git ;;
     image) echo python3 zstd binutils ;;
     vm) echo python3 ;;
     apt) echo apt dpkg ca-certificates debian-archive-keyring ;;
