@@ -176,7 +176,7 @@ static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st
 	struct udrv_dma_run was[UDRV_DMA_MAX_RUNS];
 	int n = udrv_dma_runs(st, was);
 
-	if (n < 0) {
+	if (n <= 0) {
 		udrv_log(pool->log, UDRV_LOG_ERR,
 			 "dma: the state's record of device addresses is %s",
 			 n == -ENOENT ? "missing" : "damaged");
