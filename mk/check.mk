@@ -63,8 +63,9 @@ bench: ## side-by-side measurements
 	$(call later,bench)
 
 .PHONY: soak
-soak: ## a long run: CYCLES=n
-	$(call later,soak)
+soak: $(VM_NEEDS) ## the demo for CYCLES=n (default 50) updates
+	$(if $(wildcard tests/vm/demo.py),,$(call later,soak))
+	$(Q)CYCLES=$(or $(CYCLES),50) python3 tests/vm/demo.py --out $(BUILD)/soak
 
 .PHONY: fuzz
 fuzz: ## fuzz what reads foreign data: SECONDS=n

@@ -14,7 +14,7 @@ setup: $(BUILD)/uapi.stamp qemu ## packages, kernel source and headers, QEMU (UP
 ifeq ($(wildcard $(BUILD)/uapi/include/linux),)
 $(BUILD)/uapi.stamp: FORCE
 endif
-$(BUILD)/uapi.stamp: $(SERIES) scripts/kernel.sh
+$(BUILD)/uapi.stamp: $(SERIES) scripts/kernel.sh $(if $(UPDATE),FORCE)
 	$(Q)mkdir -p $(@D)
 	$(Q)scripts/packages.sh build unit
 	$(Q)scripts/kernel.sh headers

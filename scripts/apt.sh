@@ -76,36 +76,48 @@ apt_keyrings() {
     } | sort -u | while read -r ring; do if [ -r "$ring" ]; then echo "$ring"; fi; done | paste -sd,
 }
 
-# apt_probe: fill $APT/suites with one file for each suite that the mirror has. What was tried is
-# told in $APT/probe.log and in APT_TRIED. With UPDATE=1 it is done again.
+# apt_probe: fill $APT/suites with one file for each suite that the mirror has. What was tried is told in
+# $APT_TRIED. It is done once; again with UPDATE=1, and after apt_forget.
+APT_TRIED=$APT/tried.txt
 apt_probe() {
-    local mirror file rings suite found
-    APT_TRIED=$APT/tried.txt
-    if [ -s "$APT/probed" ] && [ -z "${UPDATE:-}" ]; then
-        return
-    fi
     "$TOP/scripts/packages.sh" apt
+    # A subshell, so that the lock is held for the probe only.
+    (
+        lock apt
+        if [ ! -s "$APT/probed" ] || [ -n "${UPDATE:-}" ]; then
+            probe_mirrors
+        fi
+    ) || exit 1
+    unset UPDATE
+}
+
+# Something was not found: the next run looks again.
+apt_forget() {
+    rm -f "$APT/probed"
+}
+
+probe_mirrors() {
+    local mirror file rings suite found reason
     apt_configure
     rm -f "$APT"/suites/* "$APT/probed"
-    : > "$APT/probe.log"
     : > "$APT_TRIED"
     while read -r mirror file; do
         rings=$(apt_keyrings "$file")
         if [ -z "$rings" ]; then
-            echo "$mirror: no archive keyring to check its signature with" >> "$APT_TRIED"
+            echo "  $mirror: no archive keyring to check its signature with" >> "$APT_TRIED"
             continue
         fi
         found=
         for suite in $SUITES; do
-            rm -rf "$APT/one"
-            mkdir "$APT/one"
+            fresh_dir "$APT/one"
             echo "deb [signed-by=$rings] $mirror $suite main" > "$APT/one/$suite.list"
-            if apt_private apt-get update -o Dir::Etc::sourceparts="$APT/one" >> "$APT/probe.log" 2>&1; then
+            if apt_private apt-get update -o Dir::Etc::sourceparts="$APT/one" > "$APT/probe-$suite.log" 2>&1; then
                 mv "$APT/one/$suite.list" "$APT/suites/"
-                echo "$mirror: $suite: there" >> "$APT_TRIED"
+                echo "  $mirror $suite" >> "$APT_TRIED"
                 found="$found $suite"
             else
-                echo "$mirror: $suite: not there, or not signed by a known key" >> "$APT_TRIED"
+                reason=$(grep -m1 '^E:' "$APT/probe-$suite.log") || reason="see $APT/probe-$suite.log"
+                echo "  $mirror $suite: cannot be used: ${reason#E: }" >> "$APT_TRIED"
             fi
         done
         rm -rf "$APT/one"
@@ -115,7 +127,7 @@ apt_probe() {
             return
         fi
     done < <(apt_mirrors)
-    die "no Debian mirror to be used in the machine's apt sources (see $APT/probe.log):
+    die "no Debian mirror to be used in the machine's apt sources. Tried:
 $(cat "$APT_TRIED")"
 }
 

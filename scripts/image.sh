@@ -18,6 +18,7 @@ fetch_busybox() {
         version=$(apt_versions busybox-static | awk -v suite="$suite" '$3 == suite { print $2; exit }')
         [ -z "$version" ] || break
     done
+    [ -n "$version" ] || apt_forget
     [ -n "$version" ] || die "no busybox-static in any of these:
 $(cat "$APT_TRIED")"
     say "downloading busybox-static $version from $suite"

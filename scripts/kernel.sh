@@ -41,7 +41,7 @@ kbuild() {
 
 # ---- source ------------------------------------------------------------------------------------
 
-# unpack NAME COMMAND...: COMMAND writes a kernel tarball, compressed in any way tar knows, to $1.tar
+# unpack NAME TARBALL ID: the tarball's contents as NAME's pristine source; ID is how people call it
 unpack() {
     local name=$1 tarball=$2 id=$3 dir=$KERNELS/$1.partial
     say "unpacking $id"
@@ -77,7 +77,7 @@ fetch_source_package() {
     for suite in "$APT"/suites/*.list; do
         sed 's/^deb /deb-src /' "$suite" > "$lists/$(basename "$suite")"
     done
-    apt_private apt-get update -o Dir::Etc::sourceparts="$lists" >> "$APT/probe.log" 2>&1 || true
+    apt_private apt-get update -o Dir::Etc::sourceparts="$lists" > "$APT/probe-sources.log" 2>&1 || true
     line=$(apt_private apt-cache -o Dir::Etc::sourceparts="$lists" madison linux |
         awk '/Sources$/ { print $3 }' | grep "^${WANTED//./\\.}[.~+-]" | sort -V | tail -n 1) || return 1
     version=$line
@@ -112,7 +112,7 @@ newest() {
 
 # Find the source to build from, once: afterwards the cache has it (UPDATE=1 looks again).
 select_source() {
-    local sum package found
+    local sum found
     if [ -n "${KERNEL_TARBALL:-}" ]; then
         [ -r "$KERNEL_TARBALL" ] || die "KERNEL_TARBALL=$KERNEL_TARBALL: cannot be read"
         sum=$(sha256sum < "$KERNEL_TARBALL" | cut -c1-16)
@@ -121,6 +121,7 @@ select_source() {
         if [ ! -d "$KERNELS/$NAME" ]; then
             lock kernel/fetch
             [ -d "$KERNELS/$NAME" ] || unpack "$NAME" "$KERNEL_TARBALL" "$(basename "$KERNEL_TARBALL") sha256 $sum"
+            unlock kernel/fetch
         fi
         use_source "$NAME"
         return
@@ -132,6 +133,7 @@ select_source() {
     mkdir -p "$KERNELS"
     lock kernel/fetch
     if [ -z "${UPDATE:-}" ] && [ -s "$KERNELS/selected" ]; then
+        unlock kernel/fetch
         use_source "$(cat "$KERNELS/selected")"
         return
     fi
@@ -147,7 +149,7 @@ select_source() {
     use_source "$NAME"
     echo "$NAME" > "$KERNELS/selected.new"
     mv "$KERNELS/selected.new" "$KERNELS/selected"
-    unset UPDATE
+    unlock kernel/fetch
 }
 
 # The wanted version has gone from the mirror: the newest one that the series applies to; sets NAME
@@ -165,8 +167,9 @@ select_other() {
         fi
         rm -rf "${KERNELS:?}/$NAME"
     done
+    apt_forget
     die "no kernel source to build from. Looked for linux-source-$WANTED and for the source package linux $WANTED*,
-then for any linux-source-* that the series in kernel/patches applies to${tried:+ (not: ${tried#, })}, in:
+then for any linux-source-* that the series in kernel/patches applies to${tried:+ (not: ${tried#, })}, in these suites:
 $(cat "$APT_TRIED")
 Download linux-$WANTED.y's tarball and run again with KERNEL_TARBALL=/path/to/linux-$WANTED.N.tar.xz"
 }

@@ -49,6 +49,14 @@ lock() {
     LOCKS[$1]=$fd
 }
 
+# unlock NAME: let go before the script ends
+unlock() {
+    local fd=${LOCKS[$1]:-}
+    [ -n "$fd" ] || return 0
+    exec {fd}>&-
+    unset "LOCKS[$1]"
+}
+
 # fresh_dir DIR: an empty directory to build something in, before it is renamed to where it counts.
 fresh_dir() {
     rm -rf -- "$1"

@@ -120,6 +120,7 @@ else
             while read -ra set; do
                 if private_copy "${set[@]}"; then break; fi
             done < <(suite_sets)
+            usable "$bin" || apt_forget
             usable "$bin" || die "no QEMU $MINIMUM or newer with the devices $DEVICES; looked for it in:$TRIED
 Install one and put it in front of PATH, or give the machine's apt a mirror that has trixie-backports."
         fi
