@@ -146,7 +146,7 @@ class Paravisor:
     def end(self) -> None:
         """End QEMU at once, so that the guest's way down is not in the trace."""
         self.vm.qmp.execute("quit")
-        self.vm.wait_exit(30)
+        self.vm.wait_exit(120)      # it flushes the disk first
 
 
 def bare_kexec(setup: Setup) -> float:
