@@ -44,7 +44,8 @@ struct udrv_state;
  * @size: sizeof(struct udrv_nvme_opts)
  * @io_queues: I/O queue pairs asked for; fewer if the device grants fewer or has fewer vectors. 0 means 1
  * @depth: commands in flight a queue asked for, at most 4091; fewer if CAP.MQES is less. 0 means 64
- * @max_transfer: bytes of the largest transfer; the smaller of this and MDTS counts. 0 means 128 KiB
+ * @max_transfer: bytes of the largest transfer, at least 4096, at most 2 MiB; the smaller of this and MDTS counts.
+ *	0 means 128 KiB
  * @timeout_ms: of a command, until it is aborted; 0 means 30000
  * @poll: no interrupts: queues are created with IEN=0 and the owner polls
  */
@@ -59,7 +60,7 @@ struct udrv_nvme_opts {
 
 /**
  * udrv_nvme_requirements() - sizes for udrv_handle_create()
- * @state_size: bytes of the state memfd
+ * @state_size: bytes of the state memfd, with a book of the default capacity
  * @dma_size: bytes of DMA memory that the driver itself uses (queues, PRP lists); add the consumers' buffers
  */
 int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_size, uint64_t *dma_size);
@@ -73,8 +74,8 @@ int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_si
  * and delivered, after the reset, as UDRV_NVME_LOST.
  *
  * Return: 0; -ENODEV: registers read all ones; -ETIMEDOUT: RDY did not follow CC.EN within CAP.TO;
- * -EIO: CSTS.CFS, or a set-up command failed (message: which, status); -EOPNOTSUPP: no NVM command set or no
- * 4 KiB memory page size; -ENOMEM, -ENOSPC: pool or state too small.
+ * -EIO: CSTS.CFS, or a set-up command failed (message: which, status); -EOPNOTSUPP: no NVM command set, no 4 KiB
+ * memory page size, or queues of fewer than 6 entries; -ENOMEM, -ENOSPC: pool or state too small.
  */
 int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
 
@@ -88,8 +89,8 @@ int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, 
  * Interrupts: udrv_nvme_irq_arm() afterwards.
  *
  * Return: 0; -EAGAIN: the state is not READY; -ESTALE: a register or the identity differs from the state;
- * -EBADMSG: damaged state; -EIO: controller not ready or CFS; -ENODEV: gone; -ENOMEM. Nothing was written to the
- * device unless 0 is returned.
+ * -EBADMSG: damaged state; -EIO: controller not ready or CFS, or a crash loop has used up what is kept for nudges;
+ * -ENODEV: gone; -ENOMEM. Nothing was written to the device unless 0 is returned.
  */
 int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
 
@@ -282,8 +283,9 @@ int udrv_nvme_inspect(const struct udrv_state *st, struct udrv_nvme_snapshot *re
  * udrv_nvme_tick() - timeouts; call it a few times a second with CLOCK_MONOTONIC nanoseconds
  *
  * A command that is overdue is aborted; if that does not help within the same time again, the controller is
- * reset. Commands' clocks start at the submit or the resume, whichever was later. Does nothing while an update
- * is under way.
+ * reset. Commands' clocks start at the first tick after the submit or the resume. Admin completions and events are
+ * handled here too. Does nothing while an update is under way. Because it may reset, the queues' threads have to
+ * stand still.
  * Return: 0; 1: the controller was reset; -errno of udrv_nvme_reset().
  */
 int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
