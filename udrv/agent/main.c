@@ -278,6 +278,7 @@ int udrv_agent_run(int custody, uint64_t tsc_init, bool first)
 		return APP_FAILED;
 	if (custody_settle(&a))
 		app_err("not everything is in udrv-init's custody: it would not survive this process");
+	app_stdio();
 	mkdir("/run/udrv", 0700);
 	a.listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
 	if (a.listener < 0) {

@@ -80,7 +80,8 @@ static int open_session(struct agent *a)
 	}
 	if (a->directory >= 0)
 		return 0;
-	a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
+	if (a->incoming < 0)
+		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
 	if (a->incoming == -ENOENT) {
 		app_info("no session '" SESSION_NAME "' from a previous kernel: every device is reset and started clean");
 		return 0;
@@ -183,6 +184,8 @@ static void adopt(struct agent *a, struct agent_device *d)
 	custody_put_handle(a, &d->h);
 	if (d->pidfd < 0)
 		device_start_host(a, d);
+	/* The answers also tell that udrv-init has mounted what the host needs. */
+	custody_settle(a);
 	device_give_handle(a, d);
 }
 
@@ -214,14 +217,12 @@ int agent_restore(struct agent *a)
 	err = read_directory(a);
 	if (err)
 		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean", app_errname(err));
+	if (!err && a->incoming >= 0)
+		directory_handles(a->fdt, expect_handle, a);
 	if (a->directory >= 0)
 		custody_put_fd(a, "directory", a->directory);
-	/* The answers also tell that udrv-init has mounted what hosts need. */
-	custody_settle(a);
-	if (!err && a->incoming >= 0) {
-		directory_handles(a->fdt, expect_handle, a);
+	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, retrieve_handle, a);
-	}
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 

@@ -20,17 +20,21 @@
 struct app_log_state {
 	char prefix[48];
 	bool kmsg;
+	int fd;		/* of /dev/kmsg, -1: not open */
 };
+
+static struct app_log_state log_state = { .fd = -1 };
 
 static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 {
 	static const char severity[] = { [UDRV_LOG_ERR] = '3', [UDRV_LOG_WARN] = '4', [UDRV_LOG_INFO] = '6',
 					 [UDRV_LOG_DEBUG] = '7' };
-	const struct app_log_state *s = ctx;
-
+	struct app_log_state *s = ctx;
 	char line[640];
 	int n;
 
+	if (s->kmsg && s->fd < 0)
+		s->fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	if (s->kmsg)
 		n = snprintf(line, sizeof(line), "<%c>%s: %s\n", severity[level], s->prefix, msg);
 	else
@@ -41,22 +45,52 @@ static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 	 * One write: a record of the kernel's log, or a line that no other process's line can cut. Not dprintf(),
 	 * which seeks, and /dev/kmsg does not take that. There is nowhere to report a failure to.
 	 */
-	if (write(STDERR_FILENO, line, (size_t)n) < 0)
+	if (write(s->kmsg && s->fd >= 0 ? s->fd : STDERR_FILENO, line, (size_t)n) < 0)
 		return;
 }
 
+static struct udrv_log log = { .fn = app_log_write, .ctx = &log_state, .level = UDRV_LOG_INFO };
+
 const struct udrv_log *app_log(const char *prefix)
 {
-	static struct app_log_state state;
-	static struct udrv_log log = { .fn = app_log_write, .ctx = &state, .level = UDRV_LOG_INFO };
 	struct stat st;
 
-	if (prefix) {
-		snprintf(state.prefix, sizeof(state.prefix), "%s", prefix);
-		state.kmsg = !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) &&
-			     st.st_rdev == makedev(1, 11);
+	if (!prefix)
+		return &log;
+	snprintf(log_state.prefix, sizeof(log_state.prefix), "%s", prefix);
+	/* Executed by one that logs there: its stderr is the kernel's log. */
+	if (!log_state.kmsg && !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 11)) {
+		log_state.kmsg = true;
+		log_state.fd = STDERR_FILENO;
 	}
 	return &log;
+}
+
+void app_log_kmsg(void)
+{
+	log_state.kmsg = true;
+}
+
+void app_log_level(enum udrv_log_level level)
+{
+	log.level = level;
+}
+
+void app_stdio(void)
+{
+	int null = open("/dev/null", O_RDWR);
+	int kmsg = open("/dev/kmsg", O_WRONLY);
+
+	if (null >= 0)
+		dup2(null, STDIN_FILENO);
+	if (kmsg >= 0) {
+		dup2(kmsg, STDOUT_FILENO);
+		dup2(kmsg, STDERR_FILENO);
+	}
+	if (null > STDERR_FILENO)
+		close(null);
+	if (kmsg > STDERR_FILENO)
+		close(kmsg);
 }
 
 const char *app_errname(int err)
@@ -213,6 +247,8 @@ void app_child(const char *name, const int *keep, unsigned int n)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, name);
+	if (log_state.fd > STDERR_FILENO)
+		log_state.fd = -1;
 	if (n > CHILD_FDS)
 		n = CHILD_FDS;
 	memcpy(fd, keep, n * sizeof(fd[0]));

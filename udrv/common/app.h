@@ -57,9 +57,22 @@ int udrv_host_run(const char *name, const struct host_lease *lease);
  * app_log() - the program's log
  * @prefix: what each line begins with; set by the first call, later calls may pass NULL
  *
- * Goes to stderr; when that is /dev/kmsg, each line carries its severity.
+ * Goes to stderr, or to the kernel's log once app_log_kmsg() was called.
  */
 const struct udrv_log *app_log(const char *prefix);
+
+/**
+ * app_log_kmsg() - from now on, in this process and those forked from it, log to /dev/kmsg
+ *
+ * It is opened when there is something to say. The kernel's log costs no wait for a serial line.
+ */
+void app_log_kmsg(void);
+
+/** app_stdio() - standard input from nowhere, output and errors to the kernel's log, also for who is executed next */
+void app_stdio(void);
+
+/** app_log_level() - least severe level that is logged; UDRV_LOG_INFO at the beginning */
+void app_log_level(enum udrv_log_level level);
 
 #define app_err(...)	udrv_log(app_log(NULL), UDRV_LOG_ERR, __VA_ARGS__)
 #define app_warn(...)	udrv_log(app_log(NULL), UDRV_LOG_WARN, __VA_ARGS__)

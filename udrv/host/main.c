@@ -37,10 +37,15 @@ static void poll_queue(struct host *h, unsigned int qi)
 		host_reset(h);
 }
 
-void host_poll(struct host *h)
+static void deliver(struct host *h)
 {
 	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
 		poll_queue(h, i);
+}
+
+void host_poll(struct host *h)
+{
+	deliver(h);
 	h->consumer->issue(h);
 }
 
@@ -115,16 +120,17 @@ static int bring_up(struct host *h)
 }
 
 /*
- * What is there is delivered before interrupts are armed, since it is what owners wait for; everything is
- * polled once more after that, for what came while nobody listened.
+ * What is there is delivered first, since it is what owners wait for; everything is polled once more after
+ * interrupts are armed, for what came while nobody listened. Nothing is issued before: it would be mistaken
+ * for what was pending.
  */
 static int go_live(struct host *h)
 {
 	struct udrv_source *idle;
 	int err;
 
+	deliver(h);
 	host_irq_before(h);
-	host_poll(h);
 	err = h->opts.poll ? -EOPNOTSUPP : udrv_nvme_irq_arm(h->nvme, h->loop, queue_ready, h);
 	if (err && err != -EOPNOTSUPP) {
 		app_err("cannot arm interrupts: %s", app_errname(err));
@@ -140,8 +146,19 @@ static int go_live(struct host *h)
 	return 0;
 }
 
-/* Everything for which the device is not needed yet. */
-static int prepare(struct host *h)
+/* Told once the device runs: until then every line of a log is time in which it does not. */
+static void report_resume(struct host *h)
+{
+	const struct udrv_nvme_resume_report *r = udrv_nvme_resume_report(h->nvme);
+
+	app_log_level(UDRV_LOG_INFO);
+	if (strcmp(h->start, "resumed"))
+		return;
+	app_info("%s: resumed: %u in flight, %u of them completed meanwhile, %u never submitted, %u to deliver again",
+		 udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted, r->redelivered);
+}
+
+static int run(struct host *h)
 {
 	char why[96];
 	int err;
@@ -149,18 +166,8 @@ static int prepare(struct host *h)
 	err = config_nvme(&h->opts, why, sizeof(why));
 	if (err) {
 		app_err("udrv.nvme=: %s", why);
-		return err;
+		return APP_USAGE;
 	}
-	err = udrv_loop_create(0, &h->loop);
-	if (err)
-		app_err("cannot make an event loop: %s", app_errname(err));
-	return err;
-}
-
-static int run(struct host *h)
-{
-	int err;
-
 	err = udrv_handle_device(&h->handle, app_log(NULL), &h->dev);
 	if (err == -ESTALE || err == -EBADMSG)
 		return HOST_EXIT_HANDLE;
@@ -175,6 +182,7 @@ static int run(struct host *h)
 		return err == -ESTALE || err == -EBADMSG ? HOST_EXIT_HANDLE : APP_FAILED;
 	}
 	host_adopted(h);
+	report_resume(h);
 	err = host_listen(h);
 	if (!err)
 		err = udrv_loop_timer(h->loop, TICK_NS, TICK_NS, tick, h, NULL);
@@ -184,6 +192,17 @@ static int run(struct host *h)
 		err = udrv_loop_run(h->loop);
 	app_err("event loop: %s", app_errname(err));
 	return APP_FAILED;
+}
+
+/* What needs neither the device nor anything mounted. */
+static int prepare(struct host *h)
+{
+	int err;
+
+	err = udrv_loop_create(0, &h->loop);
+	if (err)
+		app_err("cannot make an event loop: %s", app_errname(err));
+	return err;
 }
 
 static struct host the_host = { .consumer = &verify_consumer };
@@ -203,6 +222,7 @@ int udrv_host_run(const char *name, const struct host_lease *lease)
 {
 	host_log(name);
 	the_host.lease = *lease;
+	app_log_level(UDRV_LOG_WARN);
 	if (prepare(&the_host))
 		return APP_FAILED;
 	/* None comes if the device cannot be adopted: the agent has told why. */

@@ -63,25 +63,6 @@ static void init_mounts(const struct init_mount *m, unsigned int n)
 	}
 }
 
-/* Messages go to the kernel's log, which costs no wait for a serial line and keeps them in order with it. */
-static void init_stdio(void)
-{
-	int null = open("/dev/null", O_RDWR);
-	int kmsg = open("/dev/kmsg", O_WRONLY);
-
-	if (null >= 0)
-		dup2(null, STDIN_FILENO);
-	if (kmsg >= 0) {
-		dup2(kmsg, STDOUT_FILENO);
-		dup2(kmsg, STDERR_FILENO);
-	}
-	if (null > STDERR_FILENO)
-		close(null);
-	if (kmsg > STDERR_FILENO)
-		close(kmsg);
-	app_log("udrv-init");
-}
-
 /* The first agent is a plain fork, with its program in memory; later ones may be of a new build. */
 static void __attribute__((noreturn)) agent_child(const struct init *in, int custody, bool first)
 {
@@ -90,7 +71,6 @@ static void __attribute__((noreturn)) agent_child(const struct init *in, int cus
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
 
 	app_child("udrv-agent", &custody, 1);
-	setsid();
 	if (first)
 		_exit(udrv_agent_run(custody, in->tsc, true));
 	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
@@ -225,13 +205,15 @@ int udrv_init_main(int argc, char **argv)
 		fprintf(stderr, "udrv-init: this is PID 1 of the paravisor; start it as /init\n");
 		return APP_USAGE;
 	}
+	app_log_kmsg();
+	app_log("udrv-init");
 	init_mounts(first_mounts, sizeof(first_mounts) / sizeof(first_mounts[0]));
-	init_stdio();
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	start_agent(&in, true);
 
 	/* Beside the agent, which waits for the answer to its first request before it needs any of this. */
+	app_stdio();
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
 	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	/* Before any pool is made: large folios make it contiguous. */

@@ -22,7 +22,8 @@ void udrv_dma_close(struct udrv_dma *dma)
 	if (!dma)
 		return;
 	dma_index_free(pool);
-	munmap(dma->base, dma->size);
+	if (dma->base)
+		munmap(dma->base, dma->size);
 	free(pool->page_addr);
 	free(pool);
 }
@@ -45,7 +46,8 @@ static bool runs_cover(const struct udrv_dma_run *runs, unsigned int nruns, uint
 	return off == size;
 }
 
-static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nruns,
+/* A pool with its addresses, not mapped yet. */
+static int pool_new(int memfd, const struct udrv_dma_run *runs, unsigned int nruns,
 		    const struct udrv_log *log, struct dma_pool **ret)
 {
 	struct dma_pool *pool;
@@ -68,7 +70,7 @@ static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 		return -ENOMEM;
 	pool->log = log;
 	pool->pub.size = (uint64_t)sb.st_size;
-	pool->page_addr = calloc(pool->pub.size >> UDRV_DMA_PAGE_SHIFT, sizeof(*pool->page_addr));
+	pool->page_addr = malloc((pool->pub.size >> UDRV_DMA_PAGE_SHIFT) * sizeof(*pool->page_addr));
 	if (!pool->page_addr) {
 		free(pool);
 		return -ENOMEM;
@@ -78,16 +80,22 @@ static int pool_map(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 			pool->page_addr[page++] = runs[i].addr + done;
 	}
 	pool->pub.page_addr = pool->page_addr;
-	pool->pub.base = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE,
-			      MAP_SHARED | MAP_POPULATE, memfd, 0);
-	if (pool->pub.base == MAP_FAILED) {
+	*ret = pool;
+	return 0;
+}
+
+static int pool_map(struct dma_pool *pool, int memfd)
+{
+	void *map = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+			 memfd, 0);
+	int err;
+
+	if (map == MAP_FAILED) {
 		err = -errno;
-		udrv_log(log, UDRV_LOG_ERR, "dma: cannot map the pool (fd %d): %m", memfd);
-		free(pool->page_addr);
-		free(pool);
+		udrv_log(pool->log, UDRV_LOG_ERR, "dma: cannot map the pool (fd %d): %m", memfd);
 		return err;
 	}
-	*ret = pool;
+	pool->pub.base = map;
 	return 0;
 }
 
@@ -122,7 +130,7 @@ int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run 
 
 	if (!fdt || entries == 0)
 		return -EINVAL;
-	err = pool_map(memfd, runs, nruns, log, &pool);
+	err = pool_new(memfd, runs, nruns, log, &pool);
 	if (err)
 		return err;
 	err = runs_record(fdt, runs, nruns, pool->pub.size);
@@ -131,6 +139,8 @@ int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run 
 					  (size_t)entries * sizeof(struct dma_entry), &book);
 	if (!err)
 		err = dma_index_init(pool, book, entries);
+	if (!err)
+		err = pool_map(pool, memfd);
 	if (err) {
 		udrv_log(log, UDRV_LOG_ERR, "dma: cannot record the pool in the state (errno %d)",
 			 -err);
@@ -204,8 +214,9 @@ static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st
 	return 0;
 }
 
-int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
-		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
+/* Everything about a predecessor's pool is checked before it is mapped. */
+static int pool_check(int memfd, const struct udrv_state *st, const struct udrv_dma_run *runs,
+		      unsigned int nruns, const struct udrv_log *log, struct dma_pool **ret)
 {
 	struct dma_pool *pool;
 	size_t book_size;
@@ -219,7 +230,7 @@ int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *r
 			 "dma: the state has no usable area \"" DMA_BOOK_AREA "\"");
 		return -EBADMSG;
 	}
-	err = pool_map(memfd, runs, nruns, log, &pool);
+	err = pool_new(memfd, runs, nruns, log, &pool);
 	if (err)
 		return err;
 	err = runs_compare(pool, st);
@@ -232,7 +243,38 @@ int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *r
 		udrv_dma_close(&pool->pub);
 		return err;
 	}
+	*ret = pool;
+	return 0;
+}
+
+int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
+		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
+{
+	struct dma_pool *pool;
+	int err;
+
+	err = pool_check(memfd, st, runs, nruns, log, &pool);
+	if (err)
+		return err;
+	err = pool_map(pool, memfd);
+	if (err) {
+		udrv_dma_close(&pool->pub);
+		return err;
+	}
 	*ret = &pool->pub;
+	return 0;
+}
+
+int dma_check(int memfd, const struct udrv_state *st, const struct udrv_dma_run *runs,
+	      unsigned int nruns, const struct udrv_log *log)
+{
+	struct dma_pool *pool;
+	int err;
+
+	err = pool_check(memfd, st, runs, nruns, log, &pool);
+	if (err)
+		return err;
+	udrv_dma_close(&pool->pub);
 	return 0;
 }
 
