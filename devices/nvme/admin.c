@@ -28,7 +28,7 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void 
 {
 	struct udrv_nvme_queue *q = &ctrl->admin;
 	struct nvme_slot_state *slot;
-	uint16_t i;
+	uint16_t i, cid;
 
 	if (ctrl->failed || q->failed)
 		return -ESHUTDOWN;
@@ -38,9 +38,7 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void 
 	slot = &q->slots[i];
 	if (data)
 		memcpy(nvme_admin_data(ctrl, i), data, len);
-
-	uint16_t cid = nvme_next_cid(slot);
-
+	cid = nvme_next_cid(slot);
 	slot->sqe = *cmd;
 	slot->sqe.cid = cid;
 	if (len)

@@ -87,6 +87,9 @@ static int geometry(struct udrv_nvme *ctrl)
 	in_use(ctrl, &used_queues, &used_depth);
 	facts->io_queues = ctrl->opts.io_queues > used_queues ? ctrl->opts.io_queues : used_queues;
 	facts->depth = ctrl->opts.depth > used_depth ? ctrl->opts.depth : used_depth;
+	if (facts->io_queues > capacity || facts->depth > depth_capacity)
+		nvme_info(ctrl, "the state was made for %u I/O queues of depth %u: format it anew to have more",
+			  capacity, depth_capacity);
 	if (facts->io_queues > capacity)
 		facts->io_queues = capacity;
 	if (facts->depth > depth_capacity)
@@ -265,9 +268,9 @@ static void ask_for_events(struct udrv_nvme *ctrl)
 			  "may go unnoticed", err);
 }
 
-int nvme_setup(struct udrv_nvme *ctrl)
+/* The controller is off, and what owners had outstanding has ended. */
+static int begin(struct udrv_nvme *ctrl)
 {
-	struct nvme_facts *facts = &ctrl->facts;
 	int err;
 
 	/* A cut-short first set-up has nobody's commands; it stays INIT. */
@@ -284,21 +287,33 @@ int nvme_setup(struct udrv_nvme *ctrl)
 	ctrl->aborts = 0;
 	ctrl->failed = false;
 	ctrl->admin.failed = false;
+	return 0;
+}
+
+static int prepare(struct udrv_nvme *ctrl)
+{
+	int err;
 
 	err = check_caps(ctrl);
 	if (!err)
 		err = geometry(ctrl);
 	if (!err)
-		err = nvme_regs_map(ctrl, facts->io_queues);
+		err = nvme_regs_map(ctrl, ctrl->facts.io_queues);
 	if (!err)
-		err = udrv_device_id(ctrl->dev, &facts->id);
+		err = udrv_device_id(ctrl->dev, &ctrl->facts.id);
 	if (!err)
 		err = start_queue(ctrl, &ctrl->admin, nvme_admin_state(ctrl), 0, NVME_ADMIN_ENTRIES,
 				  NVME_ADMIN_ENTRIES, NVME_ADMIN_DEPTH, 4096);
 	if (!err)
 		err = udrv_device_bus_master(ctrl->dev, true);
-	if (!err)
-		err = nvme_regs_enable(ctrl);
+	return err;
+}
+
+static int bring_up(struct udrv_nvme *ctrl)
+{
+	int err;
+
+	err = nvme_regs_enable(ctrl);
 	if (!err)
 		err = nvme_identify_ctrl(ctrl);
 	if (!err)
@@ -311,11 +326,29 @@ int nvme_setup(struct udrv_nvme *ctrl)
 	ask_for_events(ctrl);
 	err = nvme_identify_namespaces(ctrl);
 	if (!err)
-		err = nvme_facts_write(ctrl->st, facts);
+		err = nvme_facts_write(ctrl->st, &ctrl->facts);
 	if (err == -ENOSPC)
-		nvme_err(ctrl, "the state's tree has no room for %u namespaces", facts->nn);
+		nvme_err(ctrl, "the state's tree has no room for %u namespaces", ctrl->facts.nn);
+	return err;
+}
+
+int nvme_setup(struct udrv_nvme *ctrl)
+{
+	int err;
+
+	err = begin(ctrl);
+	if (!err)
+		err = prepare(ctrl);
 	if (err)
 		return err;
+	err = bring_up(ctrl);
+	if (err) {
+		/* Not half alive, with queues in memory that its owner may give away. */
+		ctrl->failed = true;
+		nvme_regs_disable(ctrl);
+		return err;
+	}
+
 	nvme_ctrl_info(ctrl);
 	udrv_state_set_lifecycle(ctrl->st, UDRV_READY);
 	UDRV_STEP();

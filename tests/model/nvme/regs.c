@@ -77,7 +77,7 @@ static void write_cc(struct nvme_model *m, uint32_t val)
 			model_violation(m, "CC.EN set while CSTS.RDY is 1");
 		enable(m);
 	} else if ((old & NVME_CC_EN) && !(val & NVME_CC_EN)) {
-		if (!(m->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
+		if (!(m->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) && !m->faults.rdy_stuck)
 			model_violation(m, "CC.EN cleared while CSTS.RDY is 0");
 		m->counts.disables++;
 		m->faults.cfs = false;
