@@ -70,7 +70,8 @@ static int pool_new(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 		return -ENOMEM;
 	pool->log = log;
 	pool->pub.size = (uint64_t)sb.st_size;
-	pool->page_addr = malloc((pool->pub.size >> UDRV_DMA_PAGE_SHIFT) * sizeof(*pool->page_addr));
+	pool->page_addr =
+		malloc((pool->pub.size >> UDRV_DMA_PAGE_SHIFT) * sizeof(*pool->page_addr));
 	if (!pool->page_addr) {
 		free(pool);
 		return -ENOMEM;
