@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* PID 1's custody: what was put comes back after the agent died, also if it died right after sending. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <udrv/handle.h>
+#include <udrv/proto.h>
+
+#include "udrv/common/app.h"
+#include "udrv/init/init.h"
+
+static struct udrv_msg msg;
+static int sv[2];
+
+static void connect_pair(void)
+{
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+}
+
+static void hang_up(void)
+{
+	close(sv[0]);
+	close(sv[1]);
+}
+
+/* One request through the socket, served; the type of the answer. */
+static int request(bool *ready)
+{
+	static struct udrv_msg m;
+
+	ck_assert_int_eq(udrv_msg_send(sv[0], &msg), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[1], &m), 0);
+	ck_assert_int_eq(custody_serve(sv[1], &m, ready), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
+	udrv_msg_drop_fds(&msg);
+	return msg.type;
+}
+
+static int request_type(uint16_t type, const char *text, int fd)
+{
+	bool ready = false;
+
+	udrv_msg_init(&msg, type, 7);
+	if (text)
+		ck_assert_int_eq(udrv_msg_set_text(&msg, text), 0);
+	if (fd >= 0)
+		ck_assert_int_eq(udrv_msg_add_fd(&msg, fd), 0);
+	return request(&ready);
+}
+
+static ino_t inode(int fd)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+static int temp(void)
+{
+	int fd = memfd_create("x", MFD_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static struct udrv_handle make_handle(const char *name)
+{
+	struct udrv_handle h = UDRV_HANDLE_INIT;
+
+	strcpy(h.name, name);
+	strcpy(h.bdf, "0000:01:00.0");
+	strcpy(h.driver, "nvme");
+	h.noiommu = true;
+	h.ioas_id = 3;
+	h.fd[UDRV_FD_VFIO] = temp();
+	h.fd[UDRV_FD_STATE] = temp();
+	return h;
+}
+
+static int put_handle(const struct udrv_handle *h)
+{
+	bool ready = false;
+
+	udrv_msg_init(&msg, UDRV_MSG_PUT_HANDLE, 7);
+	ck_assert_int_eq(udrv_msg_set_handle(&msg, h), 0);
+	return request(&ready);
+}
+
+/* GET_ALL: how many handles and fds there are, and the inode of the one that is asked for. */
+static void get_all(unsigned int *handles, unsigned int *fds, const char *name, ino_t *ino)
+{
+	static struct udrv_msg m;
+	struct udrv_handle h;
+	bool ready = false;
+
+	*handles = *fds = 0;
+	*ino = 0;
+	udrv_msg_init(&msg, UDRV_MSG_GET_ALL, 9);
+	ck_assert_int_eq(udrv_msg_send(sv[0], &msg), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[1], &m), 0);
+	ck_assert_int_eq(custody_serve(sv[1], &m, &ready), 0);
+	for (;;) {
+		ck_assert_int_eq(udrv_msg_recv(sv[0], &m), 0);
+		ck_assert_uint_eq(m.id, 9);
+		if (m.type == UDRV_MSG_OK)
+			return;
+		if (m.type == UDRV_MSG_HANDLE) {
+			ck_assert_int_eq(udrv_msg_take_handle(&m, &h), 0);
+			if (!strcmp(h.name, name))
+				*ino = inode(h.fd[UDRV_FD_VFIO]);
+			udrv_handle_close(&h);
+			++*handles;
+		} else {
+			ck_assert_int_eq(m.type, UDRV_MSG_FD);
+			if (!strcmp(udrv_msg_text(&m), name))
+				*ino = inode(m.fd[0]);
+			++*fds;
+		}
+		udrv_msg_drop_fds(&m);
+	}
+}
+
+START_TEST(keeps)
+{
+	struct udrv_handle h = make_handle("nvme0");
+	ino_t want = inode(h.fd[UDRV_FD_VFIO]), got;
+	unsigned int handles, fds;
+	int session = temp();
+	ino_t session_ino = inode(session);
+
+	ck_assert_int_eq(put_handle(&h), UDRV_MSG_OK);
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, "incoming", session), UDRV_MSG_OK);
+	udrv_handle_close(&h);
+	close(session);
+	hang_up();
+
+	connect_pair();
+	get_all(&handles, &fds, "nvme0", &got);
+	ck_assert_uint_eq(handles, 1);
+	ck_assert_uint_eq(fds, 1);
+	ck_assert_uint_eq(got, want);
+	get_all(&handles, &fds, "incoming", &got);
+	ck_assert_uint_eq(got, session_ino);
+
+	/* A later one of the same name replaces it. */
+	h = make_handle("nvme0");
+	want = inode(h.fd[UDRV_FD_VFIO]);
+	ck_assert_int_eq(put_handle(&h), UDRV_MSG_OK);
+	udrv_handle_close(&h);
+	get_all(&handles, &fds, "nvme0", &got);
+	ck_assert_uint_eq(handles, 1);
+	ck_assert_uint_eq(got, want);
+
+	ck_assert_int_eq(request_type(UDRV_MSG_DROP, "nvme0", -1), UDRV_MSG_OK);
+	ck_assert_int_eq(request_type(UDRV_MSG_DROP, "nvme0", -1), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_DROP, "incoming", -1), UDRV_MSG_OK);
+	get_all(&handles, &fds, "", &got);
+	ck_assert_uint_eq(handles + fds, 0);
+}
+END_TEST
+
+START_TEST(sender_dies)
+{
+	static struct udrv_msg m;
+	struct udrv_handle h = make_handle("nvme0");
+	ino_t want = inode(h.fd[UDRV_FD_VFIO]), got;
+	unsigned int handles, fds;
+	bool ready = false;
+
+	/* Sent, and the sender and all that it had open gone, before anybody looks. */
+	udrv_msg_init(&msg, UDRV_MSG_PUT_HANDLE, 7);
+	ck_assert_int_eq(udrv_msg_set_handle(&msg, &h), 0);
+	ck_assert_int_eq(udrv_msg_send(sv[0], &msg), 0);
+	udrv_handle_close(&h);
+	close(sv[0]);
+	ck_assert_int_eq(udrv_msg_recv(sv[1], &m), 0);
+	custody_serve(sv[1], &m, &ready);
+	close(sv[1]);
+	connect_pair();
+	get_all(&handles, &fds, "nvme0", &got);
+	ck_assert_uint_eq(handles, 1);
+	ck_assert_uint_eq(got, want);
+}
+END_TEST
+
+START_TEST(nonsense)
+{
+	bool ready = false;
+	int fd = temp();
+
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, "nothing", -1), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, "", fd), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, NULL, fd), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_HANDLE, "nvme0", fd), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_DROP, NULL, -1), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(UDRV_MSG_LEASE, "nvme0", -1), UDRV_MSG_ERR);
+	ck_assert_int_eq(request_type(4711, "nvme0", fd), UDRV_MSG_ERR);
+	udrv_msg_init(&msg, UDRV_MSG_READY, 1);
+	ck_assert_int_eq(request(&ready), UDRV_MSG_OK);
+	ck_assert(ready);
+	close(fd);
+}
+END_TEST
+
+/* It fills up, and says so; what it refused it does not keep open. */
+START_TEST(full)
+{
+	unsigned int i, kept = 0, handles, fds;
+	ino_t got;
+	char name[16];
+	int fd = temp();
+
+	for (i = 0; i < 80; i++) {
+		snprintf(name, sizeof(name), "fd%u", i);
+		kept += request_type(UDRV_MSG_PUT_FD, name, fd) == UDRV_MSG_OK;
+	}
+	get_all(&handles, &fds, "", &got);
+	ck_assert_uint_eq(fds, kept);
+	ck_assert_uint_lt(kept, 80);
+	for (i = 0; i < kept; i++) {
+		snprintf(name, sizeof(name), "fd%u", i);
+		ck_assert_int_eq(request_type(UDRV_MSG_DROP, name, -1), UDRV_MSG_OK);
+	}
+	close(fd);
+	i = (unsigned int)temp();
+	/* No descriptor leaked: the number that was free before is free again. */
+	ck_assert_int_eq((int)i, fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("custody");
+	TCase *tc = tcase_create("custody");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, connect_pair, hang_up);
+	tcase_add_test(tc, keeps);
+	tcase_add_test(tc, sender_dies);
+	tcase_add_test(tc, nonsense);
+	tcase_add_test(tc, full);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The directory at token 0: what goes in comes out, and nothing that comes out is believed unseen. */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <libfdt.h>
+
+#include <udrv/proto.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+
+static struct agent agent;
+static const struct directory_phase phases[] = { { "check", 0, 1000000 }, { "load", 2000000, 125000 } };
+
+static void add(const char *name, const char *bdf, bool noiommu, enum udrv_policy policy, uint32_t fds)
+{
+	struct agent_device *d = &agent.dev[agent.ndev++];
+
+	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT };
+	strcpy(d->h.name, name);
+	strcpy(d->h.bdf, bdf);
+	strcpy(d->h.driver, "nvme");
+	d->h.noiommu = noiommu;
+	d->h.policy = policy;
+	for (int i = 0; i < UDRV_HANDLE_FDS; i++)
+		d->h.fd[i] = fds & 1u << i ? 100 + i : -1;
+}
+
+static void setup(void)
+{
+	memset(&agent, 0, sizeof(agent));
+	agent.cycle = 41;
+	add("nvme0", "0000:01:00.0", true, UDRV_KEEP, 0x1f);
+	add("gone", "0000:02:00.0", true, UDRV_KEEP, 0);
+	add("other", "0000:03:00.0", true, UDRV_RESET, 0x1f);
+	add("nvme1", "0001:ff:1f.7", false, UDRV_KEEP, 0xff);
+}
+
+struct seen {
+	unsigned int n;
+	struct udrv_handle h[AGENT_DEVICES];
+	uint64_t base[AGENT_DEVICES];
+	uint32_t mask[AGENT_DEVICES];
+};
+
+static int see(void *ctx, const struct udrv_handle *h, uint64_t base, uint32_t mask)
+{
+	struct seen *s = ctx;
+
+	ck_assert(udrv_name_valid(h->name));
+	ck_assert(udrv_bdf_valid(h->bdf));
+	ck_assert_uint_eq(mask >> UDRV_HANDLE_FDS, 0);
+	ck_assert_uint_le(h->policy, UDRV_DETACH);
+	for (int i = 0; i < UDRV_HANDLE_FDS; i++)
+		ck_assert_int_eq(h->fd[i], -1);
+	if (s->n < AGENT_DEVICES) {
+		s->h[s->n] = *h;
+		s->base[s->n] = base;
+		s->mask[s->n] = mask;
+	}
+	s->n++;
+	return 0;
+}
+
+START_TEST(round_trip)
+{
+	struct seen s = { 0 };
+	struct json_object *report, *list;
+	void *map, *fdt;
+	int fd;
+
+	fd = directory_write(&agent, "7.3.5-udrv1", phases, 2, &map);
+	ck_assert_int_ge(fd, 0);
+	directory_stamp(map);
+	munmap(map, DIRECTORY_SIZE);
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	ck_assert_uint_eq(directory_cycle(fdt), 42);
+	ck_assert_uint_ne(directory_tsc_reboot(fdt), 0);
+
+	/* Only what is kept and there; without the iommufd, which LUO does not preserve. */
+	ck_assert_int_eq(directory_handles(fdt, see, &s), 0);
+	ck_assert_uint_eq(s.n, 2);
+	ck_assert_str_eq(s.h[0].name, "nvme0");
+	ck_assert_str_eq(s.h[0].bdf, "0000:01:00.0");
+	ck_assert_str_eq(s.h[0].driver, "nvme");
+	ck_assert(s.h[0].noiommu);
+	ck_assert_uint_eq(s.mask[0], 0x1f & ~(1u << UDRV_FD_IOMMU));
+	ck_assert_uint_eq(s.base[0], directory_token(0));
+	ck_assert_str_eq(s.h[1].name, "nvme1");
+	ck_assert(!s.h[1].noiommu);
+	ck_assert_uint_eq(s.base[1], directory_token(3));
+	/* No token of one device is another's, or the directory's. */
+	ck_assert_uint_gt(directory_token(0), DIRECTORY_TOKEN);
+	ck_assert_uint_ge(directory_token(1) - directory_token(0), UDRV_HANDLE_FDS);
+
+	report = directory_report(fdt);
+	ck_assert_ptr_nonnull(report);
+	ck_assert_str_eq(json_get_str(report, "to_kernel", ""), "7.3.5-udrv1");
+	list = json_get(report, "phases");
+	ck_assert_uint_eq(json_object_array_length(list), 2);
+	ck_assert_str_eq(json_get_str(json_object_array_get_idx(list, 1), "name", ""), "load");
+	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(list, 1), "duration_us", 0), 125);
+	json_object_put(report);
+	free(fdt);
+	close(fd);
+}
+END_TEST
+
+START_TEST(cold)
+{
+	struct seen s = { 0 };
+	void *fdt;
+	int fd = directory_write(&agent, NULL, NULL, 0, NULL);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	ck_assert_uint_eq(directory_cycle(fdt), 0);
+	ck_assert_int_eq(directory_handles(fdt, see, &s), 0);
+	ck_assert_uint_eq(s.n, 0);
+	ck_assert_ptr_null(directory_report(fdt));
+	free(fdt);
+	close(fd);
+}
+END_TEST
+
+START_TEST(most_devices)
+{
+	static struct directory_phase many[2 * AGENT_DEVICES + 8];
+	static char names[2 * AGENT_DEVICES + 8][48];
+	struct seen s = { 0 };
+	void *map, *fdt;
+	int fd;
+
+	agent.ndev = 0;
+	for (unsigned int i = 0; i < AGENT_DEVICES; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "a-name-of-thirty-one-letters-%02u", i);
+		add(name, "0000:01:00.0", true, UDRV_KEEP, 0xff);
+	}
+	for (unsigned int i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
+		snprintf(names[i], sizeof(names[i]), "preserve-memory-a-name-of-thirty-one-lett-%03u", i);
+		many[i].name = names[i];
+	}
+	fd = directory_write(&agent, "7.3.5-udrv1", many, sizeof(many) / sizeof(many[0]), &map);
+	ck_assert_int_ge(fd, 0);
+	munmap(map, DIRECTORY_SIZE);
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	ck_assert_int_eq(directory_handles(fdt, see, &s), 0);
+	ck_assert_uint_eq(s.n, AGENT_DEVICES);
+	free(fdt);
+	close(fd);
+}
+END_TEST
+
+static int copy_of(const void *data, size_t len)
+{
+	int fd = memfd_create("copy", 0);
+
+	ck_assert_int_eq(write(fd, data, len), (ssize_t)len);
+	return fd;
+}
+
+static void use(int fd)
+{
+	struct seen s = { 0 };
+	void *fdt;
+
+	if (!directory_read(fd, &fdt)) {
+		directory_cycle(fdt);
+		directory_tsc_reboot(fdt);
+		directory_handles(fdt, see, &s);
+		json_object_put(directory_report(fdt));
+		free(fdt);
+	}
+	close(fd);
+}
+
+/* Whatever a byte is changed to: it is refused, or every entry that is passed on holds what see() demands. */
+START_TEST(damaged)
+{
+	static const uint8_t flips[] = { 0x01, 0x80, 0xff };
+	struct agent *a = &agent;
+	uint8_t *map, copy[DIRECTORY_SIZE];
+	size_t used;
+	void *m;
+	int fd;
+
+	fd = directory_write(a, "7.3.5-udrv1", phases, 2, &m);
+	ck_assert_int_ge(fd, 0);
+	map = m;
+	memcpy(copy, map, sizeof(copy));
+	ck_assert_int_eq(fdt_pack(copy), 0);
+	used = fdt_totalsize(copy);
+	for (size_t i = 0; i < used; i++) {
+		copy[i] ^= flips[_i];
+		use(copy_of(copy, used));
+		copy[i] ^= flips[_i];
+	}
+	/* Cut short at every length, the length in the header left alone and set right. */
+	for (size_t len = 0; len < used; len += 7) {
+		void *fdt;
+		int cut = copy_of(copy, len);
+
+		ck_assert_int_eq(directory_read(cut, &fdt), -EBADMSG);
+		close(cut);
+	}
+	munmap(map, DIRECTORY_SIZE);
+	close(fd);
+}
+END_TEST
+
+START_TEST(versions)
+{
+	uint8_t buf[1024];
+	void *fdt;
+	int fd;
+
+	ck_assert_int_eq(fdt_create_empty_tree(buf, sizeof(buf)), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), -EBADMSG);
+	close(fd);
+	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v2"), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), -EPROTONOSUPPORT);
+	close(fd);
+	/* Unknown properties and nodes are nobody's business. */
+	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v1"), 0);
+	ck_assert_int_eq(fdt_setprop_u32(buf, 0, "colour", 7), 0);
+	ck_assert_int_ge(fdt_add_subnode(buf, 0, "garden"), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	free(fdt);
+	close(fd);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("directory");
+	TCase *tc = tcase_create("directory");
+	SRunner *sr;
+	int failed;
+
+	/* What the agent says about damage is of no interest here. */
+	app_log_level(UDRV_LOG_ERR);
+	if (!freopen("/dev/null", "w", stderr))
+		return 1;
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, round_trip);
+	tcase_add_test(tc, cold);
+	tcase_add_test(tc, most_devices);
+	tcase_add_loop_test(tc, damaged, 0, 3);
+	tcase_add_test(tc, versions);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed != 0;
+}
