@@ -98,16 +98,23 @@ int nvme_cq_take_first(struct udrv_nvme_queue *q)
 	return take(q, true);
 }
 
-static inline void deliver(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, unsigned int i,
-			   struct udrv_nvme_done *done)
+static inline void fill(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, unsigned int i,
+			uint32_t status, uint32_t result, struct udrv_nvme_done *done)
 {
 	done->slot = i;
 	done->opcode = slot->sqe.opcode;
 	done->resumed = le64toh(slot->seq) < q->resumed_below;
-	done->status = le32toh(slot->status);
-	done->result = le32toh(slot->result);
+	done->status = status;
+	done->result = result;
 	done->cookie[0] = slot->cookie[0];
 	done->cookie[1] = slot->cookie[1];
+}
+
+static void deliver(const struct udrv_nvme_queue *q, unsigned int i, struct udrv_nvme_done *done)
+{
+	const struct nvme_slot_state *slot = &q->slots[i];
+
+	fill(q, slot, i, le32toh(slot->status), le32toh(slot->result), done);
 }
 
 /* Anything, from @n entries of @done on, for which the head doorbell is still due. */
@@ -116,11 +123,8 @@ static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct 
 {
 	unsigned int unrung = n;
 
-	while (q->nbacklog && n < max) {
-		unsigned int i = q->backlog[--q->nbacklog];
-
-		deliver(q, &q->slots[i], i, &done[n++]);
-	}
+	while (q->nbacklog && n < max)
+		deliver(q, q->backlog[--q->nbacklog], &done[n++]);
 	if (!q->nbacklog)
 		q->release_limit = q->depth;
 	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
@@ -139,7 +143,7 @@ static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct 
 		if (i == NVME_CQE_NONE)
 			break;
 		if (i >= 0)
-			deliver(q, &q->slots[i], i, &done[n++]);
+			deliver(q, i, &done[n++]);
 		unrung++;
 	}
 	if (unrung)
@@ -174,6 +178,7 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 		uint16_t cid = dw23 >> 32;
 		unsigned int i = cid & NVME_CID_SLOT_MASK;
 		struct nvme_slot_state *slot = &q->slots[i];
+		uint32_t result;
 
 		/* Success, and the phase: status and phase tag in one. */
 		if (dw23 >> 48 != q->phase) {
@@ -186,7 +191,8 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries))
 			return poll_any(q, done, max, at - done);
 
-		slot->result = *(const volatile uint32_t *)&cqe->result;
+		result = *(const volatile uint32_t *)&cqe->result;
+		slot->result = result;
 		slot->status = 0;
 		UDRV_STEP();
 		udrv_store32(&slot->state, NVME_SLOT_DONE);
@@ -198,7 +204,7 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 		}
 		q->cq_idx = idx;
 		udrv_store64(&st->head, ++head);
-		deliver(q, slot, i, at);
+		fill(q, slot, i, 0, le32toh(result), at);
 	}
 	if (at == done)
 		return 0;

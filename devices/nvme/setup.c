@@ -92,6 +92,9 @@ static int geometry(struct udrv_nvme *ctrl)
 			  capacity, depth_capacity);
 	if (facts->io_queues > capacity)
 		facts->io_queues = capacity;
+	/* Owners hold pointers to the queues of this process: a reset makes no others. */
+	if (ctrl->io && facts->io_queues > ctrl->nio)
+		facts->io_queues = ctrl->nio;
 	if (facts->depth > depth_capacity)
 		facts->depth = depth_capacity;
 	if (facts->depth > max_entries - 1 - NVME_RESERVE)

@@ -48,6 +48,8 @@ uint64_t workload_buffer_size(unsigned int ops);
 void workload_init(struct workload *w, struct nvme_fixture *fx, const struct workload_opts *opts);
 /* Until everything is released. */
 void workload_run(struct workload *w);
+/* Only so many rounds. */
+void workload_rounds(struct workload *w, unsigned int rounds);
 /* After a crash and a resume (or start): compare book and slots. */
 void workload_reconcile(struct workload *w);
 /* At the end: each command was carried out once, with its own data. */

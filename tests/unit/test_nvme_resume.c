@@ -10,6 +10,8 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
+#include <udrv/loop.h>
+
 #include "tests/unit/nvme_workload.h"
 #include "udrv/lib/step.h"
 
@@ -172,6 +174,147 @@ START_TEST(resume_at_every_step_of_a_resume)
 }
 END_TEST
 
+/* Whatever the predecessor left: resume, or else start anew. */
+static void take_over(void)
+{
+	int err;
+
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
+	if (err) {
+		ck_assert_int_eq(err, -EAGAIN);
+		err = udrv_nvme_start(fx.fd.dev, &fx.opts, &fx.ctrl);
+	}
+	ck_assert_msg(!err, "take over: %d, %s", err, fx.log.last);
+}
+
+static bool reset_until(uint64_t at)
+{
+	if (setjmp(stopped))
+		return true;
+	arm(at);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	disarm();
+	return false;
+}
+
+/* A reset that is cut short is begun again; each command ends once, completed or lost. */
+START_TEST(stopped_at_every_step_of_a_reset)
+{
+	static const struct setting s = {
+		{ .seed = 8 }, { .io_queues = 2, .depth = 8, .poll = true }, { .ops = 30, .batch = 6, .seed = 7 }, 0
+	};
+	uint64_t at = 0;
+	bool more;
+
+	__lsan_disable();
+	do {
+		set_up(&s);
+		nvme_model_forbid_setup(fx.m, false);
+		load.may_lose = true;
+		workload_rounds(&load, 2);
+		more = reset_until(++at);
+		if (more) {
+			crash(&s, at);
+			take_over();
+			workload_reconcile(&load);
+		}
+		workload_run(&load);
+		workload_verify(&load);
+		tear_down();
+	} while (more);
+	ck_assert_uint_gt(at, 100);
+}
+END_TEST
+
+static bool start_until(uint64_t at)
+{
+	if (setjmp(stopped)) {
+		fx.ctrl = NULL;
+		return true;
+	}
+	arm(at);
+	ck_assert_int_eq(udrv_nvme_start(fx.fd.dev, &fx.opts, &fx.ctrl), 0);
+	disarm();
+	return false;
+}
+
+START_TEST(stopped_at_every_step_of_a_start)
+{
+	struct udrv_nvme_opts opts = { .io_queues = 2, .depth = 4, .poll = true };
+	struct nvme_model_opts mo = { .seed = 9 };
+	uint64_t at = 0;
+	bool more;
+
+	__lsan_disable();
+	do {
+		nvme_fixture_init(&fx, &mo, &opts, 4096);
+		more = start_until(++at);
+		if (more) {
+			nvme_fixture_crash(&fx);
+			take_over();
+		}
+		ck_assert_int_eq(udrv_dma_alloc(fx.fd.dma, 4096, 4096, 0, 99, &fx.buf), 0);
+		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 1), NVME_CMD_READ, 1, 0, 1, fx.buf, 4096, 1), 0);
+		ck_assert_uint_eq(nvme_complete(&fx, udrv_nvme_queue(fx.ctrl, 1)).status, 0);
+		/* Nothing was allocated twice. */
+		ck_assert_uint_le(udrv_dma_used(fx.fd.dma), 200 << 10);
+		nvme_fixture_clean(&fx);
+		tear_down();
+	} while (more);
+	ck_assert_uint_gt(at, 100);
+}
+END_TEST
+
+static void on_irq(void *ctx, struct udrv_nvme_queue *q)
+{
+	unsigned int *got = ctx;
+	struct udrv_nvme_done done[4];
+	int n;
+
+	while ((n = udrv_nvme_poll(q, done, 4)) > 0) {
+		for (int i = 0; i < n; i++) {
+			ck_assert(done[i].resumed);
+			ck_assert_int_eq(udrv_nvme_release(q, done[i].slot), 0);
+		}
+		*got += (unsigned int)n;
+	}
+}
+
+/* What completed while nobody listened comes with the first signal after the vectors are armed. */
+START_TEST(interrupts_after_a_resume)
+{
+	struct udrv_nvme_opts opts = { .io_queues = 3, .depth = 8 };
+	struct nvme_model_opts mo = { .seed = 9, .vectors = 4 };
+	struct udrv_loop *loop;
+	unsigned int got = 0;
+
+	nvme_fixture_init(&fx, &mo, &opts, 65536);
+	nvme_fixture_start(&fx);
+	for (unsigned int i = 0; i < 12; i++) {
+		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, i % 3), NVME_CMD_READ, 1, i, 1,
+					     fx.buf + i * 4096, 4096, i), 0);
+		udrv_nvme_ring(udrv_nvme_queue(fx.ctrl, i % 3));
+	}
+	nvme_fixture_crash(&fx);
+	nvme_model_run(fx.m, 1000);
+	nvme_model_forbid_setup(fx.m, true);
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	ck_assert_uint_eq(udrv_nvme_resume_report(fx.ctrl)->in_flight, 12);
+	ck_assert_uint_eq(udrv_nvme_resume_report(fx.ctrl)->completed, 12);
+	ck_assert_int_eq(udrv_loop_create(0, &loop), 0);
+	ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), 0);
+	for (unsigned int i = 0; i < 10; i++)
+		ck_assert_int_ge(udrv_loop_run_once(loop, 0), 0);
+	ck_assert_uint_eq(got, 12);
+	nvme_fixture_clean(&fx);
+	udrv_nvme_detach(fx.ctrl);
+	fx.ctrl = NULL;
+	udrv_loop_destroy(loop);
+	tear_down();
+}
+END_TEST
+
 static uint64_t seed;
 
 static uint32_t rnd(uint32_t below)
@@ -222,6 +365,9 @@ int main(void)
 	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_test(tc, stopped_at_every_step_of_a_reset);
+	tcase_add_test(tc, stopped_at_every_step_of_a_start);
+	tcase_add_test(tc, interrupts_after_a_resume);
 	tcase_add_loop_test(tc, crash_loop, 0, 100);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
