@@ -138,6 +138,13 @@ class WithoutAGuard(unittest.TestCase):
     def test_reset_at_open(self) -> None:
         self.expect("reset-at-open-and-filter", "the function was reset", "the controller was started")
 
+    def test_link_state(self) -> None:
+        self.expect("aspm-and-filter", rf"{PORT} @0x64 <- 0x20.*configuration written")
+
+    def test_port_services_at_shutdown(self) -> None:
+        self.expect("portdrv-shutdown-and-filter", rf"{PORT} @0x12c <- 0x0.*configuration written",
+                    rf"{PORT} @0x64 <- 0x0.*configuration written")
+
     def test_interrupt_disable(self) -> None:
         self.expect("intx-disable-and-filter", rf"{DEVICE} @0x4 .*configuration written")
 
