@@ -414,6 +414,29 @@ START_TEST(a_reset_keeps_completions)
 }
 END_TEST
 
+/* A successor may ask for more queues than it found: a reset is not the time to make them. */
+START_TEST(a_reset_makes_no_more_queues)
+{
+	init(&(struct nvme_model_opts){ .seed = 1 },
+	     &(struct udrv_nvme_opts){ .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
+	ck_assert_int_eq(start(), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->io_queues, 4);
+	ck_assert_int_eq(udrv_nvme_shutdown(fx.ctrl), 0);
+	fx.ctrl = NULL;
+
+	fx.opts.io_queues = 2;
+	nvme_fixture_start(&fx);
+	nvme_fixture_crash(&fx);
+	fx.opts.io_queues = 4;
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->io_queues, 2);
+	ck_assert_ptr_null(udrv_nvme_queue(fx.ctrl, 2));
+	read_one(1);
+	tear_down();
+}
+END_TEST
+
 START_TEST(lost_is_delivered_again_to_a_successor)
 {
 	struct udrv_nvme_queue *q;
@@ -678,6 +701,7 @@ int main(void)
 	tcase_add_test(tc, fatal_status_is_reset);
 	tcase_add_test(tc, a_reset_that_fails_ends_nothing);
 	tcase_add_test(tc, a_reset_keeps_completions);
+	tcase_add_test(tc, a_reset_makes_no_more_queues);
 	tcase_add_test(tc, lost_is_delivered_again_to_a_successor);
 	tcase_add_loop_test(tc, resume_is_refused, 0, sizeof(damages) / sizeof(damages[0]));
 	tcase_add_loop_test(tc, damaged_words, 0, 3);
