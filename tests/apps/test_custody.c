@@ -191,6 +191,36 @@ START_TEST(sender_dies)
 }
 END_TEST
 
+/* An agent that has not read all its answers resets the connection: what it sent afterwards still counts. */
+START_TEST(sender_dies_with_answers_unread)
+{
+	static const char *const names[] = { "incoming", "directory", "lease-nvme0" };
+	unsigned int handles, fds, served = 0;
+	bool ready = false;
+	ino_t got;
+
+	for (int i = 0; i < 3; i++) {
+		int fd = temp();
+
+		udrv_msg_init(&msg, UDRV_MSG_PUT_FD, (uint32_t)i);
+		ck_assert_int_eq(udrv_msg_set_text(&msg, names[i]), 0);
+		ck_assert_int_eq(udrv_msg_add_fd(&msg, fd), 0);
+		ck_assert_int_eq(udrv_msg_send(sv[0], &msg), 0);
+		close(fd);
+	}
+	ck_assert_int_eq(custody_next(sv[1], &ready), 0);
+	close(sv[0]);
+	while (!custody_next(sv[1], &ready))
+		ck_assert_uint_lt(served++, 3);
+	ck_assert_uint_eq(served, 2);
+	close(sv[1]);
+	connect_pair();
+	get_all(&handles, &fds, "", &got);
+	ck_assert_uint_eq(handles, 0);
+	ck_assert_uint_eq(fds, 3);
+}
+END_TEST
+
 START_TEST(nonsense)
 {
 	bool ready = false;
@@ -246,6 +276,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, connect_pair, hang_up);
 	tcase_add_test(tc, keeps);
 	tcase_add_test(tc, sender_dies);
+	tcase_add_test(tc, sender_dies_with_answers_unread);
 	tcase_add_test(tc, nonsense);
 	tcase_add_test(tc, full);
 	suite_add_tcase(s, tc);

@@ -150,3 +150,18 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready)
 		return udrv_msg_reply_error(sock, m->id, err, "custody request %u", m->type);
 	return udrv_msg_reply_ok(sock, m->id, NULL);
 }
+
+int custody_next(int sock, bool *ret_ready)
+{
+	static struct udrv_msg m;
+	int err;
+
+	err = udrv_msg_recv(sock, &m);
+	/* A connection that is reset, with answers in it that nobody read, tells so before it gives the rest. */
+	if (err == -ENOTCONN)
+		err = udrv_msg_recv(sock, &m);
+	if (err)
+		return err;
+	err = custody_serve(sock, &m, ret_ready);
+	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
+}

@@ -104,12 +104,11 @@ static void start_agent(struct init *in, bool first)
 /* One request of the agent; false: there are no more. */
 static bool serve_custody(struct init *in)
 {
-	static struct udrv_msg m;
 	bool ready = false;
 
 	if (in->custody < 0)
 		return false;
-	if (udrv_msg_recv(in->custody, &m) || custody_serve(in->custody, &m, &ready)) {
+	if (custody_next(in->custody, &ready)) {
 		close(in->custody);
 		in->custody = -1;
 		return false;
