@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <udrv/proto.h>
 #include <udrv/state.h>
 
 #include "udrv/agent/agent.h"
@@ -41,6 +42,10 @@ static pid_t pidfd_pid(int pidfd)
 	return line ? atoi(line + 5) : -1;
 }
 
+/* What is in custody and of no use any more. */
+static char stale[AGENT_DEVICES + 1][UDRV_NAME_MAX + 1];
+static unsigned int nstale;
+
 /* Handles come first, so a lease finds its device. */
 static void kept_fd(struct agent *a, const char *name, int fd)
 {
@@ -62,9 +67,19 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		snprintf(d->start, sizeof(d->start), "resumed");
 		return;
 	}
-	/* "outgoing": an update that its agent did not live to see; closing the session undoes it. */
+	/*
+	 * "outgoing": an update that its agent did not live to see; closing the session undoes it. udrv-init's
+	 * duplicate has to wait until all of its answer was read.
+	 */
 	close(fd);
-	custody_drop(a, name);
+	if (nstale < sizeof(stale) / sizeof(stale[0]))
+		snprintf(stale[nstale++], sizeof(stale[0]), "%s", name);
+}
+
+static void drop_stale(struct agent *a)
+{
+	while (nstale)
+		custody_drop(a, stale[--nstale]);
 }
 
 /* First start in this kernel: is there a session of the previous one? */
@@ -213,6 +228,7 @@ int agent_restore(struct agent *a)
 		app_err("udrv-init's custody: %s", app_errname(err));
 		return err;
 	}
+	drop_stale(a);
 	open_session(a);
 	err = read_directory(a);
 	if (err)
