@@ -39,6 +39,9 @@ enum agent_state {
  * @error: why it is where it is; ""
  * @sock: to a host that waits for its handle, or -1
  * @pidfd: the lease: of the process that has the device; -1: free
+ * @restarts: hosts that ended, in this agent's life
+ * @failures: of those, how many in a row before the device ran
+ * @running_ns: since when it has been running
  * @fallback: a resume was tried and refused, so a clean start is a fall-back
  * @adopt: the handle came out of LUO and is not complete yet
  */
@@ -51,6 +54,8 @@ struct agent_device {
 	int sock;
 	int pidfd;
 	unsigned int restarts;
+	unsigned int failures;
+	uint64_t running_ns;
 	uint64_t due_ns;
 	uint64_t delay_ns;
 	bool fallback;

@@ -19,7 +19,8 @@
 
 #define DELAY_MIN_NS		50000000ull
 #define DELAY_MAX_NS		5000000000ull
-#define RESTARTS_MAX		20u
+#define FAILURES_MAX		20u		/* hosts in a row that did not get the device to run */
+#define STEADY_NS		1000000000ull	/* a host that ran this long is replaced at once */
 
 const char *device_state_name(enum agent_state s)
 {
@@ -207,8 +208,10 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 void device_adopted(struct agent *a, struct agent_device *d, const char *start)
 {
 	(void)a;
-	if (d->state == DEV_STARTING)
+	if (d->state == DEV_STARTING) {
 		d->state = DEV_RUNNING;
+		d->running_ns = app_now_ns();
+	}
 	if (!strcmp(start, "started") && d->fallback)
 		start = "fallback";
 	snprintf(d->start, sizeof(d->start), "%s", start);
@@ -241,20 +244,24 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 	d->pidfd = -1;
 	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
 	custody_drop(a, lease);
-	if (status == HOST_EXIT_HANDLE && d->restarts < RESTARTS_MAX) {
-		d->restarts++;
+	/* However often a host dies: as long as its successors get the device to run, it is not given up. */
+	if (d->state == DEV_RUNNING) {
+		d->failures = 0;
+		if (now - d->running_ns >= STEADY_NS)
+			d->delay_ns = 0;
+	}
+	d->restarts++;
+	d->failures++;
+	if (status == HOST_EXIT_HANDLE && d->failures <= FAILURES_MAX) {
 		start_over(a, d);
 		return;
 	}
-	if (d->state == DEV_RUNNING)
-		d->delay_ns = 0;
-	d->restarts++;
 	app_err("%s (%s): its host (pid %d) ended with %s %d: the device goes on, a successor takes it over", d->h.name,
 		d->h.bdf, d->pid, si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
-	if (d->restarts > RESTARTS_MAX) {
+	if (d->failures > FAILURES_MAX) {
 		custody_drop(a, d->h.name);
 		udrv_handle_close(&d->h);
-		device_fail(d, "its host ended %u times", d->restarts);
+		device_fail(d, "its host ended %u times before the device ran", d->failures);
 		return;
 	}
 	snprintf(d->error, sizeof(d->error), "host ended %u time(s)", d->restarts);
