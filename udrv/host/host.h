@@ -58,6 +58,7 @@ struct host_irq {
  * @start: "resumed", "started" or "fallback"
  * @lease: what came with the handle
  * @priv: the consumer's
+ * @poll_due: the controller was reset, and what it had is still to be delivered as lost
  */
 struct host {
 	struct udrv_handle handle;
@@ -71,6 +72,7 @@ struct host {
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
 	struct host_irq irq;
+	bool poll_due;
 };
 
 /* lease.c: the agent's side */

@@ -56,8 +56,10 @@ int host_reset(struct host *h)
 	err = udrv_nvme_reset(h->nvme);
 	if (err && err != -EAGAIN)
 		app_err("controller reset failed: %s", app_errname(err));
-	else if (!err)
+	else if (!err) {
 		app_warn("controller was reset: what was outstanding is lost");
+		h->poll_due = true;
+	}
 	return err;
 }
 
@@ -77,8 +79,11 @@ static void tick(void *ctx)
 	struct host *h = ctx;
 
 	host_irq_after(h);
-	if (udrv_nvme_tick(h->nvme, app_now_ns()) == 1)
+	/* No interrupt tells of commands that ended with a reset. */
+	if (udrv_nvme_tick(h->nvme, app_now_ns()) == 1 || h->poll_due) {
+		h->poll_due = false;
 		host_poll(h);
+	}
 }
 
 static void issue_tick(void *ctx)
