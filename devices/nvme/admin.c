@@ -100,6 +100,7 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 		if (i >= 0 && i != ctrl->admin_waited)
 			nvme_admin_done(ctrl, i);
 	}
+	nvme_aer_retry(ctrl);
 }
 
 int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len, bool to_device,
@@ -110,6 +111,8 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 	uint16_t i;
 	int err;
 
+	if (ctrl->admin_waited >= 0)
+		return -EBUSY;
 	err = start(ctrl, cmd, to_device ? data : NULL, len, NVME_ADMIN_WAITED, 0, &i);
 	if (err)
 		return err;

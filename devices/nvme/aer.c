@@ -35,6 +35,7 @@ static void finish(struct udrv_nvme *ctrl)
 	int err;
 
 	aer->busy = false;
+	aer->waiting = 0;
 	aer->rescan = false;
 	udrv_store64(&ctrl->state->events, udrv_load64(&ctrl->state->events) + 1);
 	udrv_store32(&q->slots[aer->slot].state, NVME_SLOT_FREE);
@@ -42,6 +43,15 @@ static void finish(struct udrv_nvme *ctrl)
 	err = nvme_aer_submit(ctrl);
 	if (err)
 		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d): further events go unnoticed", err);
+}
+
+/* Without a free slot the answer waits where it is: given up, the event would stay masked for ever. */
+static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind)
+{
+	int err = nvme_admin_start(ctrl, cmd, kind, 0, NULL);
+
+	ctrl->aer.waiting = err == -EAGAIN ? kind : 0;
+	return err == -EAGAIN ? 0 : err;
 }
 
 static int read_log(struct udrv_nvme *ctrl, uint32_t lid)
@@ -53,14 +63,14 @@ static int read_log(struct udrv_nvme *ctrl, uint32_t lid)
 		.cdw10 = htole32((bytes / 4 - 1) << 16 | lid),
 	};
 
-	return nvme_admin_start(ctrl, &cmd, NVME_ADMIN_AER_LOG, 0, NULL);
+	return start(ctrl, &cmd, NVME_ADMIN_AER_LOG);
 }
 
 static int list_namespaces(struct udrv_nvme *ctrl)
 {
 	struct nvme_sqe cmd = { .opcode = NVME_ADMIN_IDENTIFY, .cdw10 = htole32(NVME_CNS_ACTIVE_NS) };
 
-	return nvme_admin_start(ctrl, &cmd, NVME_ADMIN_AER_LIST, 0, NULL);
+	return start(ctrl, &cmd, NVME_ADMIN_AER_LIST);
 }
 
 static int identify_next(struct udrv_nvme *ctrl)
@@ -78,7 +88,7 @@ static int identify_next(struct udrv_nvme *ctrl)
 		return 0;
 	}
 	cmd.nsid = htole32(aer->nsids[aer->at]);
-	return nvme_admin_start(ctrl, &cmd, NVME_ADMIN_AER_NS, 0, NULL);
+	return start(ctrl, &cmd, NVME_ADMIN_AER_NS);
 }
 
 static void add_nsid(struct nvme_aer *aer, uint32_t nsid)
@@ -137,8 +147,12 @@ static int listed(struct udrv_nvme *ctrl, const void *page)
 static int identified(struct udrv_nvme *ctrl, uint32_t status, const void *page)
 {
 	struct nvme_aer *aer = &ctrl->aer;
-	uint32_t nsid = aer->nsids[aer->at++];
 	struct nvme_id_ns id = { 0 };
+	uint32_t nsid;
+
+	if (aer->at >= aer->n)
+		return -EBADMSG;
+	nsid = aer->nsids[aer->at++];
 
 	/* An NSID that is not valid any more is a namespace without blocks. */
 	if (!status)
@@ -172,6 +186,25 @@ void nvme_aer_step(struct udrv_nvme *ctrl, enum nvme_admin_kind kind, unsigned i
 	}
 	if (err) {
 		nvme_warn(ctrl, "event %#x could not be answered (error %d)", ctrl->aer.event, err);
+		finish(ctrl);
+	}
+}
+
+void nvme_aer_retry(struct udrv_nvme *ctrl)
+{
+	struct nvme_aer *aer = &ctrl->aer;
+	int err;
+
+	if (!aer->busy || !aer->waiting || !ctrl->admin.nfree)
+		return;
+	if (aer->waiting == NVME_ADMIN_AER_LOG)
+		err = read_log(ctrl, NVME_AEN_LID(aer->event));
+	else if (aer->waiting == NVME_ADMIN_AER_LIST)
+		err = list_namespaces(ctrl);
+	else
+		err = identify_next(ctrl);
+	if (err) {
+		nvme_warn(ctrl, "event %#x could not be answered (error %d)", aer->event, err);
 		finish(ctrl);
 	}
 }

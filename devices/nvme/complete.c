@@ -103,7 +103,7 @@ static inline void fill(const struct udrv_nvme_queue *q, const struct nvme_slot_
 {
 	done->slot = i;
 	done->opcode = slot->sqe.opcode;
-	done->resumed = le64toh(slot->seq) < q->resumed_below;
+	done->resumed = nvme_unlikely(le64toh(slot->seq) < q->resumed_below) && q->inherited[i];
 	done->status = status;
 	done->result = result;
 	done->cookie[0] = slot->cookie[0];

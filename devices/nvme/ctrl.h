@@ -55,6 +55,7 @@ enum nvme_admin_kind {
 /* Answering an asynchronous event, aer.c. */
 struct nvme_aer {
 	uint16_t slot;			/* of the event being answered */
+	enum nvme_admin_kind waiting;	/* step that found no free slot, or 0 */
 	bool busy;
 	bool rescan;			/* the predecessor may have read the log page: look at every namespace */
 	uint32_t event;			/* its dword 0 */
@@ -94,6 +95,7 @@ struct udrv_nvme {
 
 	struct udrv_nvme_opts opts;	/* as asked for, defaults filled in */
 	uint64_t timeout_ns;
+	uint64_t reset_after_ns, reset_wait_ns;	/* of a reset that failed: when to try again */
 	bool failed;			/* fatal status, or gone */
 
 	struct nvme_irq *irqs;
@@ -162,6 +164,8 @@ void nvme_ns_sort(struct udrv_nvme *ctrl);
 /* aer.c */
 int nvme_aer_submit(struct udrv_nvme *ctrl);
 void nvme_aer_done(struct udrv_nvme *ctrl, unsigned int slot);
+/* A slot may have become free for a step that waits for one. */
+void nvme_aer_retry(struct udrv_nvme *ctrl);
 void nvme_aer_step(struct udrv_nvme *ctrl, enum nvme_admin_kind kind, unsigned int slot);
 
 /* timeout.c */

@@ -169,6 +169,7 @@ void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep)
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st)
 {
 	uint64_t rings = udrv_load64(&st->rings_off);
+	uint32_t slots;
 
 	q->ctrl = ctrl;
 	q->bar = &ctrl->bar;
@@ -194,12 +195,17 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->sqid_dw2 = (uint32_t)q->qid << 16;
 	q->nsid = NVME_NO_NSID;
 
-	nvme_queue_free(q);
-	q->free = calloc(q->nslots, sizeof(*q->free));
-	q->parking = calloc(q->nslots, sizeof(*q->parking));
-	q->backlog = calloc(q->nslots, sizeof(*q->backlog));
-	q->watch = calloc(q->nslots, sizeof(*q->watch));
-	if (!q->free || !q->parking || !q->backlog || !q->watch) {
+	/* For as many slots as the state has room for: a reset finds it here, whatever the depth becomes. */
+	if (q->free)
+		return 0;
+	slots = q->qid ? udrv_load32(&ctrl->state->slot_capacity) : NVME_ADMIN_SLOTS;
+	q->free = calloc(slots, sizeof(*q->free));
+	q->parking = calloc(slots, sizeof(*q->parking));
+	q->backlog = calloc(slots, sizeof(*q->backlog));
+	q->inherited = calloc(slots, sizeof(*q->inherited));
+	q->handed = calloc(slots, sizeof(*q->handed));
+	q->watch = calloc(slots, sizeof(*q->watch));
+	if (!q->free || !q->parking || !q->backlog || !q->inherited || !q->handed || !q->watch) {
 		nvme_queue_free(q);
 		return -ENOMEM;
 	}
@@ -211,10 +217,14 @@ void nvme_queue_free(struct udrv_nvme_queue *q)
 	free(q->free);
 	free(q->parking);
 	free(q->backlog);
+	free(q->inherited);
+	free(q->handed);
 	free(q->watch);
 	q->free = NULL;
 	q->parking = NULL;
 	q->backlog = NULL;
+	q->inherited = NULL;
+	q->handed = NULL;
 	q->watch = NULL;
 }
 
@@ -248,13 +258,24 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 			q->free[q->nfree++] = i;
 			break;
 		case NVME_SLOT_DONE:
-			q->backlog[q->nbacklog++] = i;
+			/* What this process has handed out already stays its owner's to release. */
+			if (!q->handed[i])
+				q->backlog[q->nbacklog++] = i;
+			q->handed[i] = false;
 			break;
 		}
 	}
 	q->release_limit = q->nbacklog ? 0 : q->depth;
 	while (q->nfree > room)
 		q->parking[q->parked++] = q->free[--q->nfree];
+}
+
+void nvme_queue_note_handed(struct udrv_nvme_queue *q)
+{
+	for (uint32_t i = 0; i < q->depth; i++)
+		q->handed[i] = udrv_load32(&q->slots[i].state) == NVME_SLOT_DONE;
+	for (uint32_t i = 0; i < q->nbacklog; i++)
+		q->handed[q->backlog[i]] = false;
 }
 
 void nvme_queue_unpark(struct udrv_nvme_queue *q)

@@ -48,7 +48,7 @@ struct udrv_nvme_queue {
 	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
 	uint32_t nbacklog;
 	volatile uint32_t *sq_reg, *cq_reg;	/* mapped doorbells; NULL: through the BAR's callbacks */
-	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's */
+	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's, see @inherited */
 	const struct udrv_nvme_ns_info *ns;	/* of the last command, whose NSID is @nsid */
 	uint64_t nsid;			/* NVME_NO_NSID: none, or the queue has failed */
 	const uint64_t *page_addr;	/* the pool's */
@@ -66,6 +66,8 @@ struct udrv_nvme_queue {
 	uint32_t list_size;
 	uint16_t *parking;
 	uint16_t *backlog;		/* completed, not handed out by this process yet */
+	bool *inherited;		/* the device had the slot's command when the predecessor stopped */
+	bool *handed;			/* completed, handed out before a reset and not released yet */
 	uint32_t bad;			/* bad entries since the last reset */
 	bool failed;
 	struct nvme_watch *watch;
@@ -82,7 +84,7 @@ static inline uint64_t nvme_cq_bytes(uint32_t entries)
 	return ((uint64_t)entries * sizeof(struct nvme_cqe) + 4095) & ~(uint64_t)4095;
 }
 
-/* Allocate what the process needs for the queue. @st with geometry set; -ENOMEM. */
+/* Allocate what the process needs for the queue, if it has not got it yet. @st with geometry set; -ENOMEM. */
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st);
 void nvme_queue_free(struct udrv_nvme_queue *q);
 
@@ -96,6 +98,8 @@ int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, 
 void nvme_queue_origin(struct nvme_queue_state *st);
 /* Free stack, ring places, phase and backlog out of what @q->st says now. */
 void nvme_queue_rebuild(struct udrv_nvme_queue *q);
+/* Before a reset: remember what the owner has got and not released, so that it is not handed out again. */
+void nvme_queue_note_handed(struct udrv_nvme_queue *q);
 /* After a controller reset: what the device still had is lost. Works on saved state of which only bounds are known. */
 void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
 

@@ -154,8 +154,10 @@ static void take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_
 		uint32_t state = udrv_load32(&q->slots[i].state);
 		uint64_t seq = le64toh(q->slots[i].seq);
 
-		if (state == NVME_SLOT_PENDING && counts(q, i) && seq < ringing)
+		if (state == NVME_SLOT_PENDING && counts(q, i) && seq < ringing) {
+			q->inherited[i] = true;
 			report->in_flight++;
+		}
 		if (state == NVME_SLOT_DONE && counts(q, i))
 			report->redelivered++;
 	}
@@ -297,6 +299,11 @@ static int resume(struct udrv_nvme *ctrl)
 	if (!ctrl->io)
 		return -ENOMEM;
 	ctrl->nio = ctrl->facts.io_queues;
+	/* What a reset sets up again. */
+	ctrl->opts.io_queues = ctrl->facts.io_queues;
+	ctrl->opts.depth = ctrl->facts.depth;
+	ctrl->opts.max_transfer = ctrl->facts.max_transfer;
+	ctrl->opts.poll = !ctrl->facts.vectors;
 	ctrl->aer.rescan = event_unanswered(ctrl);
 
 	heads[0] = udrv_load64(&nvme_admin_state(ctrl)->head);

@@ -37,6 +37,7 @@ static void end_outstanding(struct nvme_queue_state *st, unsigned int slots,
 			    struct udrv_nvme_queue *q, bool keep)
 {
 	if (q && q->free) {
+		nvme_queue_note_handed(q);
 		for (uint32_t i = 0; i < q->cq_entries && q->bad < NVME_BAD_CQES_MAX; i++) {
 			if (nvme_cq_take(q) == NVME_CQE_NONE)
 				break;
@@ -286,6 +287,7 @@ static int begin(struct udrv_nvme *ctrl)
 		return err;
 	end_everything(ctrl);
 	ctrl->aer.busy = false;
+	ctrl->aer.waiting = 0;
 	ctrl->aer.rescan = false;
 	ctrl->aborts = 0;
 	ctrl->failed = false;

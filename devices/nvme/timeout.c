@@ -10,6 +10,9 @@
 
 #include "devices/nvme/ctrl.h"
 
+#define RESET_WAIT_MIN_NS	1000000000ull
+#define RESET_WAIT_MAX_NS	60000000000ull
+
 static void forget(struct udrv_nvme_queue *q)
 {
 	if (q->watch)
@@ -128,9 +131,17 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns)
 	}
 	if (!why)
 		return 0;
+	if (now_ns < ctrl->reset_after_ns)
+		return -EIO;
 	nvme_err(ctrl, "resetting the controller: %s", why);
 	err = udrv_nvme_reset(ctrl);
-	return err ? err : 1;
+	if (!err)
+		return 1;
+	/* Each attempt may block for as long as CAP.TO says: make them rarer. */
+	if (ctrl->reset_wait_ns < RESET_WAIT_MAX_NS)
+		ctrl->reset_wait_ns = ctrl->reset_wait_ns ? 2 * ctrl->reset_wait_ns : RESET_WAIT_MIN_NS;
+	ctrl->reset_after_ns = now_ns + ctrl->reset_wait_ns;
+	return err;
 }
 
 int udrv_nvme_reset(struct udrv_nvme *ctrl)
@@ -147,6 +158,8 @@ int udrv_nvme_reset(struct udrv_nvme *ctrl)
 		nvme_err(ctrl, "the controller could not be set up again (error %d)", err);
 		return err;
 	}
+	ctrl->reset_after_ns = 0;
+	ctrl->reset_wait_ns = 0;
 	nvme_timeout_restart(ctrl);
 	nvme_info(ctrl, "the controller was reset and set up again");
 	return 0;

@@ -108,7 +108,8 @@ int udrv_nvme_shutdown(struct udrv_nvme *ctrl);
 /**
  * udrv_nvme_reset() - controller reset and new set-up with the same geometry
  *
- * Every outstanding command is delivered as UDRV_NVME_LOST after CSTS.RDY=0 was seen, never before.
+ * Every outstanding command is delivered as UDRV_NVME_LOST after CSTS.RDY=0 was seen, never before, by the next
+ * udrv_nvme_poll(): no interrupt tells of it. What was delivered and not released yet is not delivered again.
  * Return: as udrv_nvme_start(); -EAGAIN: an update is under way.
  */
 int udrv_nvme_reset(struct udrv_nvme *ctrl);
@@ -207,7 +208,8 @@ void udrv_nvme_ring(struct udrv_nvme_queue *q);
  * @status: 0, or (SCT << 8 | SC) with DNR in bit 14 as in the completion's status field, or UDRV_NVME_LOST
  * @result: dword 0
  * @cookie: the owner's
- * @resumed: the command was submitted by a predecessor process
+ * @resumed: a predecessor process gave the command to the device, and did not see it complete: one of
+ *	udrv_nvme_resume_report::in_flight
  */
 struct udrv_nvme_done {
 	uint16_t slot;
@@ -286,7 +288,9 @@ int udrv_nvme_inspect(const struct udrv_state *st, struct udrv_nvme_snapshot *re
  * reset. Commands' clocks start at the first tick after the submit or the resume. Admin completions and events are
  * handled here too. Does nothing while an update is under way. Because it may reset, the queues' threads have to
  * stand still.
- * Return: 0; 1: the controller was reset; -errno of udrv_nvme_reset().
+ * Return: 0; 1: the controller was reset; -ENODEV: it is gone; -errno of udrv_nvme_reset(), or -EIO while a reset
+ * that failed waits for its next attempt (1 s after the first, up to a minute later): a caller that sees errors
+ * for long gives the device up.
  */
 int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
 
@@ -298,7 +302,7 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
  * @result: dword 0; may be NULL
  *
  * Return: 0; a positive NVMe status; -ETIMEDOUT; -EAGAIN: no free slot; -EINVAL; -EPERM: refused opcode;
- * -ESHUTDOWN.
+ * -EBUSY: called from the callback of udrv_nvme_on_event(); -ESHUTDOWN.
  */
 int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len, bool to_device,
 		    const uint32_t cdw[6], uint32_t *result);
@@ -311,7 +315,7 @@ int udrv_nvme_error_log(struct udrv_nvme *ctrl, void *buf, unsigned int n);
 /**
  * udrv_nvme_on_event() - tell about changes that the device reports (AER, Base 2.0, 5.2)
  * @fn: @nsid is the changed namespace, 0 for an event about the controller; runs on the thread that serves
- *      the admin queue (udrv_nvme_irq_arm()'s loop or udrv_nvme_tick())
+ *      the admin queue (udrv_nvme_irq_arm()'s loop or udrv_nvme_tick()); sends no admin commands itself
  */
 void udrv_nvme_on_event(struct udrv_nvme *ctrl, void (*fn)(void *ctx, uint32_t nsid), void *ctx);
 
