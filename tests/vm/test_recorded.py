@@ -138,6 +138,19 @@ class WithoutAGuard(unittest.TestCase):
     def test_reset_at_open(self) -> None:
         self.expect("reset-at-open-and-filter", "the function was reset", "the controller was started")
 
+    def test_bridge_setup(self) -> None:
+        self.expect("bridge-setup-and-filter", rf"{PORT} @0x20 <- 0xfe50fe40.*configuration written",
+                    rf"{PORT} @0x30 <- 0xffff.*configuration written")
+
+    def test_bus_numbers(self) -> None:
+        self.expect("bus-numbers-and-filter", rf"{PORT} @0x18 <- 0x0.*configuration written")
+
+    def test_device_control(self) -> None:
+        self.expect("device-control-and-filter", rf"{DEVICE} @0x88 <- 0x100.*configuration written")
+
+    def test_interrupt_disable_probe(self) -> None:
+        self.expect("intx-probe-and-filter", rf"{DEVICE} @0x4 <- 0x507.*configuration written")
+
     def test_link_state(self) -> None:
         self.expect("aspm-and-filter", rf"{PORT} @0x64 <- 0x20.*configuration written")
 
