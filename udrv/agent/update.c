@@ -137,10 +137,18 @@ static int set_updating(struct agent *a, bool on, struct update *u)
 		err = udrv_state_open(d->h.fd[UDRV_FD_STATE], 0, app_log(NULL), &st);
 		if (err && on)
 			return refuse(u, err, "%s (%s): its state memory cannot be read", d->h.name, d->h.bdf);
-		if (err)
+		if (err) {
+			app_err("%s (%s): its state memory cannot be read (%s): its host goes on without timeouts and "
+				"resets until it is started again", d->h.name, d->h.bdf, app_errname(err));
 			continue;
+		}
 		udrv_state_set_updating(st, on);
+		/* A reset that began before the word was set is not cut short by an update. */
+		if (on && d->state == DEV_RUNNING && udrv_state_lifecycle(st) != UDRV_READY)
+			err = refuse(u, -EBUSY, "%s (%s): the device is being reset or shut down", d->h.name, d->h.bdf);
 		udrv_state_close(st);
+		if (err)
+			return err;
 	}
 	return 0;
 }

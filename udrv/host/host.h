@@ -71,6 +71,8 @@ struct host {
 	const char *start;
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
+	uint64_t failing_since_ns;	/* 0: the controller works */
+	bool failed;
 	struct host_irq irq;
 	bool poll_due;
 };

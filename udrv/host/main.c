@@ -18,6 +18,7 @@
 
 #define TICK_NS		200000000ull
 #define ISSUE_NS	5000000ull
+#define FAILING_NS	60000000000ull	/* a controller that fails that long is the agent's business */
 #define BATCH		32u
 
 static void poll_queue(struct host *h, unsigned int qi)
@@ -77,10 +78,23 @@ static void queue_ready(void *ctx, struct udrv_nvme_queue *q)
 static void tick(void *ctx)
 {
 	struct host *h = ctx;
+	uint64_t now = app_now_ns();
+
+	int ret;
 
 	host_irq_after(h);
+	ret = udrv_nvme_tick(h->nvme, now);
+	if (ret >= 0)
+		h->failing_since_ns = 0;
+	else if (!h->failing_since_ns)
+		h->failing_since_ns = now;
+	if (h->failing_since_ns && now - h->failing_since_ns > FAILING_NS) {
+		app_err("the controller has not come back for %llu s: giving up", FAILING_NS / 1000000000);
+		h->failed = true;
+		udrv_loop_stop(h->loop);
+	}
 	/* No interrupt tells of commands that ended with a reset. */
-	if (udrv_nvme_tick(h->nvme, app_now_ns()) == 1 || h->poll_due) {
+	if (ret == 1 || h->poll_due) {
 		h->poll_due = false;
 		host_poll(h);
 	}
@@ -195,7 +209,8 @@ static int run(struct host *h)
 		err = udrv_loop_timer(h->loop, ISSUE_NS, ISSUE_NS, issue_tick, h, NULL);
 	if (!err)
 		err = udrv_loop_run(h->loop);
-	app_err("event loop: %s", app_errname(err));
+	if (!h->failed)
+		app_err("event loop: %s", app_errname(err));
 	return APP_FAILED;
 }
 
