@@ -21,7 +21,7 @@ def good() -> Counted:
         cycles=2, accel="tcg", kernels=["7.3.4-udrv1"] * 3,
         devices=[{"name": "nvme0", "bdf": "0000:01:00.0", "driver": "nvme"}], config_diff={"nvme0": []},
         verify={"submitted": 20000, "completed": 20000, "errors": 0, "miscompares": 0, "reissued": 0, "lost": 0,
-                "writes": 12000},
+                "nudges": 3, "writes": 12000},
         updates=[update, copy.deepcopy(update)],
         witness=Verdict(cycles=[cycle, copy.deepcopy(cycle)], resets_seen={"nvme0": 0}, bars_moved={"nvme0": 0},
                         accepted=20003, completed=20003),
@@ -56,6 +56,13 @@ class Report(unittest.TestCase):
         for key in ("errors", "miscompares", "reissued", "lost"):
             with self.subTest(key=key):
                 self.spoil(lambda c: c.verify.update({key: 1}), f"nvme.{key} is 1")
+
+    def test_issued_again(self) -> None:
+        result = self.spoil(lambda c: setattr(c.witness, "accepted", 20005), "2 commands were issued again")
+        self.assertEqual(result["nvme"]["reissued"], 2)
+        self.spoil(lambda c: setattr(c.witness, "accepted", 20002), "the device saw 20002")
+        result = self.spoil(lambda c: c.verify.pop("nudges"), "nvme.reissued: not counted")
+        self.assertNotIn("reissued", result["nvme"])
 
     def test_submitted_but_not_completed(self) -> None:
         self.spoil(lambda c: c.verify.update(completed=19999), "20000 commands submitted, but 19999 completed")

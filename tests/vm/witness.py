@@ -129,8 +129,8 @@ class Verdict:
     resets_seen: dict[str, int] = field(default_factory=dict)
     bars_moved: dict[str, int] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
-    accepted: int = 0                   # I/O commands after the set-up
-    completed: int = 0
+    accepted: int = 0                   # I/O commands since MSI-X of a kept device first went on, which firmware leaves off
+    completed: int = 0                  # I/O commands after the set-up that completed
 
 
 class Witness:
@@ -273,7 +273,9 @@ class Witness:
                     commands.append(command)
             elif event.name == "pci_nvme_enqueue_req_completion":
                 self._complete(event, outstanding, index > setup_end)
-        self.verdict.accepted = len(commands)
+        bdfs = {k.bdf for k in self.kept}
+        begin = next((index for index, bdf, _, enabled, _ in self._msix if enabled and bdf in bdfs), setup_end)
+        self.verdict.accepted = sum(e.name == "pci_nvme_io_cmd" for e in self.events[begin:])
         self.verdict.completed = sum(c.completed is not None for c in commands)
         self._cycles(commands, windows)
 
