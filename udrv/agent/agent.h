@@ -144,6 +144,8 @@ int custody_ready(struct agent *a);
 void device_create(struct agent *a, struct agent_device *d);	/* DEV_PENDING → DEV_STARTING or DEV_FAILED */
 /** device_start_host() - start its host; in an agent's first round it then waits for device_give_handle() */
 void device_start_host(struct agent *a, struct agent_device *d);
+/** device_preview() - let a host that waits look at its device's memory meanwhile */
+void device_preview(struct agent_device *d);
 void device_give_handle(struct agent *a, struct agent_device *d);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */
 void device_recall_host(struct agent *a, struct agent_device *d);

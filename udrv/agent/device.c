@@ -112,6 +112,20 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	custody_put_fd(a, lease, d->pidfd);
 }
 
+void device_preview(struct agent_device *d)
+{
+	static struct udrv_msg m;
+	struct udrv_handle memory = d->h;
+
+	if (d->sock < 0)
+		return;
+	memory.fd[UDRV_FD_VFIO] = -1;
+	memory.fd[UDRV_FD_IOMMU] = -1;
+	udrv_msg_init(&m, UDRV_MSG_HANDLE, 0);
+	if (!udrv_msg_set_handle(&m, &memory))
+		udrv_msg_send(d->sock, &m);
+}
+
 void device_give_handle(struct agent *a, struct agent_device *d)
 {
 	static struct udrv_msg m;

@@ -189,19 +189,21 @@ static void adopt(struct agent *a, struct agent_device *d)
 {
 	int err;
 
+	/* The answers also tell that udrv-init has mounted what the host needs. */
+	custody_settle(a);
+	device_preview(d);
 	err = udrv_handle_adopt(&d->h, app_log(NULL));
 	if (err) {
 		fall_back(a, d, "cannot be adopted", err);
 		return;
 	}
 	d->adopt = false;
-	set_updating(&d->h, false);
+	/* Before it is used: an agent that came after this one's death would adopt it once more. */
 	custody_put_handle(a, &d->h);
 	if (d->pidfd < 0)
 		device_start_host(a, d);
-	/* The answers also tell that udrv-init has mounted what the host needs. */
-	custody_settle(a);
 	device_give_handle(a, d);
+	set_updating(&d->h, false);
 }
 
 static int read_directory(struct agent *a)

@@ -42,7 +42,8 @@ struct host_lease {
 
 /**
  * udrv_host_run() - a host in the present process
- * @name: of the device; its handle comes as one UDRV_MSG_HANDLE over @lease->agent, once there is one
+ * @name: of the device; its handle comes as a UDRV_MSG_HANDLE over @lease->agent, once there is one. Before
+ *	that one without device and iommufd may come: memory to be looked at while the device is adopted
  *
  * Return: exit code.
  */

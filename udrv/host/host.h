@@ -81,8 +81,13 @@ struct host {
 
 /** host_lease() - get the handle of @name; waits for the agent. -errno (message) */
 int host_lease(struct host *h, const char *name);
-/** host_receive() - wait for the handle on the connection that this process was forked with; -ENOTCONN: none comes */
-int host_receive(struct host *h);
+/**
+ * host_receive() - wait for the handle on the connection that this process was forked with
+ * @preview: called when memory comes ahead of the device, with a handle that lacks it
+ *
+ * Return: 0; -ENOTCONN: none comes; -errno.
+ */
+int host_receive(struct host *h, void (*preview)(struct host *h));
 void host_adopted(struct host *h);
 
 /* irq.c */

@@ -18,16 +18,21 @@ static int take_handle(void *ctx, struct udrv_msg *m)
 	return m->type == UDRV_MSG_HANDLE ? udrv_msg_take_handle(m, &h->handle) : -EBADMSG;
 }
 
-int host_receive(struct host *h)
+int host_receive(struct host *h, void (*preview)(struct host *h))
 {
 	static struct udrv_msg m;
 	int err;
 
-	err = udrv_msg_recv(h->lease.agent, &m);
-	if (!err)
-		err = take_handle(h, &m);
-	udrv_msg_drop_fds(&m);
-	return err;
+	for (;;) {
+		err = udrv_msg_recv(h->lease.agent, &m);
+		if (!err)
+			err = take_handle(h, &m);
+		udrv_msg_drop_fds(&m);
+		if (err || h->handle.fd[UDRV_FD_VFIO] >= 0)
+			return err;
+		preview(h);
+		udrv_handle_close(&h->handle);
+	}
 }
 
 int host_lease(struct host *h, const char *name)

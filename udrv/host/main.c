@@ -177,6 +177,22 @@ static void report_resume(struct host *h)
 		 udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted, r->redelivered);
 }
 
+/*
+ * While the kernel adopts the device: read what is about to be read, so that it, and the code that does it, are
+ * at hand when every millisecond counts. Whatever is wrong with it is found, and told, by the real reading.
+ */
+static void preview(struct host *h)
+{
+	static struct udrv_nvme_snapshot snapshot;
+	struct udrv_state *st;
+
+	app_cmdline();
+	if (udrv_state_open(h->handle.fd[UDRV_FD_STATE], UDRV_STATE_RDONLY, NULL, &st))
+		return;
+	udrv_nvme_inspect(st, &snapshot);
+	udrv_state_close(st);
+}
+
 static int run(struct host *h)
 {
 	char why[96];
@@ -246,7 +262,7 @@ int udrv_host_run(const char *name, const struct host_lease *lease)
 	if (prepare(&the_host))
 		return APP_FAILED;
 	/* None comes if the device cannot be adopted: the agent has told why. */
-	return host_receive(&the_host) ? APP_FAILED : run(&the_host);
+	return host_receive(&the_host, preview) ? APP_FAILED : run(&the_host);
 }
 
 int udrv_host_main(int argc, char **argv)
