@@ -129,7 +129,7 @@ class Verdict:
     resets_seen: dict[str, int] = field(default_factory=dict)
     bars_moved: dict[str, int] = field(default_factory=dict)
     windows: dict[str, int] = field(default_factory=dict)
-    accepted: int = 0                   # I/O commands since MSI-X of a kept device first went on, which firmware leaves off
+    accepted: int = 0                   # I/O commands since our driver has the kept devices
     completed: int = 0                  # I/O commands after the set-up that completed
 
 
@@ -273,11 +273,22 @@ class Witness:
                     commands.append(command)
             elif event.name == "pci_nvme_enqueue_req_completion":
                 self._complete(event, outstanding, index > setup_end)
-        bdfs = {k.bdf for k in self.kept}
-        begin = next((index for index, bdf, _, enabled, _ in self._msix if enabled and bdf in bdfs), setup_end)
-        self.verdict.accepted = sum(e.name == "pci_nvme_io_cmd" for e in self.events[begin:])
+        self.verdict.accepted = sum(e.name == "pci_nvme_io_cmd" for e in self.events[self._begin(setup_end):])
         self.verdict.completed = sum(c.completed is not None for c in commands)
         self._cycles(commands, windows)
+
+    def _begin(self, setup_end: int) -> int:
+        """Where our driver's I/O begins: with the first device of which it has switched MSI-X on. Firmware leaves that
+        off, and a kernel's driver that had the device before has switched it off again."""
+        on: dict[str, int] = {}
+        for index, bdf, _, enabled, _ in self._msix:
+            if index > setup_end:
+                break
+            if not enabled:
+                on.pop(bdf, None)
+            else:
+                on.setdefault(bdf, index)
+        return min((index for bdf, index in on.items() if bdf in {k.bdf for k in self.kept}), default=setup_end)
 
     def _complete(self, event: Event, outstanding: dict[tuple[int, int], list[Command]], live: bool) -> None:
         cid, cqid, status = _CID.search(event.text), _CQID.search(event.text), _STATUS.search(event.text)
