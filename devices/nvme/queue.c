@@ -261,7 +261,6 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 			/* What this process has handed out already stays its owner's to release. */
 			if (!q->handed[i])
 				q->backlog[q->nbacklog++] = i;
-			q->handed[i] = false;
 			break;
 		}
 	}

@@ -44,7 +44,9 @@ static void end_outstanding(struct nvme_queue_state *st, unsigned int slots,
 		}
 	}
 	nvme_queue_lose(st, slots, keep);
-
+	/* To be delivered even if the controller does not come up again. */
+	if (q && q->free)
+		nvme_queue_rebuild(q);
 }
 
 /* Queues and slots that still hold something for an owner: a new set-up must be able to deliver it. */

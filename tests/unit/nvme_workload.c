@@ -95,6 +95,9 @@ static void delivered(struct workload *w, struct udrv_nvme_queue *q, unsigned in
 					      op->blocks * WL_BLOCK), "op %u read wrong data",
 				      (unsigned int)done->cookie[0]);
 	}
+	/* The device had it, and nobody saw it complete. */
+	ck_assert(!done->resumed || op->life != w->life);
+	w->resumed += done->resumed;
 	op->life = w->life;
 	op->state = OP_DONE;
 
@@ -179,6 +182,7 @@ static int found(void *ctx, uint16_t slot, const uint64_t cookie[2], bool done)
 void workload_reconcile(struct workload *w)
 {
 	w->life++;
+	w->resumed = 0;
 	for (unsigned int i = 0; i < w->nops; i++)
 		w->op[i].present = 0;
 	for (unsigned int queue = 0; queue < w->nqueues; queue++)

@@ -33,6 +33,7 @@ struct workload {
 	struct nvme_fixture *fx;
 	struct op op[WL_MAX_OPS];
 	unsigned int nops, nqueues, life;
+	unsigned int resumed;		/* completions of this life that a predecessor had left to the device */
 	uint64_t rnd;
 	unsigned int batch;		/* submissions before a doorbell, at most */
 	bool may_lose;			/* the controller may have been reset */

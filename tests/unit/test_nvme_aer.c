@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdlib.h>
 
+#include "devices/nvme/ctrl.h"
 #include "tests/unit/nvme_fixture.h"
 #include "udrv/lib/step.h"
 
@@ -154,6 +155,29 @@ START_TEST(requests_do_not_pile_up)
 }
 END_TEST
 
+/* No slot for the answer: it waits. Given up, the event would stay masked. */
+START_TEST(an_answer_waits_for_a_slot)
+{
+	struct udrv_nvme_queue *admin;
+	uint32_t taken;
+
+	set_up();
+	admin = &fx.ctrl->admin;
+	taken = admin->nfree;
+	admin->nfree = 0;
+	nvme_model_resize(fx.m, 2, 128);
+	serve();
+	ck_assert_uint_eq(ns(2)->nsze, 64);
+	admin->nfree = taken;
+	serve();
+	ck_assert_uint_eq(ns(2)->nsze, 128);
+	nvme_model_resize(fx.m, 2, 32);
+	serve();
+	ck_assert_uint_eq(ns(2)->nsze, 32);
+	tear_down();
+}
+END_TEST
+
 static jmp_buf stopped;
 static uint64_t steps, stop_at;
 
@@ -225,6 +249,7 @@ int main(void)
 	tcase_add_test(tc, new_namespaces_are_in_order);
 	tcase_add_test(tc, other_events);
 	tcase_add_test(tc, requests_do_not_pile_up);
+	tcase_add_test(tc, an_answer_waits_for_a_slot);
 	tcase_add_test(tc, stopped_at_every_step_of_an_answer);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -437,6 +437,59 @@ START_TEST(a_reset_makes_no_more_queues)
 }
 END_TEST
 
+/* An owner that was handed something gets it once a process, reset or not. */
+START_TEST(a_reset_hands_nothing_out_again)
+{
+	struct udrv_nvme_done done[8];
+	struct udrv_nvme_queue *q;
+
+	init_default();
+	nvme_fixture_start(&fx);
+	q = udrv_nvme_queue(fx.ctrl, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
+	udrv_nvme_ring(q);
+	nvme_model_run(fx.m, 1000);
+	ck_assert_int_eq(udrv_nvme_poll(q, done, 2), 2);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 3);
+	ck_assert_int_eq(udrv_nvme_release(q, done[0].slot), 0);
+	ck_assert_int_eq(udrv_nvme_release(q, done[1].slot), 0);
+	ck_assert_uint_eq(count_status(q, 0), 1);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
+	for (unsigned int i = 0; i < 20; i++)
+		read_one(0);
+	tear_down();
+}
+END_TEST
+
+START_TEST(failing_resets_become_rare)
+{
+	struct udrv_nvme_queue *q;
+	uint64_t now = 1000 * MS;
+
+	init_default();
+	nvme_fixture_start(&fx);
+	q = udrv_nvme_queue(fx.ctrl, 0);
+	hang(q, 1);
+	nvme_model_faults(fx.m)->hang_admin = true;
+	nvme_model_faults(fx.m)->cfs = true;
+	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, now), -ETIMEDOUT);
+	for (unsigned int i = 1; i < 10; i++)
+		ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, now + i * 100 * MS), -EIO);
+	ck_assert_uint_eq(nvme_model_counts(fx.m)->enables, 2);
+	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, now + 1001 * MS), -ETIMEDOUT);
+	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, now + 2500 * MS), -EIO);
+	nvme_model_faults(fx.m)->hang_admin = false;
+	nvme_model_faults(fx.m)->hang = false;
+	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, now + 3100 * MS), 1);
+	ck_assert_uint_eq(count_status(q, UDRV_NVME_LOST), 1);
+	read_one(0);
+	tear_down();
+}
+END_TEST
+
 START_TEST(lost_is_delivered_again_to_a_successor)
 {
 	struct udrv_nvme_queue *q;
@@ -702,6 +755,8 @@ int main(void)
 	tcase_add_test(tc, a_reset_that_fails_ends_nothing);
 	tcase_add_test(tc, a_reset_keeps_completions);
 	tcase_add_test(tc, a_reset_makes_no_more_queues);
+	tcase_add_test(tc, a_reset_hands_nothing_out_again);
+	tcase_add_test(tc, failing_resets_become_rare);
 	tcase_add_test(tc, lost_is_delivered_again_to_a_successor);
 	tcase_add_loop_test(tc, resume_is_refused, 0, sizeof(damages) / sizeof(damages[0]));
 	tcase_add_loop_test(tc, damaged_words, 0, 3);

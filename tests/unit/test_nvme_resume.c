@@ -102,6 +102,7 @@ static void finish(void)
 {
 	workload_reconcile(&load);
 	workload_run(&load);
+	ck_assert_uint_eq(load.resumed, udrv_nvme_resume_report(fx.ctrl)->in_flight);
 	workload_verify(&load);
 }
 

@@ -87,6 +87,9 @@ static uint16_t create_cq(struct nvme_model *m, struct command *c)
 		return NVME_SC_INVALID_QID;
 	if (entries < 2 || entries > m->opts.mqes + 1u)
 		return NVME_SC_INVALID_QUEUE_SIZE;
+	/* QEMU: no vectors before MSI-X is enabled. */
+	if ((cdw11 & NVME_CQ_IEN) && (!m->msix || cdw11 >> 16 >= m->opts.vectors))
+		return NVME_SC_INVALID_VECTOR;
 	if (!(cdw11 & NVME_CQ_PC) || (le64toh(c->sqe.prp1) & 4095))
 		return NVME_SC_INVALID_FIELD;
 	m->cq[qid] = (struct cq){ .live = true, .addr = le64toh(c->sqe.prp1), .entries = entries, .phase = 1,

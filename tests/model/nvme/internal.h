@@ -69,6 +69,7 @@ struct nvme_model {
 
 	int eventfd[MAX_VECTORS];
 	bool pending[MAX_VECTORS];
+	bool msix;			/* MSI-X is enabled */
 
 	struct nvme_model_faults faults;
 	struct nvme_model_counts counts;

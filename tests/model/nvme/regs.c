@@ -301,6 +301,7 @@ static int irq_arm(void *ctx, unsigned int first, unsigned int n, const int *eve
 
 	if (first + n > m->opts.vectors)
 		return -EINVAL;
+	m->msix = true;
 	for (unsigned int i = 0; i < n; i++) {
 		m->eventfd[first + i] = eventfds[i];
 		m->pending[first + i] = false;
@@ -315,6 +316,7 @@ static int irq_disarm(void *ctx)
 	struct nvme_model *m = ctx;
 
 	memset(m->eventfd, 0xff, sizeof(m->eventfd));
+	m->msix = false;
 	return 0;
 }
 
