@@ -118,9 +118,10 @@ def three_kexecs(context: Context) -> None:
 
 @case("eight-queues-depth-64", "8 queues at depth 64 are resumed with what was in flight")
 def eight_queues(context: Context) -> None:
-    result = expect_pass(context.experiment(queues=8, depth=64, zero_depth=8))
-    expect(result["nvme"]["in_flight_at_kexec"][0] >= 512,
-           f"only {result['nvme']['in_flight_at_kexec'][0]} commands were in flight; 8 queues at depth 64 are 512")
+    # 48 of the throttled file and 8 of either null-co namespace are 64 on each queue. Some may just have completed.
+    result = expect_pass(context.experiment(queues=8, depth=48, zero_depth=8))
+    in_flight = result["nvme"]["in_flight_at_kexec"][0]
+    expect(in_flight >= 512 * 9 // 10, f"only {in_flight} commands were in flight; 8 queues at depth 64 are 512")
 
 
 @case("root-bus", "a controller on the root bus is kept like one behind a root port")

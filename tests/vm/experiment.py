@@ -130,6 +130,8 @@ class Experiment:
                 raise CommandFailed(f"{name} is {device['state']}: {device.get('error', 'no error is given')}")
             self.counted.devices.append({key: device[key] for key in ("name", "bdf", "driver")})
             self.counted.config_diff[name] = []
+            if not paravisor.verify_status(name)["running"]:
+                raise CommandFailed(f"{name}: the workload is not running; console.log may say why")
             self.kept.append(paravisor.kept(name, device["bdf"]))
             self.narrator.line(f"{name} at {device['bdf']}: {device['nvme']['io_queues']} I/O queues, I/O is running")
         per_segment = plan.writes // (plan.cycles + 1) + 1
@@ -167,7 +169,9 @@ class Experiment:
 
     def _fill(self, paravisor: Paravisor) -> None:
         """Wait until as much is in flight as there can be behind the throttle."""
-        wanted = self.plan.queues * self.plan.depth * len(self.controllers)
+        plan = self.plan
+        most = plan.queues * (plan.depth + 2 * plan.zero_depth) * len(self.controllers)
+        wanted = most - most // 20      # some have just completed, and are about to be followed by others
         deadline = time.monotonic() + SEGMENT_TIMEOUT
         while (v := self._counters(paravisor))["in_flight"] < wanted:
             if time.monotonic() > deadline:
@@ -232,6 +236,9 @@ class Experiment:
             finals.append(final)
             shutil.move(acked, self.plan.directory / ("acked.bin" if n == 0 else f"acked-{name}.bin"))
         v = self.counted.verify = self._sum(finals)
+        cycles = [{c["cycle"]: c for c in final["cycles"]} for final in finals]
+        if all(n in c for c in cycles for n in range(1, self.plan.cycles + 1)):
+            self.counted.resumes = [self._sum([c[n] for c in cycles]) for n in range(1, self.plan.cycles + 1)]
         self.narrator.line(f"{v['submitted']} commands, of namespace 1 {v['writes']} writes, {v['reads']} reads, "
                            f"{v['flushes']} flushes: {v['errors']} errors, {v['miscompares']} miscompares")
 

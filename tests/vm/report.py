@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from witness import Verdict
+from witness import Cycle, Verdict
 
 IN_FLIGHT = 32          # commands that must be in flight at each kexec
 WRITES = 10_000         # verified writes that a run must have
@@ -22,6 +22,7 @@ class Counted:
     devices: list[dict[str, str]] = field(default_factory=list)             # name, bdf, driver
     config_diff: dict[str, list[str]] = field(default_factory=dict)         # by name, over all cycles
     verify: dict[str, int] | None = None                                    # the guest's final counters, of all devices
+    resumes: list[dict[str, int]] | None = None                             # per cycle, what the guest says of its resume
     updates: list[dict[str, Any]] = field(default_factory=list)             # `udrvctl update --report`, one a cycle
     witness: Verdict | None = None
     disk_problems: list[str] | None = None                                  # None: the disk was not checked
@@ -93,10 +94,25 @@ class _Report:
             self.missing("nvme.completed_across", "errors or miscompares, or no final counters")
             return
         out["completed_across"] = [c.completed_across for c in seen]
+        self._resumes(seen)
         for n, cycle in enumerate(seen, 1):
             if cycle.completed_across != cycle.in_flight:
                 self.failures.append(f"kexec {n}: {cycle.in_flight} commands in flight, "
                                      f"but {cycle.completed_across} of them completed once without an error")
+
+    def _resumes(self, seen: list[Cycle]) -> None:
+        """The guest's own account agrees with the trace. To it, what has completed but was not taken is in flight, too."""
+        resumes = self.counted.resumes
+        if resumes is None or len(resumes) != len(seen):
+            self.failures.append("the guest gives no account of what each resume found in flight")
+            return
+        for n, (cycle, guest) in enumerate(zip(seen, resumes), 1):
+            if guest["completed_across"] != guest["in_flight_at_kexec"]:
+                self.failures.append(f"kexec {n}: the guest found {guest['in_flight_at_kexec']} commands in flight, "
+                                     f"and {guest['completed_across']} of them completed")
+            if guest["in_flight_at_kexec"] < cycle.in_flight:
+                self.failures.append(f"kexec {n}: {cycle.in_flight} commands in flight, but the guest found "
+                                     f"{guest['in_flight_at_kexec']}")
 
     def updates(self, report: dict[str, Any]) -> None:
         updates = self.counted.updates

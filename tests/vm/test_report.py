@@ -22,6 +22,7 @@ def good() -> Counted:
         devices=[{"name": "nvme0", "bdf": "0000:01:00.0", "driver": "nvme"}], config_diff={"nvme0": []},
         verify={"submitted": 20000, "completed": 20000, "errors": 0, "miscompares": 0, "reissued": 0, "lost": 0,
                 "nudges": 3, "writes": 12000},
+        resumes=[{"in_flight_at_kexec": 105, "completed_across": 105}, {"in_flight_at_kexec": 100, "completed_across": 100}],
         updates=[update, copy.deepcopy(update)],
         witness=Verdict(cycles=[cycle, copy.deepcopy(cycle)], resets_seen={"nvme0": 0}, bars_moved={"nvme0": 0},
                         accepted=20003, completed=20003),
@@ -84,6 +85,12 @@ class Report(unittest.TestCase):
 
     def test_command_lost(self) -> None:
         self.spoil(lambda c: setattr(c.witness.cycles[0], "completed_across", 99), "99 of them completed once")
+
+    def test_the_guests_account_differs(self) -> None:
+        self.spoil(lambda c: c.resumes[0].update(completed_across=104), "and 104 of them completed")
+        self.spoil(lambda c: c.resumes[1].update(in_flight_at_kexec=99, completed_across=99), "but the guest found 99")
+        self.spoil(lambda c: c.resumes.pop(), "no account")
+        self.spoil(lambda c: setattr(c, "resumes", None), "no account")
 
     def test_device_disturbed(self) -> None:
         self.spoil(lambda c: c.witness.resets_seen.update(nvme0=1), "resets_seen is 1")
