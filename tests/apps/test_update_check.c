@@ -32,6 +32,9 @@ static const struct {
 	{ "kho=on liveupdate=on movablecore=1G", "movablecore" },
 	{ "kho=on kernelcore=mirror liveupdate=on", "kernelcore" },
 	{ "kho=on liveupdate=on movable_node", "movable_node" },
+	{ "kho=on liveupdate=on movable-node", "movable_node" },
+	{ "kho=on -- liveupdate=on", "liveupdate=on" },
+	{ "kho=on liveupdate=on -- movable_node", NULL },
 };
 
 START_TEST(cmdline)

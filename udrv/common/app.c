@@ -155,6 +155,15 @@ const char *app_cmdline(void)
 	return cmdline;
 }
 
+/* As the kernel compares them: '-' and '_' are the same. */
+static bool app_same_key(const char *word, const char *key, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((word[i] == '-' ? '_' : word[i]) != (key[i] == '-' ? '_' : key[i]))
+			return false;
+	return true;
+}
+
 bool app_param(const char *cmdline, const char *key, char *val, size_t size)
 {
 	size_t keylen = strlen(key);
@@ -171,7 +180,10 @@ bool app_param(const char *cmdline, const char *key, char *val, size_t size)
 		len = (size_t)(cmdline - word);
 		while (isspace((unsigned char)*cmdline))
 			cmdline++;
-		if (len < keylen || strncmp(word, key, keylen) || (len > keylen && word[keylen] != '='))
+		/* What follows is for init. */
+		if (len == 2 && !strncmp(word, "--", 2))
+			break;
+		if (len < keylen || !app_same_key(word, key, keylen) || (len > keylen && word[keylen] != '='))
 			continue;
 		found = true;
 		for (size_t i = keylen + 1; i < len; i++) {
@@ -297,7 +309,7 @@ static void app_tsc_sample(uint64_t *ns, uint64_t *tsc)
 uint64_t app_tsc_khz(void)
 {
 	const struct timespec wait = { .tv_nsec = 20000000 };
-	uint64_t ns0, tsc0, ns1, tsc1;
+	uint64_t ns0 = 0, tsc0 = 0, ns1 = 0, tsc1 = 0;
 
 	app_tsc_sample(&ns0, &tsc0);
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
