@@ -63,7 +63,7 @@ fetch_binary() {
     fresh_dir "$tmp"
     deb=$(apt_fetch "$tmp" "$1=$2") || deb=
     [ -n "$deb" ] || die "apt could not download $1=$2"
-    member=$(dpkg-deb --fsys-tarfile "$deb" | tar -t | grep -m1 "/usr/src/$1\.tar\.[a-z0-9]*$") ||
+    member=$(dpkg-deb --fsys-tarfile "$deb" | tar -t | grep "/usr/src/$1\.tar\.[a-z0-9]*$" | tail -n 1) ||
         die "no kernel tarball in $deb"
     dpkg-deb --fsys-tarfile "$deb" | tar -xO "$member" > "$tmp/source.${member##*.}"
     unpack "$NAME" "$tmp/source.${member##*.}" "$1 $2 ($3)"
