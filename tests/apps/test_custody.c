@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* PID 1's custody: what was put comes back after the agent died, also if it died right after sending. */
+/* PID 1's custody: what was put comes back after the agent died, also if it died right after
+ * sending. */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -191,7 +192,8 @@ START_TEST(sender_dies)
 }
 END_TEST
 
-/* An agent that has not read all its answers resets the connection: what it sent afterwards still counts. */
+/* An agent that has not read all its answers resets the connection: what it sent afterwards still
+ * counts. */
 START_TEST(sender_dies_with_answers_unread)
 {
 	static const char *const names[] = { "incoming", "directory", "lease-nvme0" };

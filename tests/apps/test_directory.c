@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The directory at token 0: what goes in comes out, and nothing that comes out is believed unseen. */
+/* The directory at token 0: what goes in comes out, and nothing that comes out is believed unseen.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -17,9 +18,11 @@
 #include "udrv/common/json.h"
 
 static struct agent agent;
-static const struct directory_phase phases[] = { { "check", 0, 1000000 }, { "load", 2000000, 125000 } };
+static const struct directory_phase phases[] = { { "check", 0, 1000000 },
+						 { "load", 2000000, 125000 } };
 
-static void add(const char *name, const char *bdf, bool noiommu, enum udrv_policy policy, uint32_t fds)
+static void add(const char *name, const char *bdf, bool noiommu, enum udrv_policy policy,
+		uint32_t fds)
 {
 	struct agent_device *d = &agent.dev[agent.ndev++];
 
@@ -146,7 +149,8 @@ START_TEST(most_devices)
 		add(name, "0000:01:00.0", true, UDRV_KEEP, 0xff);
 	}
 	for (unsigned int i = 0; i < sizeof(many) / sizeof(many[0]); i++) {
-		snprintf(names[i], sizeof(names[i]), "preserve-memory-a-name-of-thirty-one-lett-%03u", i);
+		snprintf(names[i], sizeof(names[i]),
+			 "preserve-memory-a-name-of-thirty-one-lett-%03u", i);
 		many[i].name = names[i];
 	}
 	fd = directory_write(&agent, "7.3.5-udrv1", many, sizeof(many) / sizeof(many[0]), &map);
@@ -183,7 +187,8 @@ static void use(int fd)
 	close(fd);
 }
 
-/* Whatever a byte is changed to: it is refused, or every entry that is passed on holds what see() demands. */
+/* Whatever a byte is changed to: it is refused, or every entry that is passed on holds what see()
+ * demands. */
 START_TEST(damaged)
 {
 	static const uint8_t flips[] = { 0x01, 0x80, 0xff };

@@ -15,7 +15,7 @@ static char why[256];
 
 static const struct {
 	const char *cmdline;
-	const char *complaint;	/* a word of it; NULL: accepted */
+	const char *complaint; /* a word of it; NULL: accepted */
 } cmdlines[] = {
 	{ "kho=on liveupdate=on", NULL },
 	{ "console=ttyS0 liveupdate=1 quiet kho=y", NULL },
@@ -41,9 +41,11 @@ START_TEST(cmdline)
 {
 	int err = check_cmdline(cmdlines[_i].cmdline, why, sizeof(why));
 
-	ck_assert_msg(err == (cmdlines[_i].complaint ? -EINVAL : 0), "'%s': %d", cmdlines[_i].cmdline, err);
+	ck_assert_msg(err == (cmdlines[_i].complaint ? -EINVAL : 0), "'%s': %d",
+		      cmdlines[_i].cmdline, err);
 	if (cmdlines[_i].complaint)
-		ck_assert_msg(strstr(why, cmdlines[_i].complaint), "'%s' complains: %s", cmdlines[_i].cmdline, why);
+		ck_assert_msg(strstr(why, cmdlines[_i].complaint), "'%s' complains: %s",
+			      cmdlines[_i].cmdline, why);
 }
 END_TEST
 
@@ -65,16 +67,11 @@ static const struct {
 	const char *release;
 	int err;
 } images[] = {
-	{ "7.3.4-udrv1 (me@here) #1 SMP", 0 },
-	{ "7.3.4-udrv1", 0 },
-	{ "7.3.4-udrv2 (me@here)", -EINVAL },
-	{ "7.3.4-udrv0 (me@here)", -EINVAL },
-	{ "7.3.4-udrv1+ (me@here)", -EINVAL },
-	{ "7.3.4-udrv (me@here)", -EINVAL },
-	{ "7.3.4-udrv-1 (me@here)", -EINVAL },
-	{ "7.3.4-udrv4294967297 (me@here)", -EINVAL },
-	{ "7.3.4-amd64 (me@here) -udrv1", -EINVAL },
-	{ "", -EINVAL },
+	{ "7.3.4-udrv1 (me@here) #1 SMP", 0 },	     { "7.3.4-udrv1", 0 },
+	{ "7.3.4-udrv2 (me@here)", -EINVAL },	     { "7.3.4-udrv0 (me@here)", -EINVAL },
+	{ "7.3.4-udrv1+ (me@here)", -EINVAL },	     { "7.3.4-udrv (me@here)", -EINVAL },
+	{ "7.3.4-udrv-1 (me@here)", -EINVAL },	     { "7.3.4-udrv4294967297 (me@here)", -EINVAL },
+	{ "7.3.4-amd64 (me@here) -udrv1", -EINVAL }, { "", -EINVAL },
 };
 
 START_TEST(release)
@@ -82,8 +79,8 @@ START_TEST(release)
 	int fd = image(images[_i].release, 0x200);
 	char found[65];
 
-	ck_assert_msg(check_image(fd, found, sizeof(found), why, sizeof(why)) == images[_i].err, "'%s'",
-		      images[_i].release);
+	ck_assert_msg(check_image(fd, found, sizeof(found), why, sizeof(why)) == images[_i].err,
+		      "'%s'", images[_i].release);
 	close(fd);
 }
 END_TEST
@@ -139,7 +136,8 @@ END_TEST
 START_TEST(options)
 {
 	uint64_t queues = 7, depth = 7;
-	const struct app_option o[] = { { "queues", &queues, 1, 64 }, { "depth", &depth, 1, 4091 } };
+	const struct app_option o[] = { { "queues", &queues, 1, 64 },
+					{ "depth", &depth, 1, 4091 } };
 
 	ck_assert_int_eq(app_options("queues=4,depth=0x10", o, 2, why, sizeof(why)), 0);
 	ck_assert_uint_eq(queues, 4);
@@ -152,7 +150,8 @@ START_TEST(options)
 	ck_assert_int_eq(app_options("queues=", o, 2, why, sizeof(why)), -EINVAL);
 	ck_assert_int_eq(app_options("queues=4x", o, 2, why, sizeof(why)), -EINVAL);
 	ck_assert_int_eq(app_options("queue=4", o, 2, why, sizeof(why)), -EINVAL);
-	ck_assert_int_eq(app_options("queues=99999999999999999999999", o, 2, why, sizeof(why)), -EINVAL);
+	ck_assert_int_eq(app_options("queues=99999999999999999999999", o, 2, why, sizeof(why)),
+			 -EINVAL);
 }
 END_TEST
 

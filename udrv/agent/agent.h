@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * udrv-agent: the one opener of /dev/liveupdate. It binds devices, makes or adopts their handles, leases them
- * to hosts, and takes them through a kernel update. Whatever it must not lose is in udrv-init's custody, so
- * that it may die and begin again.
+ * udrv-agent: the one opener of /dev/liveupdate. It binds devices, makes or adopts their handles,
+ * leases them to hosts, and takes them through a kernel update. Whatever it must not lose is in
+ * udrv-init's custody, so that it may die and begin again.
  */
 #ifndef UDRV_AGENT_AGENT_H
 #define UDRV_AGENT_AGENT_H
@@ -35,7 +35,8 @@ enum agent_state {
 /**
  * struct agent_device - a device that the agent is responsible for
  * @h: its handle; h.fd[UDRV_FD_VFIO] is -1 while there is none
- * @start: how its host got it to run: "resumed", "started" or "fallback" (started, after a resume was refused)
+ * @start: how its host got it to run: "resumed", "started" or "fallback" (started, after a resume
+ *	was refused)
  * @error: why it is where it is; ""
  * @sock: to a host that waits for its handle, or -1
  * @pidfd: the lease: of the process that has the device; -1: free
@@ -127,8 +128,9 @@ int bind_vfio(const char *bdf);
 int bind_class(const char *bdf);
 
 /*
- * custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing. Putting something
- * there does not wait: once it is sent, it outlives this process, whenever udrv-init gets to it.
+ * custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing. Putting
+ * something there does not wait: once it is sent, it outlives this process, whenever udrv-init gets
+ * to it.
  */
 /** custody_get_all() - @handle and @fd own what they are given */
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
@@ -141,8 +143,12 @@ int custody_drop(struct agent *a, const char *name);
 int custody_ready(struct agent *a);
 
 /* device.c: one device */
-void device_create(struct agent *a, struct agent_device *d);	/* DEV_PENDING → DEV_STARTING or DEV_FAILED */
-/** device_start_host() - start its host; in an agent's first round it then waits for device_give_handle() */
+/** device_create() - DEV_PENDING → DEV_STARTING or DEV_FAILED */
+void device_create(struct agent *a, struct agent_device *d);
+/**
+ * device_start_host() - start its host; in an agent's first round it then waits for
+ * device_give_handle()
+ */
 void device_start_host(struct agent *a, struct agent_device *d);
 /** device_preview() - let a host that waits look at its device's memory meanwhile */
 void device_preview(struct agent_device *d);
@@ -152,7 +158,8 @@ void device_recall_host(struct agent *a, struct agent_device *d);
 int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id);
 void device_adopted(struct agent *a, struct agent_device *d, const char *start);
 void device_lease_over(struct agent *a, struct agent_device *d);
-void device_fail(struct agent_device *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void device_fail(struct agent_device *d, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 const char *device_state_name(enum agent_state s);
 
 /* luo.c: the ioctls, without policy; all return 0 or a descriptor, or -errno */
@@ -179,15 +186,20 @@ struct directory_phase {
  * @to_kernel: release of the next kernel; NULL: an empty directory of a cold boot
  * @ret_map: its DIRECTORY_SIZE bytes, for directory_stamp(); the caller unmaps them; may be NULL
  */
-int directory_write(const struct agent *a, const char *to_kernel, const struct directory_phase *phases,
-		    unsigned int nphases, void **ret_map);
+int directory_write(const struct agent *a, const char *to_kernel,
+		    const struct directory_phase *phases, unsigned int nphases, void **ret_map);
 /** directory_stamp() - record the moment of the reboot in a directory that is preserved already */
 void directory_stamp(void *map);
-/** directory_read() - check a directory; @ret is malloc()ed. -EBADMSG, -EPROTONOSUPPORT: a newer major version */
+/**
+ * directory_read() - check a directory; @ret is malloc()ed. -EBADMSG, -EPROTONOSUPPORT: a newer
+ * major version
+ */
 int directory_read(int memfd, void **ret);
 uint64_t directory_cycle(const void *fdt);
 /** directory_handles() - call @fn for each handle; h->fd is all -1, @mask tells which there are */
-int directory_handles(const void *fdt, int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base, uint32_t mask),
+int directory_handles(const void *fdt,
+		      int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base,
+				uint32_t mask),
 		      void *ctx);
 /** directory_token() - base token of device number @i */
 uint64_t directory_token(unsigned int i);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Binding vfio-pci to a device: driver_override, never new_id, which would catch every device of a kind. */
+/* Binding vfio-pci to a device: driver_override, never new_id, which would catch every device of a
+ * kind. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -69,8 +70,8 @@ int bind_vfio(const char *bdf)
 	err = app_write_file("/sys/bus/pci/drivers_probe", bdf);
 	current_driver(bdf, name, sizeof(name));
 	if (strcmp(name, "vfio-pci")) {
-		app_err("%s: vfio-pci did not bind (%s): is it in the kernel, and does the kernel log say why?", bdf,
-			err ? app_errname(err) : "no error");
+		app_err("%s: vfio-pci did not bind (%s): is it in the kernel, and does the kernel log say why?",
+			bdf, err ? app_errname(err) : "no error");
 		return err ? err : -ENODEV;
 	}
 	return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Checks before an update. A kernel without our series, or without KHO, would allocate over memory that a
- * running device writes to, and there is no way back from there: so it is refused here.
+ * Checks before an update. A kernel without our series, or without KHO, would allocate over memory
+ * that a running device writes to, and there is no way back from there: so it is refused here.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -14,8 +14,8 @@
 #include "udrv/common/app.h"
 
 /* Documentation/arch/x86/boot.rst: the real-mode kernel header */
-#define SETUP_MAGIC_OFF		0x202	/* "HdrS" */
-#define SETUP_VERSION_OFF	0x20e	/* u16: of the release string, minus 0x200 */
+#define SETUP_MAGIC_OFF	  0x202 /* "HdrS" */
+#define SETUP_VERSION_OFF 0x20e /* u16: of the release string, minus 0x200 */
 
 int check_image(int fd, char *release, size_t size, char *why, size_t why_size)
 {
@@ -27,7 +27,8 @@ int check_image(int fd, char *release, size_t size, char *why, size_t why_size)
 	char *end;
 	unsigned long format;
 
-	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) || memcmp(head + SETUP_MAGIC_OFF, "HdrS", 4)) {
+	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    memcmp(head + SETUP_MAGIC_OFF, "HdrS", 4)) {
 		snprintf(why, why_size, "not a bzImage");
 		return -EINVAL;
 	}
@@ -46,12 +47,15 @@ int check_image(int fd, char *release, size_t size, char *why, size_t why_size)
 	mark = strstr(release, "-udrv");
 	format = mark && isdigit((unsigned char)mark[5]) ? strtoul(mark + 5, &end, 10) : 0;
 	if (!format || *end) {
-		snprintf(why, why_size, "release '%s' does not end in -udrvN: it would not keep the devices alive", release);
+		snprintf(why, why_size,
+			 "release '%s' does not end in -udrvN: it would not keep the devices alive",
+			 release);
 		return -EINVAL;
 	}
 	if (format != AGENT_FORMAT) {
-		snprintf(why, why_size, "release '%s' has kernel-to-kernel format %lu, this one writes %d", release, format,
-			 AGENT_FORMAT);
+		snprintf(why, why_size,
+			 "release '%s' has kernel-to-kernel format %lu, this one writes %d",
+			 release, format, AGENT_FORMAT);
 		return -EINVAL;
 	}
 	return 0;
@@ -64,7 +68,8 @@ static bool is_on(const char *val)
 
 int check_cmdline(const char *cmdline, char *why, size_t why_size)
 {
-	/* Each would let pages of a running device's memory be moved or handed out (the pin itself migrates). */
+	/* Each would let pages of a running device's memory be moved or handed out (the pin itself
+	 * migrates). */
 	static const char *const refused[] = { "movablecore", "kernelcore", "movable_node" };
 	static const char *const needed[] = { "kho", "liveupdate" };
 	char val[64];

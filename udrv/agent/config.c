@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Which devices there are: udrv.devices=NAME@BDF[/POLICY],… on the kernel command line, else the lines
- * "NAME@BDF[/POLICY]" of /etc/udrv/devices.conf, else every device of a class that we have a driver for.
+ * Which devices there are: udrv.devices=NAME@BDF[/POLICY],… on the kernel command line, else the
+ * lines "NAME@BDF[/POLICY]" of /etc/udrv/devices.conf, else every device of a class that we have a
+ * driver for.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,16 +17,18 @@
 #include "udrv/common/app.h"
 #include "udrv/host/config.h"
 
-#define DEVICES_CONF	"/etc/udrv/devices.conf"
-#define CLASS_NVME	0x010802
+#define DEVICES_CONF "/etc/udrv/devices.conf"
+#define CLASS_NVME   0x010802
 
-static int add_configured(struct agent *a, const char *name, const char *bdf, enum udrv_policy policy)
+static int add_configured(struct agent *a, const char *name, const char *bdf,
+			  enum udrv_policy policy)
 {
 	struct agent_device *d = agent_find(a, name);
 
 	if (d) {
 		if (strcmp(d->h.bdf, bdf))
-			app_err("%s is %s, not the configured %s: it stays what it is", name, d->h.bdf, bdf);
+			app_err("%s is %s, not the configured %s: it stays what it is", name,
+				d->h.bdf, bdf);
 		return 0;
 	}
 	d = agent_add(a, name);
@@ -41,7 +44,9 @@ static int add_configured(struct agent *a, const char *name, const char *bdf, en
 
 static int parse_device(struct agent *a, char *word)
 {
-	static const char *const policies[] = { [UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach" };
+	static const char *const policies[] = {
+		[UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach"
+	};
 	enum udrv_policy policy = UDRV_KEEP;
 	char *at = strchr(word, '@');
 	char *slash = strchr(word, '/');

@@ -15,7 +15,8 @@ static void custody_send(struct agent *a, struct udrv_msg *m, int err, const cha
 	if (!err)
 		err = udrv_msg_send(a->custody, m);
 	if (err)
-		app_err("udrv-init does not take %s: %s: it would not survive this process", name, app_errname(err));
+		app_err("udrv-init does not take %s: %s: it would not survive this process", name,
+			app_errname(err));
 	else
 		a->custody_pending++;
 }
@@ -33,7 +34,8 @@ int custody_settle(struct agent *a)
 			break;
 		if (m.type == UDRV_MSG_ERR) {
 			ret = udrv_msg_error(&m, &why);
-			app_err("udrv-init refused to keep a descriptor: %s (%s)", why, app_errname(ret));
+			app_err("udrv-init refused to keep a descriptor: %s (%s)", why,
+				app_errname(ret));
 		}
 		udrv_msg_drop_fds(&m);
 	}

@@ -17,15 +17,17 @@
 #include "udrv/common/json.h"
 #include "udrv/host/host_exit.h"
 
-#define DELAY_MIN_NS		50000000ull
-#define DELAY_MAX_NS		5000000000ull
-#define FAILURES_MAX		20u		/* hosts in a row that did not get the device to run */
-#define STEADY_NS		1000000000ull	/* a host that ran this long is replaced at once */
+#define DELAY_MIN_NS 50000000ull
+#define DELAY_MAX_NS 5000000000ull
+#define FAILURES_MAX 20u /* hosts in a row that did not get the device to run */
+#define STEADY_NS    1000000000ull /* a host that ran this long is replaced at once */
 
 const char *device_state_name(enum agent_state s)
 {
-	static const char *const names[] = { [DEV_PENDING] = "pending", [DEV_STARTING] = "starting",
-					     [DEV_RUNNING] = "running", [DEV_BACKOFF] = "backoff",
+	static const char *const names[] = { [DEV_PENDING] = "pending",
+					     [DEV_STARTING] = "starting",
+					     [DEV_RUNNING] = "running",
+					     [DEV_BACKOFF] = "backoff",
 					     [DEV_FAILED] = "failed" };
 
 	return names[s];
@@ -62,10 +64,12 @@ void device_create(struct agent *a, struct agent_device *d)
 }
 
 /*
- * The child. The first host in this kernel is a plain fork, which has its program in memory, and is given its
- * handle; later ones are executed, since they may be of a new build, and lease like any other process.
+ * The child. The first host in this kernel is a plain fork, which has its program in memory, and is
+ * given its handle; later ones are executed, since they may be of a new build, and lease like any
+ * other process.
  */
-static void __attribute__((noreturn)) host_child(const struct agent *a, const struct agent_device *d, int sock)
+static void __attribute__((noreturn))
+host_child(const struct agent *a, const struct agent_device *d, int sock)
 {
 	const struct host_lease lease = { .cycle = a->cycle,
 					  .tsc_init = a->tsc_init,
@@ -78,7 +82,8 @@ static void __attribute__((noreturn)) host_child(const struct agent *a, const st
 	if (sock >= 0)
 		_exit(udrv_host_run(d->h.name, &lease));
 	execve("/proc/self/exe", argv, envp);
-	app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno), app_errname(errno));
+	app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno),
+		app_errname(errno));
 	_exit(APP_FAILED);
 }
 
@@ -138,7 +143,8 @@ void device_give_handle(struct agent *a, struct agent_device *d)
 	if (!err)
 		err = udrv_msg_send(d->sock, &m);
 	if (err)
-		app_err("%s (%s): its host does not take the handle: %s", d->h.name, d->h.bdf, app_errname(err));
+		app_err("%s (%s): its host does not take the handle: %s", d->h.name, d->h.bdf,
+			app_errname(err));
 	/* It will say on this connection that it runs; if it does not take the handle, it ends. */
 	agent_client(a, d->sock, d);
 	d->sock = -1;
@@ -207,7 +213,8 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	}
 	if (lease_held(d)) {
 		close(peer.pidfd);
-		return udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d", d->h.name, d->pid);
+		return udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d",
+					    d->h.name, d->pid);
 	}
 	if (d->pidfd >= 0)
 		close(d->pidfd);
@@ -236,8 +243,9 @@ void device_adopted(struct agent *a, struct agent_device *d, const char *start)
 /* The handle is of no use to its host: quiesce by closing, and begin again with a new one. */
 static void start_over(struct agent *a, struct agent_device *d)
 {
-	app_warn("%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean",
-		 d->h.name, d->h.bdf);
+	app_warn(
+		"%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean",
+		d->h.name, d->h.bdf);
 	custody_drop(a, d->h.name);
 	udrv_handle_close(&d->h);
 	d->fallback = true;
@@ -251,14 +259,16 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 	char lease[48];
 	int status = -1;
 
-	/* Only a child's status can be had; a host that outlived an earlier agent is init's child. */
+	/* Only a child's status can be had; a host that outlived an earlier agent is init's child.
+	 */
 	if (!waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED) && si.si_code == CLD_EXITED)
 		status = si.si_status;
 	close(d->pidfd);
 	d->pidfd = -1;
 	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
 	custody_drop(a, lease);
-	/* However often a host dies: as long as its successors get the device to run, it is not given up. */
+	/* However often a host dies: as long as its successors get the device to run, it is not
+	 * given up. */
 	if (d->state == DEV_RUNNING) {
 		d->failures = 0;
 		if (now - d->running_ns >= STEADY_NS)
@@ -270,8 +280,9 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 		start_over(a, d);
 		return;
 	}
-	app_err("%s (%s): its host (pid %d) ended with %s %d: the device goes on, a successor takes it over", d->h.name,
-		d->h.bdf, d->pid, si.si_code == CLD_EXITED ? "status" : "signal", si.si_status);
+	app_err("%s (%s): its host (pid %d) ended with %s %d: the device goes on, a successor takes it over",
+		d->h.name, d->h.bdf, d->pid, si.si_code == CLD_EXITED ? "status" : "signal",
+		si.si_status);
 	if (d->failures > FAILURES_MAX) {
 		custody_drop(a, d->h.name);
 		udrv_handle_close(&d->h);

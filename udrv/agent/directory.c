@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The directory: a memfd at token 0 of the session, holding a flattened device tree. It tells the next agent
- * which handles there are and under which tokens, and carries the record of the update for its report.
+ * The directory: a memfd at token 0 of the session, holding a flattened device tree. It tells the
+ * next agent which handles there are and under which tokens, and carries the record of the update
+ * for its report.
  *
  * / {	compatible = "udrv,directory-v1";
- *	cycle = <u64>;				kexecs since the cold boot, this one included
- *	handles { nvme0 { bdf; driver; policy = <u32>; noiommu; base-token = <u64>; fds = <u32>; }; … };
- *	update { from-kernel; to-kernel; tsc-reboot = <u64>; phases { load { start-ns; duration-ns; }; … }; };
+ *	cycle = <u64>;			kexecs since the cold boot, this one included
+ *	handles {
+ *		nvme0 { bdf; driver; policy = <u32>; noiommu; base-token = <u64>; fds = <u32>; };
+ *	};
+ *	update {
+ *		from-kernel; to-kernel; tsc-reboot = <u64>;
+ *		phases { load { start-ns; duration-ns; }; };
+ *	};
  * };
  */
 #include <errno.h>
@@ -28,7 +34,7 @@
 #include "udrv/common/json.h"
 
 #define COMPATIBLE	"udrv,directory-v1"
-#define COMPATIBLE_STEM	"udrv,directory-v"
+#define COMPATIBLE_STEM "udrv,directory-v"
 
 uint64_t directory_token(unsigned int i)
 {
@@ -46,15 +52,16 @@ static int write_handle(void *fdt, int parent, const struct udrv_handle *h, uint
 	node = fdt_add_subnode(fdt, parent, h->name);
 	if (node < 0)
 		return node;
-	return fdt_setprop_string(fdt, node, "bdf", h->bdf) ?:
-	       fdt_setprop_string(fdt, node, "driver", h->driver) ?:
-	       fdt_setprop_u32(fdt, node, "policy", h->policy) ?:
-	       (h->noiommu ? fdt_setprop_empty(fdt, node, "noiommu") : 0) ?:
-	       fdt_setprop_u64(fdt, node, "base-token", base) ?:
-	       fdt_setprop_u32(fdt, node, "fds", mask);
+	return fdt_setprop_string(fdt, node, "bdf", h->bdf)			  ?:
+		       fdt_setprop_string(fdt, node, "driver", h->driver)	  ?:
+		       fdt_setprop_u32(fdt, node, "policy", h->policy)		  ?:
+		       (h->noiommu ? fdt_setprop_empty(fdt, node, "noiommu") : 0) ?:
+		       fdt_setprop_u64(fdt, node, "base-token", base)		  ?:
+		       fdt_setprop_u32(fdt, node, "fds", mask);
 }
 
-static int write_update(void *fdt, const char *to_kernel, const struct directory_phase *phases, unsigned int nphases)
+static int write_update(void *fdt, const char *to_kernel, const struct directory_phase *phases,
+			unsigned int nphases)
 {
 	struct utsname un;
 	int node, err;
@@ -63,9 +70,9 @@ static int write_update(void *fdt, const char *to_kernel, const struct directory
 	node = fdt_add_subnode(fdt, 0, "update");
 	if (node < 0)
 		return node;
-	err = fdt_setprop_string(fdt, node, "from-kernel", un.release) ?:
-	      fdt_setprop_string(fdt, node, "to-kernel", to_kernel) ?:
-	      fdt_setprop_u64(fdt, node, "tsc-reboot", 0);
+	err = fdt_setprop_string(fdt, node, "from-kernel", un.release)	    ?:
+		      fdt_setprop_string(fdt, node, "to-kernel", to_kernel) ?:
+		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0);
 	if (err)
 		return err;
 	node = fdt_add_subnode(fdt, node, "phases");
@@ -76,19 +83,19 @@ static int write_update(void *fdt, const char *to_kernel, const struct directory
 		if (p < 0)
 			return p;
 		err = fdt_setprop_u64(fdt, p, "start-ns", phases[i].start_ns) ?:
-		      fdt_setprop_u64(fdt, p, "duration-ns", phases[i].duration_ns);
+			      fdt_setprop_u64(fdt, p, "duration-ns", phases[i].duration_ns);
 	}
 	return err;
 }
 
-static int write_tree(void *fdt, const struct agent *a, const char *to_kernel, const struct directory_phase *phases,
-		      unsigned int nphases)
+static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
+		      const struct directory_phase *phases, unsigned int nphases)
 {
 	int node, err;
 
-	err = fdt_create_empty_tree(fdt, DIRECTORY_SIZE) ?:
-	      fdt_setprop_string(fdt, 0, "compatible", COMPATIBLE) ?:
-	      fdt_setprop_u64(fdt, 0, "cycle", to_kernel ? a->cycle + 1 : 0);
+	err = fdt_create_empty_tree(fdt, DIRECTORY_SIZE)		   ?:
+		      fdt_setprop_string(fdt, 0, "compatible", COMPATIBLE) ?:
+		      fdt_setprop_u64(fdt, 0, "cycle", to_kernel ? a->cycle + 1 : 0);
 	if (err || !to_kernel)
 		return err;
 	node = fdt_add_subnode(fdt, 0, "handles");
@@ -100,8 +107,8 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel, c
 	return err ?: write_update(fdt, to_kernel, phases, nphases);
 }
 
-int directory_write(const struct agent *a, const char *to_kernel, const struct directory_phase *phases,
-		    unsigned int nphases, void **ret_map)
+int directory_write(const struct agent *a, const char *to_kernel,
+		    const struct directory_phase *phases, unsigned int nphases, void **ret_map)
 {
 	int fd, err;
 	void *map;
@@ -110,7 +117,8 @@ int directory_write(const struct agent *a, const char *to_kernel, const struct d
 	fd = memfd_create("udrv-directory", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, DIRECTORY_SIZE) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
+	if (ftruncate(fd, DIRECTORY_SIZE) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		err = -errno;
 		goto close;
 	}
@@ -153,7 +161,8 @@ int directory_read(int memfd, void **ret)
 	fdt = malloc((size_t)st.st_size);
 	if (!fdt)
 		return -ENOMEM;
-	if (pread(memfd, fdt, (size_t)st.st_size, 0) != st.st_size || fdt_check_full(fdt, (size_t)st.st_size)) {
+	if (pread(memfd, fdt, (size_t)st.st_size, 0) != st.st_size ||
+	    fdt_check_full(fdt, (size_t)st.st_size)) {
 		free(fdt);
 		return -EBADMSG;
 	}
@@ -161,7 +170,8 @@ int directory_read(int memfd, void **ret)
 	if (!compat || strcmp(compat, COMPATIBLE)) {
 		bool ours = compat && !strncmp(compat, COMPATIBLE_STEM, strlen(COMPATIBLE_STEM));
 
-		app_err("directory of format '%s', this agent knows " COMPATIBLE, compat ? compat : "?");
+		app_err("directory of format '%s', this agent knows " COMPATIBLE,
+			compat ? compat : "?");
 		free(fdt);
 		return ours ? -EPROTONOSUPPORT : -EBADMSG;
 	}
@@ -204,7 +214,9 @@ uint64_t directory_tsc_reboot(const void *fdt)
 	return node < 0 ? 0 : get_u64(fdt, node, "tsc-reboot");
 }
 
-int directory_handles(const void *fdt, int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base, uint32_t mask),
+int directory_handles(const void *fdt,
+		      int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base,
+				uint32_t mask),
 		      void *ctx)
 {
 	int handles = fdt_path_offset(fdt, "/handles");
@@ -212,16 +224,17 @@ int directory_handles(const void *fdt, int (*fn)(void *ctx, const struct udrv_ha
 
 	if (handles < 0)
 		return 0;
-	fdt_for_each_subnode(node, fdt, handles) {
+	fdt_for_each_subnode(node, fdt, handles)
+	{
 		struct udrv_handle h = UDRV_HANDLE_INIT;
 		const char *name = fdt_get_name(fdt, node, NULL);
 		const char *bdf = get_str(fdt, node, "bdf");
 		const char *driver = get_str(fdt, node, "driver");
 		uint32_t mask = get_u32(fdt, node, "fds");
 
-		if (!name || !udrv_name_valid(name) || !udrv_bdf_valid(bdf) || !udrv_name_valid(driver) ||
-		    strlen(driver) >= sizeof(h.driver) || mask >> UDRV_HANDLE_FDS ||
-		    get_u32(fdt, node, "policy") > UDRV_DETACH) {
+		if (!name || !udrv_name_valid(name) || !udrv_bdf_valid(bdf) ||
+		    !udrv_name_valid(driver) || strlen(driver) >= sizeof(h.driver) ||
+		    mask >> UDRV_HANDLE_FDS || get_u32(fdt, node, "policy") > UDRV_DETACH) {
 			app_err("directory: entry '%s' makes no sense: its device is left to the kernel to quiesce",
 				name ? name : "?");
 			continue;
@@ -254,7 +267,8 @@ struct json_object *directory_report(const void *fdt)
 	phases = json_object_new_array();
 	parent = fdt_subnode_offset(fdt, update, "phases");
 	if (parent >= 0) {
-		fdt_for_each_subnode(node, fdt, parent) {
+		fdt_for_each_subnode(node, fdt, parent)
+		{
 			struct json_object *p = json_object_new_object();
 
 			json_set_str(p, "name", fdt_get_name(fdt, node, NULL));

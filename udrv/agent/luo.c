@@ -51,7 +51,9 @@ int luo_retrieve_session(int luo, const char *name)
 
 int luo_preserve(int session, int fd, uint64_t token)
 {
-	struct liveupdate_session_preserve_fd arg = { .size = sizeof(arg), .fd = fd, .token = token };
+	struct liveupdate_session_preserve_fd arg = { .size = sizeof(arg),
+						      .fd = fd,
+						      .token = token };
 
 	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg) ? -errno : 0;
 }

@@ -40,7 +40,9 @@ struct agent_device *agent_add(struct agent *a, const char *name)
 
 static struct json_object *device_json(const struct agent_device *d)
 {
-	static const char *const policies[] = { [UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach" };
+	static const char *const policies[] = {
+		[UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach"
+	};
 	struct json_object *o = json_object_new_object();
 
 	json_set_str(o, "name", d->h.name);
@@ -99,9 +101,11 @@ static int serve_command(struct agent *a, struct agent_client *c, struct udrv_ms
 	} else if (!strcmp(command, "report")) {
 		report = directory_report(a->fdt);
 		err = report ? reply_json(c->sock, m->id, report) :
-			       udrv_msg_reply_error(c->sock, m->id, ENOENT, "there was no update since the cold boot");
+			       udrv_msg_reply_error(c->sock, m->id, ENOENT,
+						    "there was no update since the cold boot");
 	} else {
-		err = udrv_msg_reply_error(c->sock, m->id, EOPNOTSUPP, "the agent knows no command '%s'", command);
+		err = udrv_msg_reply_error(c->sock, m->id, EOPNOTSUPP,
+					   "the agent knows no command '%s'", command);
 	}
 	json_object_put(req);
 	return err;
@@ -171,7 +175,8 @@ static int serve_one(struct agent *a, struct agent_client *c)
 		agent_update(a, c->sock, &m);
 		break;
 	default:
-		err = udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP, "the agent knows no message %u", m.type);
+		err = udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP,
+					   "the agent knows no message %u", m.type);
 	}
 	udrv_msg_drop_fds(&m);
 	return err;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Beginning: after a cold boot, after a kexec (a session with a directory), or after a crash of an earlier
- * agent (custody holds everything). One path serves all three: take what there is, complete it, lease it.
+ * Beginning: after a cold boot, after a kexec (a session with a directory), or after a crash of an
+ * earlier agent (custody holds everything). One path serves all three: take what there is, complete
+ * it, lease it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -68,8 +69,8 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		return;
 	}
 	/*
-	 * "outgoing": an update that its agent did not live to see; closing the session undoes it. udrv-init's
-	 * duplicate has to wait until all of its answer was read.
+	 * "outgoing": an update that its agent did not live to see; closing the session undoes it.
+	 * udrv-init's duplicate has to wait until all of its answer was read.
 	 */
 	close(fd);
 	if (nstale < sizeof(stale) / sizeof(stale[0]))
@@ -89,8 +90,9 @@ static int open_session(struct agent *a)
 
 	a->luo = luo_open();
 	if (a->luo < 0) {
-		app_warn("/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
-			 app_errname(a->luo));
+		app_warn(
+			"/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
+			app_errname(a->luo));
 		return 0;
 	}
 	if (a->directory >= 0)
@@ -98,12 +100,14 @@ static int open_session(struct agent *a)
 	if (a->incoming < 0)
 		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
 	if (a->incoming == -ENOENT) {
-		app_info("no session '" SESSION_NAME "' from a previous kernel: every device is reset and started clean");
+		app_info("no session '" SESSION_NAME
+			 "' from a previous kernel: every device is reset and started clean");
 		return 0;
 	}
 	if (a->incoming < 0) {
 		err = a->incoming;
-		app_err("cannot retrieve the session '" SESSION_NAME "': %s: every device is started clean",
+		app_err("cannot retrieve the session '" SESSION_NAME
+			"': %s: every device is started clean",
 			app_errname(err));
 		return 0;
 	}
@@ -118,7 +122,8 @@ static int open_session(struct agent *a)
 /* A clean start, because what the previous kernel left cannot be used. */
 static void fall_back(struct agent *a, struct agent_device *d, const char *what, int err)
 {
-	app_err("%s (%s): %s: %s: it is quiesced and started clean", d->h.name, d->h.bdf, what, app_errname(err));
+	app_err("%s (%s): %s: %s: it is quiesced and started clean", d->h.name, d->h.bdf, what,
+		app_errname(err));
 	snprintf(d->error, sizeof(d->error), "%s: %s", what, app_errname(err));
 	custody_drop(a, d->h.name);
 	udrv_handle_close(&d->h);
@@ -128,7 +133,8 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	d->state = DEV_PENDING;
 }
 
-/* One entry of the directory. Its host is started now: it gets ready while its device is retrieved and adopted. */
+/* One entry of the directory. Its host is started now: it gets ready while its device is retrieved
+ * and adopted. */
 static int expect_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
 {
 	struct agent *a = ctx;
@@ -155,7 +161,8 @@ static int retrieve_handle(void *ctx, const struct udrv_handle *entry, uint64_t 
 
 	if (!d || d->h.fd[UDRV_FD_VFIO] >= 0)
 		return 0;
-	/* Memory first: the device may write to it from the moment on at which the kernel lets go of it. */
+	/* Memory first: the device may write to it from the moment on at which the kernel lets go
+	 * of it. */
 	for (int i = UDRV_HANDLE_FDS - 1; i >= 0; i--) {
 		int fd;
 
@@ -234,7 +241,8 @@ int agent_restore(struct agent *a)
 	open_session(a);
 	err = read_directory(a);
 	if (err)
-		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean", app_errname(err));
+		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",
+			app_errname(err));
 	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, expect_handle, a);
 	if (a->directory >= 0)
@@ -259,7 +267,8 @@ static void finish_session(struct agent *a)
 	err = luo_finish(a->incoming);
 	if (err)
 		app_err("the previous kernel's session cannot be finished: %s: no further update is possible before "
-			"a cold boot", app_errname(err));
+			"a cold boot",
+			app_errname(err));
 	custody_drop(a, "incoming");
 	close(a->incoming);
 	a->incoming = -1;
@@ -285,8 +294,9 @@ static void report_ready(struct agent *a)
 		else
 			started++;
 	}
-	app_info("ready: %u device(s): %u resumed, %u started, %u failed; kexecs since the cold boot: %llu", a->ndev,
-		 resumed, started, failed, (unsigned long long)a->cycle);
+	app_info(
+		"ready: %u device(s): %u resumed, %u started, %u failed; kexecs since the cold boot: %llu",
+		a->ndev, resumed, started, failed, (unsigned long long)a->cycle);
 }
 
 void agent_progress(struct agent *a)
@@ -301,7 +311,8 @@ void agent_progress(struct agent *a)
 			device_start_host(a, d);
 		open |= d->state == DEV_STARTING || d->state == DEV_BACKOFF;
 	}
-	/* A device that is started clean has to wait: until the session is finished the kernel guards it. */
+	/* A device that is started clean has to wait: until the session is finished the kernel
+	 * guards it. */
 	if (!open && a->incoming >= 0)
 		finish_session(a);
 	if (a->incoming < 0)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * An update: check, load the next kernel, preserve, reboot. Nothing is stopped for it: drivers go on until
- * the old kernel does. Whatever fails is undone, and I/O goes on as if nothing had been tried.
+ * An update: check, load the next kernel, preserve, reboot. Nothing is stopped for it: drivers go
+ * on until the old kernel does. Whatever fails is undone, and I/O goes on as if nothing had been
+ * tried.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -23,7 +24,7 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
-#define PHASES	(2 * AGENT_DEVICES + 8)
+#define PHASES (2 * AGENT_DEVICES + 8)
 
 struct update {
 	struct agent *a;
@@ -42,7 +43,8 @@ struct update {
 	char why[384];
 };
 
-static int refuse(struct update *u, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static int refuse(struct update *u, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 static int refuse(struct update *u, int err, const char *fmt, ...)
 {
@@ -66,11 +68,12 @@ static void phase_end(struct update *u, const char *name, const char *device)
 	struct json_object *o;
 
 	if (u->nphases < PHASES) {
-		snprintf(u->phase_name[u->nphases], sizeof(u->phase_name[0]), "%s%s%s", name, device ? "-" : "",
-			 device ? device : "");
-		u->phase[u->nphases] = (struct directory_phase){ .name = u->phase_name[u->nphases],
-								 .start_ns = u->phase_ns - u->begin_ns,
-								 .duration_ns = now - u->phase_ns };
+		snprintf(u->phase_name[u->nphases], sizeof(u->phase_name[0]), "%s%s%s", name,
+			 device ? "-" : "", device ? device : "");
+		u->phase[u->nphases] =
+			(struct directory_phase){ .name = u->phase_name[u->nphases],
+						  .start_ns = u->phase_ns - u->begin_ns,
+						  .duration_ns = now - u->phase_ns };
 		u->nphases++;
 	}
 	o = json_object_new_object();
@@ -98,11 +101,15 @@ static int check(struct update *u)
 
 	phase_begin(u);
 	if (a->luo < 0)
-		return refuse(u, -ENODEV, "/dev/liveupdate: %s: this kernel was not booted with liveupdate=on kho=on",
-			      app_errname(a->luo));
+		return refuse(
+			u, -ENODEV,
+			"/dev/liveupdate: %s: this kernel was not booted with liveupdate=on kho=on",
+			app_errname(a->luo));
 	for (unsigned int i = 0; i < a->ndev; i++)
-		if (a->dev[i].state != DEV_RUNNING && a->dev[i].state != DEV_FAILED && a->dev[i].state != DEV_BACKOFF)
-			return refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs", a->dev[i].h.name, a->dev[i].h.bdf,
+		if (a->dev[i].state != DEV_RUNNING && a->dev[i].state != DEV_FAILED &&
+		    a->dev[i].state != DEV_BACKOFF)
+			return refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs",
+				      a->dev[i].h.name, a->dev[i].h.bdf,
 				      device_state_name(a->dev[i].state));
 	if (a->incoming >= 0)
 		return refuse(u, -EBUSY, "the previous update's session is not finished");
@@ -118,7 +125,8 @@ static int check(struct update *u)
 static int load(struct update *u)
 {
 	phase_begin(u);
-	if (syscall(SYS_kexec_file_load, u->kernel, u->image, strlen(u->cmdline) + 1, u->cmdline, 0UL))
+	if (syscall(SYS_kexec_file_load, u->kernel, u->image, strlen(u->cmdline) + 1, u->cmdline,
+		    0UL))
 		return refuse(u, -errno, "kexec_file_load: %s", strerror(errno));
 	u->loaded = true;
 	phase_end(u, "load", NULL);
@@ -136,16 +144,19 @@ static int set_updating(struct agent *a, bool on, struct update *u)
 			continue;
 		err = udrv_state_open(d->h.fd[UDRV_FD_STATE], 0, app_log(NULL), &st);
 		if (err && on)
-			return refuse(u, err, "%s (%s): its state memory cannot be read", d->h.name, d->h.bdf);
+			return refuse(u, err, "%s (%s): its state memory cannot be read", d->h.name,
+				      d->h.bdf);
 		if (err) {
 			app_err("%s (%s): its state memory cannot be read (%s): its host goes on without timeouts and "
-				"resets until it is started again", d->h.name, d->h.bdf, app_errname(err));
+				"resets until it is started again",
+				d->h.name, d->h.bdf, app_errname(err));
 			continue;
 		}
 		udrv_state_set_updating(st, on);
 		/* A reset that began before the word was set is not cut short by an update. */
 		if (on && d->state == DEV_RUNNING && udrv_state_lifecycle(st) != UDRV_READY)
-			err = refuse(u, -EBUSY, "%s (%s): the device is being reset or shut down", d->h.name, d->h.bdf);
+			err = refuse(u, -EBUSY, "%s (%s): the device is being reset or shut down",
+				     d->h.name, d->h.bdf);
 		udrv_state_close(st);
 		if (err)
 			return err;
@@ -163,8 +174,9 @@ static int preserve_memory(struct update *u, const struct agent_device *d, uint6
 			continue;
 		err = luo_preserve(u->session, d->h.fd[i], base + i);
 		if (err)
-			return refuse(u, err, "%s (%s): its memory (descriptor %u) cannot be preserved", d->h.name,
-				      d->h.bdf, i);
+			return refuse(u, err,
+				      "%s (%s): its memory (descriptor %u) cannot be preserved",
+				      d->h.name, d->h.bdf, i);
 	}
 	phase_end(u, "preserve-memory", d->h.name);
 	return 0;
@@ -177,15 +189,18 @@ static int preserve_device(struct update *u, const struct agent_device *d, uint6
 	phase_begin(u);
 	err = luo_preserve(u->session, d->h.fd[UDRV_FD_VFIO], base + UDRV_FD_VFIO);
 	if (err == -ENOENT)
-		return refuse(u, err, "%s (%s): the running kernel cannot preserve a vfio-pci device", d->h.name,
-			      d->h.bdf);
+		return refuse(u, err,
+			      "%s (%s): the running kernel cannot preserve a vfio-pci device",
+			      d->h.name, d->h.bdf);
 	if (err)
-		return refuse(u, err, "%s (%s): the device cannot be preserved, see the kernel log", d->h.name, d->h.bdf);
+		return refuse(u, err, "%s (%s): the device cannot be preserved, see the kernel log",
+			      d->h.name, d->h.bdf);
 	phase_end(u, "preserve-device", d->h.name);
 	return 0;
 }
 
-/* All memory before the first device: a device is taken only if every page that it can reach is kept. */
+/* All memory before the first device: a device is taken only if every page that it can reach is
+ * kept. */
 static int preserve(struct update *u)
 {
 	struct agent *a = u->a;
@@ -194,7 +209,8 @@ static int preserve(struct update *u)
 	u->session = luo_create_session(a->luo, SESSION_NAME);
 	if (u->session < 0)
 		return refuse(u, u->session, "cannot create the session '" SESSION_NAME "'");
-	/* PID 1 holds it, too: if this process died the session would be undone under a device's feet. */
+	/* PID 1 holds it, too: if this process died the session would be undone under a device's
+	 * feet. */
 	custody_put_fd(a, "outgoing", u->session);
 	err = custody_settle(a);
 	if (err)
@@ -228,7 +244,8 @@ static int leave(struct update *u)
 	phase_end(u, "reboot", NULL);
 	directory_stamp(directory);
 	reboot(LINUX_REBOOT_CMD_KEXEC);
-	err = refuse(u, -errno, "the kernel refused to reboot: %s, see the kernel log", strerror(errno));
+	err = refuse(u, -errno, "the kernel refused to reboot: %s, see the kernel log",
+		     strerror(errno));
 unmap:
 	munmap(directory, DIRECTORY_SIZE);
 	return err;
@@ -247,7 +264,9 @@ static void undo(struct update *u)
 
 void agent_update(struct agent *a, int sock, struct udrv_msg *m)
 {
-	struct update u = { .a = a, .sock = sock, .id = m->id, .session = -1, .begin_ns = app_now_ns() };
+	struct update u = {
+		.a = a, .sock = sock, .id = m->id, .session = -1, .begin_ns = app_now_ns()
+	};
 	const char *text = udrv_msg_text(m);
 	struct json_object *req = text ? json_tokener_parse(text) : NULL;
 	int err;
@@ -274,7 +293,8 @@ void agent_update(struct agent *a, int sock, struct udrv_msg *m)
 		err = leave(&u);
 	if (err) {
 		undo(&u);
-		app_err("update refused: %s (%s): nothing was changed, I/O goes on", u.why, app_errname(err));
+		app_err("update refused: %s (%s): nothing was changed, I/O goes on", u.why,
+			app_errname(err));
 		udrv_msg_reply_error(sock, u.id, err, "%s", u.why);
 	}
 out:

@@ -25,16 +25,22 @@ int cmd_smart_log(struct cli *c);
 int cmd_error_log(struct cli *c);
 int cmd_reset(struct cli *c);
 
-/** cli_fail() - "udrvctl: what: why (errno name)"; returns APP_FAILED. @why NULL: what the errno means */
+/**
+ * cli_fail() - "udrvctl: what: why (errno name)"; returns APP_FAILED. @why NULL: what the errno
+ * means
+ */
 int cli_fail(int err, const char *why, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int cli_usage(void);
 
 /** cli_agent() - a request to the agent; prints on failure. @text may be NULL */
 int cli_agent(uint16_t type, const char *text, struct json_object **ret);
 /** cli_host() - a request to a device's host; likewise. @fn gets the answers before the last */
-int cli_host(const char *device, uint16_t type, const char *text, int (*fn)(void *ctx, struct udrv_msg *m), void *ctx,
-	     struct json_object **ret);
-/** cli_only_device() - @name, or the only device there is; NULL after a message. The caller frees it. */
+int cli_host(const char *device, uint16_t type, const char *text,
+	     int (*fn)(void *ctx, struct udrv_msg *m), void *ctx, struct json_object **ret);
+/**
+ * cli_only_device() - @name, or the only device there is; NULL after a message. The caller frees
+ * it.
+ */
 char *cli_only_device(const char *name);
 
 /** cli_print() - as JSON, or as "key: value" lines; puts @o */

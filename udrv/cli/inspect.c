@@ -14,7 +14,7 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
-#define CONFIG_SIZE	4096
+#define CONFIG_SIZE 4096
 
 static struct json_object *config_hex(const char *dir)
 {
@@ -34,7 +34,8 @@ static struct json_object *config_hex(const char *dir)
 	return n > 0 ? json_object_new_string_len(hex, (int)(2 * n)) : NULL;
 }
 
-/* Every directory on the way to the device whose name is a PCI address is a bridge, or the device. */
+/* Every directory on the way to the device whose name is a PCI address is a bridge, or the device.
+ */
 static struct json_object *config_space(char *dir)
 {
 	struct json_object *o = json_object_new_object();
@@ -62,7 +63,8 @@ static struct json_object *bars(const char *dir)
 
 	snprintf(path, sizeof(path), "%s/resource", dir);
 	f = fopen(path, "re");
-	for (unsigned int i = 0; f && i < 6 && fscanf(f, "%llx %llx %llx", &start, &end, &flags) == 3; i++) {
+	for (unsigned int i = 0;
+	     f && i < 6 && fscanf(f, "%llx %llx %llx", &start, &end, &flags) == 3; i++) {
 		struct json_object *o;
 
 		if (!flags)
@@ -91,7 +93,8 @@ int cmd_inspect(struct cli *c)
 		return APP_FAILED;
 	devices = json_get(status, "devices");
 	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
-		if (!strcmp(json_get_str(json_object_array_get_idx(devices, i), "name", ""), c->argv[0]))
+		if (!strcmp(json_get_str(json_object_array_get_idx(devices, i), "name", ""),
+			    c->argv[0]))
 			found = json_object_array_get_idx(devices, i);
 	bdf = json_get_str(found, "bdf", "");
 	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
@@ -99,7 +102,8 @@ int cmd_inspect(struct cli *c)
 		int err = found ? errno : ENOENT;
 
 		json_object_put(status);
-		return cli_fail(err, found ? NULL : "no such device: see udrvctl list", "%s", c->argv[0]);
+		return cli_fail(err, found ? NULL : "no such device: see udrvctl list", "%s",
+				c->argv[0]);
 	}
 	o = json_object_new_object();
 	json_set_str(o, "name", c->argv[0]);

@@ -11,8 +11,8 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
-#define ENTRY		64u
-#define ENTRIES_MAX	64u
+#define ENTRY	    64u
+#define ENTRIES_MAX 64u
 
 static int nibble(char c)
 {
@@ -69,12 +69,8 @@ static const struct field {
 
 /* Figure 206 */
 static const struct field error_fields[] = {
-	{ "error_count", 0, 8 },
-	{ "submission_queue_id", 8, 2 },
-	{ "command_id", 10, 2 },
-	{ "status_field", 12, 2 },
-	{ "parameter_error_location", 14, 2 },
-	{ "lba", 16, 8 },
+	{ "error_count", 0, 8 },   { "submission_queue_id", 8, 2 },	  { "command_id", 10, 2 },
+	{ "status_field", 12, 2 }, { "parameter_error_location", 14, 2 }, { "lba", 16, 8 },
 	{ "namespace", 24, 4 },
 };
 
@@ -117,8 +113,9 @@ int cmd_error_log(struct cli *c)
 	entries = json_object_new_array();
 	/* Entries that were never written have an error count of 0. */
 	for (unsigned long i = 0; i < n && le(page + i * ENTRY, 8); i++)
-		json_object_array_add(entries, decode(page + i * ENTRY, error_fields,
-						      sizeof(error_fields) / sizeof(error_fields[0])));
+		json_object_array_add(entries,
+				      decode(page + i * ENTRY, error_fields,
+					     sizeof(error_fields) / sizeof(error_fields[0])));
 	json_set(o, "entries", entries);
 	cli_print(c, o);
 	return APP_OK;

@@ -19,17 +19,25 @@ static const struct command {
 	const char *help;
 } commands[] = {
 	{ "list", cmd_list, "list                            devices and their state" },
-	{ "status", cmd_status, "status                          everything that is counted, per device" },
-	{ "inspect", cmd_inspect, "inspect DEVICE                  configuration space of it and its bridges, BARs" },
-	{ "wait", cmd_wait, "wait [--timeout S]              until every device runs (or was given up)" },
-	{ "update", cmd_update, "update --kernel F --image F [--cmdline S] [--dry-run] | --report" },
-	{ "verify", cmd_verify, "verify start|stop|status|timeline [DEVICE] [OPTIONS] [--acked F] [--no-readback]" },
-	{ "smart-log", cmd_smart_log, "smart-log DEVICE                SMART / health information" },
-	{ "error-log", cmd_error_log, "error-log DEVICE [N]            newest N error log entries" },
-	{ "reset", cmd_reset, "reset DEVICE                    controller reset: what is outstanding is lost" },
+	{ "status", cmd_status,
+	  "status                          everything that is counted, per device" },
+	{ "inspect", cmd_inspect,
+	  "inspect DEVICE                  configuration space of it and its bridges, BARs" },
+	{ "wait", cmd_wait,
+	  "wait [--timeout S]              until every device runs (or was given up)" },
+	{ "update", cmd_update,
+	  "update --kernel F --image F [--cmdline S] [--dry-run] | --report" },
+	{ "verify", cmd_verify,
+	  "verify start|stop|status|timeline [DEVICE] [OPTIONS] [--acked F] [--no-readback]" },
+	{ "smart-log", cmd_smart_log,
+	  "smart-log DEVICE                SMART / health information" },
+	{ "error-log", cmd_error_log,
+	  "error-log DEVICE [N]            newest N error log entries" },
+	{ "reset", cmd_reset,
+	  "reset DEVICE                    controller reset: what is outstanding is lost" },
 };
 
-#define COMMANDS	(sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 int cli_usage(void)
 {
@@ -47,7 +55,8 @@ int cli_fail(int err, const char *why, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "udrvctl: %s: %s (%s)\n", what, why && *why ? why : strerror(abs(err)), app_errname(err));
+	fprintf(stderr, "udrvctl: %s: %s (%s)\n", what, why && *why ? why : strerror(abs(err)),
+		app_errname(err));
 	return APP_FAILED;
 }
 
@@ -64,8 +73,8 @@ int cli_agent(uint16_t type, const char *text, struct json_object **ret)
 	return err;
 }
 
-int cli_host(const char *device, uint16_t type, const char *text, int (*fn)(void *ctx, struct udrv_msg *m), void *ctx,
-	     struct json_object **ret)
+int cli_host(const char *device, uint16_t type, const char *text,
+	     int (*fn)(void *ctx, struct udrv_msg *m), void *ctx, struct json_object **ret)
 {
 	struct client_call call = { .type = type, .text = text, .fn = fn, .ctx = ctx };
 	char path[96];

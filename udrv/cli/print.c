@@ -8,7 +8,8 @@
 
 static bool is_leaf(struct json_object *o)
 {
-	return !json_object_is_type(o, json_type_object) && !json_object_is_type(o, json_type_array);
+	return !json_object_is_type(o, json_type_object) &&
+	       !json_object_is_type(o, json_type_array);
 }
 
 static bool all_leaves(struct json_object *array)
@@ -21,7 +22,8 @@ static bool all_leaves(struct json_object *array)
 
 static void print_text(struct json_object *o, int indent)
 {
-	json_object_object_foreach(o, key, val) {
+	json_object_object_foreach(o, key, val)
+	{
 		printf("%*s%s:", indent, "", key);
 		if (json_object_is_type(val, json_type_object)) {
 			printf("\n");

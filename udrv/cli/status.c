@@ -30,12 +30,14 @@ int cmd_list(struct cli *c)
 		cli_print(c, out);
 		return APP_OK;
 	}
-	printf("%-12s %-14s %-8s %-8s %-10s %s\n", "NAME", "BDF", "DRIVER", "POLICY", "STATE", "START");
+	printf("%-12s %-14s %-8s %-8s %-10s %s\n", "NAME", "BDF", "DRIVER", "POLICY", "STATE",
+	       "START");
 	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
 		struct json_object *d = json_object_array_get_idx(devices, i);
 
-		printf("%-12s %-14s %-8s %-8s %-10s %s\n", json_get_str(d, "name", "?"), json_get_str(d, "bdf", "?"),
-		       json_get_str(d, "driver", "?"), json_get_str(d, "policy", "?"), json_get_str(d, "state", "?"),
+		printf("%-12s %-14s %-8s %-8s %-10s %s\n", json_get_str(d, "name", "?"),
+		       json_get_str(d, "bdf", "?"), json_get_str(d, "driver", "?"),
+		       json_get_str(d, "policy", "?"), json_get_str(d, "state", "?"),
 		       json_get_str(d, "start", "-"));
 	}
 	json_object_put(devices);
@@ -52,9 +54,8 @@ static void add_host_status(struct json_object *device)
 	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
 	if (client_call_path(path, &call, &o) || !o)
 		return;
-	json_object_object_foreach(o, key, val)
-		if (!json_get(device, key))
-			json_set(device, key, json_object_get(val));
+	json_object_object_foreach(o, key, val) if (!json_get(device, key))
+		json_set(device, key, json_object_get(val));
 	json_object_put(o);
 }
 
@@ -119,8 +120,10 @@ int cmd_wait(struct cli *c)
 		uint64_t now = app_now_ns();
 
 		err = wait_ready(now < end ? (int)((end - now) / 1000000) : 0, &status);
-		/* An agent that is just being started (again) does not listen yet, and nothing tells when it does. */
-		if ((err != -ENOENT && err != -ECONNREFUSED && err != -ENOTCONN) || app_now_ns() >= end)
+		/* An agent that is just being started (again) does not listen yet, and nothing
+		 * tells when it does. */
+		if ((err != -ENOENT && err != -ECONNREFUSED && err != -ENOTCONN) ||
+		    app_now_ns() >= end)
 			break;
 		poll(NULL, 0, 20);
 	}
@@ -134,5 +137,7 @@ int cmd_reset(struct cli *c)
 {
 	if (c->argc != 1)
 		return cli_usage();
-	return cli_host(c->argv[0], UDRV_MSG_COMMAND, "{\"command\":\"reset\"}", NULL, NULL, NULL) ? APP_FAILED : APP_OK;
+	return cli_host(c->argv[0], UDRV_MSG_COMMAND, "{\"command\":\"reset\"}", NULL, NULL, NULL) ?
+		       APP_FAILED :
+		       APP_OK;
 }

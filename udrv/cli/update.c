@@ -26,15 +26,17 @@ static int progress(void *ctx, struct udrv_msg *m)
 		printf("%s\n", text);
 	} else {
 		o = json_tokener_parse(text);
-		printf("update: %s %s%s%.1f ms\n", json_get_str(o, "phase", "?"), json_get_str(o, "device", ""),
-		       json_get(o, "device") ? " " : "", (double)json_get_u64(o, "duration_us", 0) / 1000);
+		printf("update: %s %s%s%.1f ms\n", json_get_str(o, "phase", "?"),
+		       json_get_str(o, "device", ""), json_get(o, "device") ? " " : "",
+		       (double)json_get_u64(o, "duration_us", 0) / 1000);
 		json_object_put(o);
 	}
 	fflush(stdout);
 	return 0;
 }
 
-static int update(struct cli *c, const char *kernel, const char *image, const char *cmdline, bool dry_run)
+static int update(struct cli *c, const char *kernel, const char *image, const char *cmdline,
+		  bool dry_run)
 {
 	struct json_object *req = json_object_new_object();
 	struct client_call call = { .type = UDRV_MSG_UPDATE, .nfds = 2, .fn = progress, .ctx = c };
@@ -71,7 +73,8 @@ static void raise_to(struct json_object *o, const char *key, uint64_t val)
 }
 
 /* The device's part: its host has it, as it was there when the first completion was delivered. */
-static struct json_object *device_report(struct json_object *device, uint64_t cycle, struct json_object *report)
+static struct json_object *device_report(struct json_object *device, uint64_t cycle,
+					 struct json_object *report)
 {
 	struct json_object *o = json_object_new_object(), *host = NULL, *irq, *cycles, *mine = NULL;
 	struct client_call call = { .type = UDRV_MSG_STATUS };
@@ -86,7 +89,8 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	if (client_call_path(path, &call, &host))
 		return o;
 	irq = json_get(host, "irq");
-	json_set_u64(o, "in_flight_at_kexec", json_get_u64(json_get(host, "resume"), "in_flight", 0));
+	json_set_u64(o, "in_flight_at_kexec",
+		     json_get_u64(json_get(host, "resume"), "in_flight", 0));
 	json_set_u64(o, "latched_while_masked", json_get_u64(irq, "latched_while_masked", 0));
 	json_set_u64(o, "delivered_after", json_get_u64(irq, "delivered_after", 0));
 	cycles = json_get(json_get(host, "verify"), "cycles");
@@ -95,7 +99,8 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 			mine = json_object_array_get_idx(cycles, i);
 	if (mine) {
 		json_set_u64(o, "completed_across", json_get_u64(mine, "completed_across", 0));
-		raise_to(report, "tsc_last_completion", json_get_u64(mine, "tsc_last_completion", 0));
+		raise_to(report, "tsc_last_completion",
+			 json_get_u64(mine, "tsc_last_completion", 0));
 		raise_to(report, "tsc_last_alive", json_get_u64(mine, "tsc_last_alive", 0));
 	}
 	first = json_get_u64(json_get(host, "resume"), "tsc_first_completion", 0);
@@ -107,10 +112,12 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	return o;
 }
 
-/* freeze: until a host's event loop last came round in the old kernel; from then on it is the kernels' time. */
+/* freeze: until a host's event loop last came round in the old kernel; from then on it is the
+ * kernels' time. */
 static void blackout(struct json_object *report, uint64_t khz)
 {
-	uint64_t reboot = json_get_u64(report, "tsc_reboot", 0), init = json_get_u64(report, "tsc_init", 0);
+	uint64_t reboot = json_get_u64(report, "tsc_reboot", 0),
+		 init = json_get_u64(report, "tsc_init", 0);
 	uint64_t first = json_get_u64(report, "tsc_first_completion", 0);
 	uint64_t last = json_get_u64(report, "tsc_last_alive", 0);
 	struct json_object *o;

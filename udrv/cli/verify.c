@@ -85,7 +85,8 @@ static int write_acked(const struct verify_memory *m, const char *path)
 	if (!f)
 		return cli_fail(errno, NULL, "%s", path);
 	for (uint64_t b = 0; b < VERIFY_BLOCKS_MAX; b++) {
-		const uint64_t record[3] = { htole64(b), htole64(m->block[b].acked), htole64(m->block[b].submitted) };
+		const uint64_t record[3] = { htole64(b), htole64(m->block[b].acked),
+					     htole64(m->block[b].submitted) };
 
 		if (m->block[b].submitted)
 			fwrite(record, sizeof(record), 1, f);

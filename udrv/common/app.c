@@ -15,20 +15,21 @@
 
 #include "udrv/common/app.h"
 
-#define CHILD_FDS	16u
+#define CHILD_FDS 16u
 
 struct app_log_state {
 	char prefix[48];
 	bool kmsg;
-	int fd;		/* of /dev/kmsg, -1: not open */
+	int fd; /* of /dev/kmsg, -1: not open */
 };
 
 static struct app_log_state log_state = { .fd = -1 };
 
 static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 {
-	static const char severity[] = { [UDRV_LOG_ERR] = '3', [UDRV_LOG_WARN] = '4', [UDRV_LOG_INFO] = '6',
-					 [UDRV_LOG_DEBUG] = '7' };
+	static const char severity[] = {
+		[UDRV_LOG_ERR] = '3', [UDRV_LOG_WARN] = '4', [UDRV_LOG_INFO] = '6', [UDRV_LOG_DEBUG] = '7'
+	};
 	struct app_log_state *s = ctx;
 	char line[640];
 	int n;
@@ -42,8 +43,9 @@ static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 	if (n >= (int)sizeof(line))
 		n = sizeof(line) - 1;
 	/*
-	 * One write: a record of the kernel's log, or a line that no other process's line can cut. Not dprintf(),
-	 * which seeks, and /dev/kmsg does not take that. There is nowhere to report a failure to.
+	 * One write: a record of the kernel's log, or a line that no other process's line can cut.
+	 * Not dprintf(), which seeks, and /dev/kmsg does not take that. There is nowhere to report
+	 * a failure to.
 	 */
 	if (write(s->kmsg && s->fd >= 0 ? s->fd : STDERR_FILENO, line, (size_t)n) < 0)
 		return;
@@ -59,7 +61,8 @@ const struct udrv_log *app_log(const char *prefix)
 		return &log;
 	snprintf(log_state.prefix, sizeof(log_state.prefix), "%s", prefix);
 	/* Executed by one that logs there: its stderr is the kernel's log. */
-	if (!log_state.kmsg && !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 11)) {
+	if (!log_state.kmsg && !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) &&
+	    st.st_rdev == makedev(1, 11)) {
 		log_state.kmsg = true;
 		log_state.fd = STDERR_FILENO;
 	}
@@ -183,7 +186,8 @@ bool app_param(const char *cmdline, const char *key, char *val, size_t size)
 		/* What follows is for init. */
 		if (len == 2 && !strncmp(word, "--", 2))
 			break;
-		if (len < keylen || !app_same_key(word, key, keylen) || (len > keylen && word[keylen] != '='))
+		if (len < keylen || !app_same_key(word, key, keylen) ||
+		    (len > keylen && word[keylen] != '='))
 			continue;
 		found = true;
 		for (size_t i = keylen + 1; i < len; i++) {
@@ -200,7 +204,8 @@ bool app_param(const char *cmdline, const char *key, char *val, size_t size)
 	return found;
 }
 
-static int app_option(const char *word, const struct app_option *opts, unsigned int n, char *why, size_t why_size)
+static int app_option(const char *word, const struct app_option *opts, unsigned int n, char *why,
+		      size_t why_size)
 {
 	const char *eq = strchrnul(word, '=');
 	uint64_t v = 1;
@@ -231,7 +236,8 @@ static int app_option(const char *word, const struct app_option *opts, unsigned 
 	return -EINVAL;
 }
 
-int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why, size_t why_size)
+int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why,
+		size_t why_size)
 {
 	char *copy, *save = NULL;
 	int err = 0;
@@ -288,7 +294,8 @@ uint64_t app_now_ns(void)
 	return app_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* A (time, counter) pair of one moment: the closest of some, as the process may be preempted in between. */
+/* A (time, counter) pair of one moment: the closest of some, as the process may be preempted in
+ * between. */
 static void app_tsc_sample(uint64_t *ns, uint64_t *tsc)
 {
 	uint64_t best = UINT64_MAX;
@@ -314,5 +321,6 @@ uint64_t app_tsc_khz(void)
 	app_tsc_sample(&ns0, &tsc0);
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &wait, NULL);
 	app_tsc_sample(&ns1, &tsc1);
-	return ns1 > ns0 ? (uint64_t)((unsigned __int128)(tsc1 - tsc0) * 1000000u / (ns1 - ns0)) : 0;
+	return ns1 > ns0 ? (uint64_t)((unsigned __int128)(tsc1 - tsc0) * 1000000u / (ns1 - ns0)) :
+			   0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What udrv-init, udrv-agent, udrv-host and udrvctl share. They are one executable with several names: one
- * file to unpack and to page in while the machine is between two kernels.
+ * What udrv-init, udrv-agent, udrv-host and udrvctl share. They are one executable with several
+ * names: one file to unpack and to page in while the machine is between two kernels.
  */
 #ifndef UDRV_COMMON_APP_H
 #define UDRV_COMMON_APP_H
@@ -42,8 +42,9 @@ struct host_lease {
 
 /**
  * udrv_host_run() - a host in the present process
- * @name: of the device; its handle comes as a UDRV_MSG_HANDLE over @lease->agent, once there is one. Before
- *	that one without device and iommufd may come: memory to be looked at while the device is adopted
+ * @name: of the device; its handle comes as a UDRV_MSG_HANDLE over @lease->agent, once there is
+ *	one. Before that one without device and iommufd may come: memory to be looked at while the
+ *	device is adopted
  *
  * Return: exit code.
  */
@@ -69,7 +70,10 @@ const struct udrv_log *app_log(const char *prefix);
  */
 void app_log_kmsg(void);
 
-/** app_stdio() - standard input from nowhere, output and errors to the kernel's log, also for who is executed next */
+/**
+ * app_stdio() - standard input from nowhere, output and errors to the kernel's log, also for who is
+ * executed next
+ */
 void app_stdio(void);
 
 /** app_log_level() - least severe level that is logged; UDRV_LOG_INFO at the beginning */
@@ -121,14 +125,16 @@ struct app_option {
  *
  * Return: 0; -EINVAL: unknown name, not a number, out of range. Values before it have been stored.
  */
-int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why, size_t why_size);
+int app_options(const char *list, const struct app_option *opts, unsigned int n, char *why,
+		size_t why_size);
 
 /**
  * app_child() - make a process that was just forked one of its own, as exec would
  * @name: for ps
  * @keep: descriptors beside 0–2 that stay open, @n of them, -1 allowed
  *
- * What a parent has open must not live on in a child: closing the last duplicate means something here.
+ * What a parent has open must not live on in a child: closing the last duplicate means something
+ * here.
  */
 void app_child(const char *name, const int *keep, unsigned int n);
 

@@ -37,7 +37,10 @@ struct client_call {
  */
 int client_call(int sock, struct client_call *c, struct json_object **ret);
 
-/** client_call_path() - the same on a connection of its own; -ENOENT, -ECONNREFUSED: nobody listens there */
+/**
+ * client_call_path() - the same on a connection of its own; -ENOENT, -ECONNREFUSED: nobody listens
+ * there
+ */
 int client_call_path(const char *path, struct client_call *c, struct json_object **ret);
 
 #endif

@@ -9,10 +9,8 @@ static const struct program {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } programs[] = {
-	{ "udrvctl", udrvctl_main },
-	{ "udrv-host", udrv_host_main },
-	{ "udrv-agent", udrv_agent_main },
-	{ "udrv-init", udrv_init_main },
+	{ "udrvctl", udrvctl_main },	   { "udrv-host", udrv_host_main },
+	{ "udrv-agent", udrv_agent_main }, { "udrv-init", udrv_init_main },
 	{ "init", udrv_init_main },
 };
 

@@ -5,7 +5,7 @@
 #include "udrv/host/config.h"
 #include "udrv/host/verify_layout.h"
 
-#define N(a)	(sizeof(a) / sizeof((a)[0]))
+#define N(a) (sizeof(a) / sizeof((a)[0]))
 
 int config_nvme(struct udrv_nvme_opts *ret, char *why, size_t why_size)
 {
@@ -34,7 +34,12 @@ int config_nvme(struct udrv_nvme_opts *ret, char *why, size_t why_size)
 
 int config_verify(const char *list, struct verify_config *ret, char *why, size_t why_size)
 {
-	struct verify_config c = { .blocks = 8192, .queues = 4, .depth = 16, .zdepth = 8, .rate = 2000, .write = 60,
+	struct verify_config c = { .blocks = 8192,
+				   .queues = 4,
+				   .depth = 16,
+				   .zdepth = 8,
+				   .rate = 2000,
+				   .write = 60,
 				   .flush = 64 };
 	const struct app_option options[] = {
 		{ "blocks", &c.blocks, 16, VERIFY_BLOCKS_MAX },

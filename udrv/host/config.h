@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a host is configured to do, and how much memory of a handle that takes: the agent asks, too. */
+/*
+ * What a host is configured to do, and how much memory of a handle that takes: the agent asks, too.
+ */
 #ifndef UDRV_HOST_CONFIG_H
 #define UDRV_HOST_CONFIG_H
 
@@ -10,8 +12,9 @@
 struct udrv_nvme_opts;
 
 /*
- * A handle's room for consumers: buffers in the pool, and tables in its first extra memfd. Large folios are
- * 2 MiB: a memfd of that size is one, which is preserved, retrieved and mapped in one go.
+ * A handle's room for consumers: buffers in the pool, and tables in its first extra memfd. Large
+ * folios are 2 MiB: a memfd of that size is one, which is preserved, retrieved and mapped in one
+ * go.
  */
 #define CONFIG_CONSUMER_DMA	(2ull << 20)
 #define CONFIG_CONSUMER_MEMFD	(2ull << 20)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * udrv-host: drives one device. It leases the handle from the agent, resumes or starts the driver, and gives
- * the device's queues to a consumer. It may be killed at any instruction: its successor, in this kernel or
- * the next, goes on from the handle alone.
+ * udrv-host: drives one device. It leases the handle from the agent, resumes or starts the driver,
+ * and gives the device's queues to a consumer. It may be killed at any instruction: its successor,
+ * in this kernel or the next, goes on from the handle alone.
  */
 #ifndef UDRV_HOST_HOST_H
 #define UDRV_HOST_HOST_H
@@ -24,12 +24,14 @@ struct udrv_msg;
 /**
  * struct consumer_ops - who uses the device's queues
  * @name: for commands
- * @open: after the driver runs, before any completion was polled. @resumed: take over what a predecessor left
+ * @open: after the driver runs, before any completion was polled. @resumed: take over what a
+ *	predecessor left
  * @done: a completion of queue @qi; the consumer releases the slot
  * @issue: after a round of completions, and from a timer: submit and ring
  * @status: its part of the status, owned by the caller
  * @gone: the connection is closed; an answer that was put off has nowhere to go
- * @command: a request; 1: it answers later through host_reply(); 0: answered; -errno: host answers with it
+ * @command: a request; 1: it answers later through host_reply(); 0: answered; -errno: host answers
+ *	with it
  */
 struct consumer_ops {
 	const char *name;
@@ -49,8 +51,6 @@ struct host_irq {
 	uint64_t latched_mask;		/* vectors 0–63 pending in the PBA before re-arming */
 	unsigned int latched;
 	unsigned int delivered;		/* of those, seen in /proc/interrupts since */
-	bool settled;
-	uint64_t armed_ns;
 };
 
 /**
@@ -94,7 +94,11 @@ void host_adopted(struct host *h);
 
 /** host_irq_before() - count the vectors that are pending in the PBA; before anything is armed */
 void host_irq_before(struct host *h);
-/** host_irq_after() - count which of them /proc/interrupts has seen; cheap once all are */
+/**
+ * host_irq_after() - count which of them /proc/interrupts has seen
+ *
+ * To be called before anything new is issued, whose interrupt could stand in for a lost one.
+ */
 void host_irq_after(struct host *h);
 
 /* command.c: the socket for udrvctl */

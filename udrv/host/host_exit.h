@@ -2,7 +2,10 @@
 #ifndef UDRV_HOST_HOST_EXIT_H
 #define UDRV_HOST_HOST_EXIT_H
 
-/** udrv-host's exit status that tells the agent: this handle is of no use, make a new one (message was logged) */
+/**
+ * udrv-host's exit status that tells the agent: this handle is of no use, make a new one (message
+ * was logged)
+ */
 #define HOST_EXIT_HANDLE	3
 
 #endif

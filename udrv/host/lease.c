@@ -46,8 +46,8 @@ int host_lease(struct host *h, const char *name)
 	if (!err && h->handle.fd[UDRV_FD_VFIO] < 0)
 		err = -EBADMSG;
 	if (err) {
-		app_err("cannot lease %s from udrv-agent: %s (%s)", name, c.why[0] ? c.why : strerror(-err),
-			app_errname(err));
+		app_err("cannot lease %s from udrv-agent: %s (%s)", name,
+			c.why[0] ? c.why : strerror(-err), app_errname(err));
 		return err;
 	}
 	h->lease.cycle = json_get_u64(o, "cycle", 0);

@@ -16,10 +16,10 @@
 #include "udrv/host/host.h"
 #include "udrv/host/host_exit.h"
 
-#define TICK_NS		200000000ull
-#define ISSUE_NS	5000000ull
-#define FAILING_NS	60000000000ull	/* a controller that fails that long is the agent's business */
-#define BATCH		32u
+#define TICK_NS	   200000000ull
+#define ISSUE_NS   5000000ull
+#define FAILING_NS 60000000000ull /* a controller that fails that long is the agent's business */
+#define BATCH	   32u
 
 static void poll_queue(struct host *h, unsigned int qi)
 {
@@ -82,14 +82,14 @@ static void tick(void *ctx)
 
 	int ret;
 
-	host_irq_after(h);
 	ret = udrv_nvme_tick(h->nvme, now);
 	if (ret >= 0)
 		h->failing_since_ns = 0;
 	else if (!h->failing_since_ns)
 		h->failing_since_ns = now;
 	if (h->failing_since_ns && now - h->failing_since_ns > FAILING_NS) {
-		app_err("the controller has not come back for %llu s: giving up", FAILING_NS / 1000000000);
+		app_err("the controller has not come back for %llu s: giving up",
+			FAILING_NS / 1000000000);
 		h->failed = true;
 		udrv_loop_stop(h->loop);
 	}
@@ -113,7 +113,8 @@ static int poll_idle(void *ctx)
 	return 1;
 }
 
-/* Resume if the state says so and all agrees with it; else reset, which is what start begins with. */
+/* Resume if the state says so and all agrees with it; else reset, which is what start begins with.
+ */
 static int bring_up(struct host *h)
 {
 	enum udrv_lifecycle lc = udrv_state_lifecycle(udrv_device_state(h->dev));
@@ -125,9 +126,11 @@ static int bring_up(struct host *h)
 			h->start = "resumed";
 			return 0;
 		}
-		app_err("cannot resume: %s: the controller is reset, what was outstanding is lost", app_errname(err));
+		app_err("cannot resume: %s: the controller is reset, what was outstanding is lost",
+			app_errname(err));
 	} else if (lc != UDRV_INIT) {
-		app_warn("a predecessor was stopped in a reset or a shutdown: the controller is started anew");
+		app_warn(
+			"a predecessor was stopped in a reset or a shutdown: the controller is started anew");
 	}
 	if (err != -EAGAIN && err != -ESTALE && err != -EBADMSG && err != -EIO)
 		return err;
@@ -139,9 +142,9 @@ static int bring_up(struct host *h)
 }
 
 /*
- * What is there is delivered first, since it is what owners wait for; everything is polled once more after
- * interrupts are armed, for what came while nobody listened. Nothing is issued before: it would be mistaken
- * for what was pending.
+ * What is there is delivered first, since it is what owners wait for; everything is polled once
+ * more after interrupts are armed, for what came while nobody listened. Nothing is issued before:
+ * it would be mistaken for what was pending.
  */
 static int go_live(struct host *h)
 {
@@ -160,8 +163,8 @@ static int go_live(struct host *h)
 		if (err)
 			return err;
 	}
-	host_poll(h);
 	host_irq_after(h);
+	host_poll(h);
 	return 0;
 }
 
@@ -173,13 +176,16 @@ static void report_resume(struct host *h)
 	app_log_level(UDRV_LOG_INFO);
 	if (strcmp(h->start, "resumed"))
 		return;
-	app_info("%s: resumed: %u in flight, %u of them completed meanwhile, %u never submitted, %u to deliver again",
-		 udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted, r->redelivered);
+	app_info(
+		"%s: resumed: %u in flight, %u of them completed meanwhile, %u never submitted, %u to deliver again",
+		udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted,
+		r->redelivered);
 }
 
 /*
- * While the kernel adopts the device: read what is about to be read, so that it, and the code that does it, are
- * at hand when every millisecond counts. Whatever is wrong with it is found, and told, by the real reading.
+ * While the kernel adopts the device: read what is about to be read, so that it, and the code that
+ * does it, are at hand when every millisecond counts. Whatever is wrong with it is found, and told,
+ * by the real reading.
  */
 static void preview(struct host *h)
 {
@@ -252,7 +258,8 @@ static void host_log(const char *name)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* However a host ends, the device goes on: nothing is closed or detached that a successor would miss. */
+/* However a host ends, the device goes on: nothing is closed or detached that a successor would
+ * miss. */
 
 int udrv_host_run(const char *name, const struct host_lease *lease)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The verifying workload. At most one command is in flight per block of namespace 1, so that what a read must
- * return is known exactly; the other namespaces read as zeroes and serve to have commands of known latency.
+ * The verifying workload. At most one command is in flight per block of namespace 1, so that what a
+ * read must return is known exactly; the other namespaces read as zeroes and serve to have commands
+ * of known latency.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -20,9 +21,9 @@
 #include "udrv/host/verify.h"
 #include "udrv/host/verify_block.h"
 
-#define DMA_TAG		0x796669726576ull	/* "verify" */
-#define COMPLAINTS_MAX	20u
-#define TRIES		16u
+#define DMA_TAG	       0x796669726576ull /* "verify" */
+#define COMPLAINTS_MAX 20u
+#define TRIES	       16u
 
 static struct verify the_workload = { .stop_sock = -1, .cycle_opened = UINT64_MAX };
 
@@ -46,11 +47,12 @@ static void *buffer(struct host *h, const struct verify *v, unsigned int op)
 	return udrv_dma_ptr(udrv_device_dma(h->dev), v->dma_off + (uint64_t)op * VERIFY_BLOCK);
 }
 
-static void complain(struct verify *v, const char *what, const char *kind, uint64_t block, uint64_t a, uint64_t b)
+static void complain(struct verify *v, const char *what, const char *kind, uint64_t block,
+		     uint64_t a, uint64_t b)
 {
 	if (v->complaints++ < COMPLAINTS_MAX)
-		app_err("verify: %s: %s, block %llu: %llu, expected %llu", kind, what, (unsigned long long)block,
-			(unsigned long long)a, (unsigned long long)b);
+		app_err("verify: %s: %s, block %llu: %llu, expected %llu", kind, what,
+			(unsigned long long)block, (unsigned long long)a, (unsigned long long)b);
 }
 
 unsigned int verify_in_flight(const struct verify *v)
@@ -70,7 +72,8 @@ struct choice {
 	uint64_t block;
 };
 
-/* What an op of namespace 1 does next; false: nothing now (all tried blocks are busy, or all is read back). */
+/* What an op of namespace 1 does next; false: nothing now (all tried blocks are busy, or all is
+ * read back). */
 static bool choose_data(struct verify *v, struct choice *c)
 {
 	struct verify_header *hd = &v->m->h;
@@ -131,12 +134,14 @@ static uint64_t prepare(struct host *h, struct verify *v, unsigned int op, const
 
 static int submit(struct host *h, struct verify *v, unsigned int op, const struct choice *c)
 {
-	static const uint8_t opcode[VERIFY_KINDS] = { [VERIFY_WRITE] = NVME_CMD_WRITE, [VERIFY_READ] = NVME_CMD_READ,
+	static const uint8_t opcode[VERIFY_KINDS] = { [VERIFY_WRITE] = NVME_CMD_WRITE,
+						      [VERIFY_READ] = NVME_CMD_READ,
 						      [VERIFY_FLUSH] = NVME_CMD_FLUSH,
 						      [VERIFY_ZERO_READ] = NVME_CMD_READ,
 						      [VERIFY_ZERO_WRITE] = NVME_CMD_WRITE };
 	const struct verify_place *p = &v->place[op];
-	const struct udrv_nvme_seg seg = { .off = v->dma_off + (uint64_t)op * VERIFY_BLOCK, .len = VERIFY_BLOCK };
+	const struct udrv_nvme_seg seg = { .off = v->dma_off + (uint64_t)op * VERIFY_BLOCK,
+					   .len = VERIFY_BLOCK };
 	struct udrv_nvme_io io = { .opcode = opcode[c->kind], .nsid = p->nsid };
 	uint64_t seq;
 	int err;
@@ -190,7 +195,8 @@ static void ring(struct host *h, struct verify *v)
 
 static void mode_progress(struct host *h, struct verify *v);
 
-/* For the account of a kexec: this side of it, and, should there be another, when this kernel last ran us. */
+/* For the account of a kexec: this side of it, and, should there be another, when this kernel last
+ * ran us. */
 static void note_time(struct host *h, struct verify *v)
 {
 	struct verify_cycle *c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
@@ -272,7 +278,8 @@ static bool read_right(struct host *h, struct verify *v, unsigned int op, uint64
 	return true;
 }
 
-static bool data_right(struct host *h, struct verify *v, unsigned int kind, unsigned int op, uint64_t block)
+static bool data_right(struct host *h, struct verify *v, unsigned int kind, unsigned int op,
+		       uint64_t block)
 {
 	bool right = true;
 
@@ -303,14 +310,16 @@ static void count_in_time(struct verify_memory *m)
 }
 
 /* A command that a kexec found in flight has completed: its cycle's account, once. */
-static void count_across(struct host *h, struct verify *v, unsigned int op, bool resumed, bool right)
+static void count_across(struct host *h, struct verify *v, unsigned int op, bool resumed,
+			 bool right)
 {
 	struct verify_op *o = &v->m->op[op];
 	struct verify_cycle *c = &v->m->cycle[h->lease.cycle % VERIFY_CYCLES];
 
 	if (h->lease.cycle && !c->tsc_first_completion)
 		c->tsc_first_completion = h->tsc_first_completion;
-	if (!resumed || !right || o->across_done == h->lease.cycle + 1 || v->cycle_opened != h->lease.cycle)
+	if (!resumed || !right || o->across_done == h->lease.cycle + 1 ||
+	    v->cycle_opened != h->lease.cycle)
 		return;
 	o->across_done = h->lease.cycle + 1;
 	c->completed_across++;
@@ -388,8 +397,11 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->queues = c->queues < info->io_queues ? c->queues : info->io_queues;
 	per_queue = c->depth + c->zdepth * hd->nzero;
 	if (per_queue > info->depth || per_queue * hd->queues > VERIFY_OPS_MAX) {
-		snprintf(why, why_size, "%llu commands per queue on %llu queues: a queue takes %u, the workload %u in all",
-			 (unsigned long long)per_queue, (unsigned long long)hd->queues, info->depth, VERIFY_OPS_MAX);
+		snprintf(
+			why, why_size,
+			"%llu commands per queue on %llu queues: a queue takes %u, the workload %u in all",
+			(unsigned long long)per_queue, (unsigned long long)hd->queues, info->depth,
+			VERIFY_OPS_MAX);
 		return -EINVAL;
 	}
 	/* Blocks written before keep their sequence numbers; the region may only grow. */
@@ -403,8 +415,10 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->cycle = h->lease.cycle;
 	err = verify_places(h, v);
 	if (err) {
-		snprintf(why, why_size, "namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",
-			 (unsigned long long)hd->blocks);
+		snprintf(
+			why, why_size,
+			"namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",
+			(unsigned long long)hd->blocks);
 		return err;
 	}
 	v->idle_head = v->idle_len = 0;
@@ -497,7 +511,8 @@ static int open_memory(struct host *h, struct verify *v)
 	if ((uint64_t)st.st_size < sizeof(*v->m))
 		return -EBADMSG;
 	/* All of it, so that the kernel may map the large folio that it is. */
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, h->handle.fd[UDRV_FD_EXTRA], 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   h->handle.fd[UDRV_FD_EXTRA], 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	v->m = map;

@@ -29,7 +29,8 @@ struct verify_place {
  * @busy: per block: a command is under way
  * @ring: queues with commands that the device has not been told of
  * @tokens: commands that the rate allows now
- * @cycle_opened: the cycle whose account this process opened: what it resumes was in flight at that kexec
+ * @cycle_opened: the cycle whose account this process opened: what it resumes was in flight at that
+ *	kexec
  * @stop_sock, @stop_id: who asked for the stop and waits for its end; -1
  */
 struct verify {
@@ -60,7 +61,9 @@ unsigned int verify_in_flight(const struct verify *v);
 
 /** verify_resume() - take over what a predecessor left: its commands are the driver's slots */
 int verify_resume(struct host *h, struct verify *v);
-/** verify_places() - assign ops to queues and namespaces by the header; -EBADMSG: it makes no sense */
+/**
+ * verify_places() - assign ops to queues and namespaces by the header; -EBADMSG: it makes no sense
+ */
 int verify_places(struct host *h, struct verify *v);
 
 /* verify_report.c */

@@ -7,9 +7,9 @@
 #include "udrv/host/verify_layout.h"
 #include "udrv/lib/crc32c.h"
 
-#define BLOCK_MAGIC	"UDRVBLK1"
-#define CRC_OFF		28
-#define DATA_OFF	32
+#define BLOCK_MAGIC "UDRVBLK1"
+#define CRC_OFF	    28
+#define DATA_OFF    32
 
 struct block {
 	char magic[8];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verifying workload's preserved memory (a handle's first extra memfd). It is right at every instruction,
- * as a state is: each count is the sum of per-command counts that are stored, not incremented, so that a
- * completion which is delivered twice, because a process died before it released it, counts once.
+ * The verifying workload's preserved memory (a handle's first extra memfd). It is right at every
+ * instruction, as a state is: each count is the sum of per-command counts that are stored, not
+ * incremented, so that a completion which is delivered twice, because a process died before it
+ * released it, counts once.
  *
- * Every block's two sequence numbers: @submitted is stored before the command exists, @acked before its slot
- * is released. A block of which submitted > acked and which no command is under way for had a write that
- * never reached the device, or was lost in a reset; the disk may hold anything from acked to submitted.
+ * Every block's two sequence numbers: @submitted is stored before the command exists, @acked before
+ * its slot is released. A block of which submitted > acked and which no command is under way for
+ * had a write that never reached the device, or was lost in a reset; the disk may hold anything
+ * from acked to submitted.
  */
 #ifndef UDRV_HOST_VERIFY_LAYOUT_H
 #define UDRV_HOST_VERIFY_LAYOUT_H
@@ -45,7 +47,7 @@ enum verify_mode {
 struct verify_op {
 	uint64_t submitted[6];
 	uint64_t completed[6];
-	uint64_t across_done;	/* last cycle, + 1, whose kexec it was in flight at and completed after, data right */
+	uint64_t across_done;	/* last cycle + 1 of which it is in completed_across */
 	uint64_t rsvd[3];
 };
 

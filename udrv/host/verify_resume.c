@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The verifying workload's return: its tables and the driver's slots together say how far it was. */
+/* The verifying workload's return: its tables and the driver's slots together say how far it was.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -29,9 +30,11 @@ int verify_places(struct host *h, struct verify *v)
 	uint32_t nlb[1 + VERIFY_ZERO_NS];
 	unsigned int op = 0;
 
-	if (!hd->blocks || hd->blocks > VERIFY_BLOCKS_MAX || ns_blocks(h, 1, &nlb[0]) < hd->blocks || !hd->queues ||
+	if (!hd->blocks || hd->blocks > VERIFY_BLOCKS_MAX ||
+	    ns_blocks(h, 1, &nlb[0]) < hd->blocks || !hd->queues ||
 	    hd->queues > udrv_nvme_info(h->nvme)->io_queues || hd->depth > VERIFY_OPS_MAX ||
-	    hd->zdepth > VERIFY_OPS_MAX || hd->nzero > VERIFY_ZERO_NS || hd->nops > VERIFY_OPS_MAX ||
+	    hd->zdepth > VERIFY_OPS_MAX || hd->nzero > VERIFY_ZERO_NS ||
+	    hd->nops > VERIFY_OPS_MAX ||
 	    hd->nops != hd->queues * (hd->depth + hd->zdepth * hd->nzero))
 		return -EBADMSG;
 	for (unsigned int z = 0; z < hd->nzero; z++) {
@@ -41,12 +44,15 @@ int verify_places(struct host *h, struct verify *v)
 	}
 	for (unsigned int q = 0; q < hd->queues; q++) {
 		for (unsigned int i = 0; i < hd->depth; i++)
-			v->place[op++] = (struct verify_place){ .nsid = 1, .nlb = nlb[0], .queue = (uint16_t)q };
+			v->place[op++] = (struct verify_place){ .nsid = 1,
+								.nlb = nlb[0],
+								.queue = (uint16_t)q };
 		for (unsigned int i = 0; i < hd->nzero * hd->zdepth; i++)
-			v->place[op++] = (struct verify_place){ .nsid = hd->zero_nsid[i % hd->nzero],
-								.nlb = nlb[1 + i % hd->nzero],
-								.queue = (uint16_t)q,
-								.zero = true };
+			v->place[op++] =
+				(struct verify_place){ .nsid = hd->zero_nsid[i % hd->nzero],
+						       .nlb = nlb[1 + i % hd->nzero],
+						       .queue = (uint16_t)q,
+						       .zero = true };
 	}
 	return 0;
 }
@@ -68,7 +74,8 @@ static int live_slot(void *ctx, uint16_t slot, const uint64_t cookie[2], bool de
 
 	(void)slot;
 	(void)delivered;
-	if (kind >= VERIFY_KINDS || op >= m->h.nops || (data && block >= m->h.blocks) || r->live[op]) {
+	if (kind >= VERIFY_KINDS || op >= m->h.nops || (data && block >= m->h.blocks) ||
+	    r->live[op]) {
 		r->strangers++;
 		return 0;
 	}
@@ -125,12 +132,14 @@ int verify_resume(struct host *h, struct verify *v)
 	for (unsigned int op = 0; op < m->h.nops; op++) {
 		if (r.live[op])
 			continue;
-		/* Counted as submitted, but there is no command: it was stopped before there was one. */
+		/* Counted as submitted, but there is no command: it was stopped before there was
+		 * one. */
 		for (unsigned int k = 0; k < VERIFY_KINDS; k++)
 			m->op[op].submitted[k] = m->op[op].completed[k];
 		v->idle[v->idle_len++] = (uint16_t)op;
 	}
-	/* A read-back that was cut short begins again: which of its reads were checked is not recorded. */
+	/* A read-back that was cut short begins again: which of its reads were checked is not
+	 * recorded. */
 	m->h.readback = 0;
 	v->token_ns = app_now_ns();
 	return 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Custody: PID 1 keeps duplicates of every descriptor on which a running device depends, so that agent and
- * hosts may die at any moment. It does not look into what it keeps.
+ * Custody: PID 1 keeps duplicates of every descriptor on which a running device depends, so that
+ * agent and hosts may die at any moment. It does not look into what it keeps.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "udrv/common/app.h"
 #include "udrv/init/init.h"
 
-#define CUSTODY_MAX	64
+#define CUSTODY_MAX 64
 
 struct kept_fd {
 	char name[UDRV_NAME_MAX + 1];
@@ -157,7 +157,8 @@ int custody_next(int sock, bool *ret_ready)
 	int err;
 
 	err = udrv_msg_recv(sock, &m);
-	/* A connection that is reset, with answers in it that nobody read, tells so before it gives the rest. */
+	/* A connection that is reset, with answers in it that nobody read, tells so before it gives
+	 * the rest. */
 	if (err == -ENOTCONN)
 		err = udrv_msg_recv(sock, &m);
 	if (err)

@@ -21,10 +21,11 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready);
 /**
  * custody_next() - wait for the next request and answer it
  *
- * What an agent sent before it died counts, although its answers go nowhere: call this until it fails.
+ * What an agent sent before it died counts, although its answers go nowhere: call this until it
+ * fails.
  *
- * Return: 0; -ENOTCONN: the agent is gone and there is nothing left of it; other -errno: the connection is of no
- * more use.
+ * Return: 0; -ENOTCONN: the agent is gone and there is nothing left of it; other -errno: the
+ * connection is of no more use.
  */
 int custody_next(int sock, bool *ret_ready);
 

@@ -23,16 +23,19 @@ static void late_mounts(const char *share)
 		return;
 	mkdir("/host", 0755);
 	if (mount(share, "/host", "9p", 0, "trans=virtio,version=9p2000.L,msize=262144"))
-		app_err("cannot mount the share '%s' at /host: %s (%s)", share, strerror(errno), app_errname(errno));
+		app_err("cannot mount the share '%s' at /host: %s (%s)", share, strerror(errno),
+			app_errname(errno));
 }
 
-/* A terminal that passes bytes through: a script at the other end must not get its own words back. */
+/* A terminal that passes bytes through: a script at the other end must not get its own words back.
+ */
 static void late_shell(const char *tty, bool first)
 {
 	char path[64];
 	/* As a script, although it is a terminal: no banner, no prompt, no job control. */
 	char *const argv[] = { "sh", path, NULL };
-	char *const envp[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", "PS1=", NULL };
+	char *const envp[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb",
+			       "PS1=", NULL };
 	struct termios t;
 	int fd;
 
@@ -40,7 +43,8 @@ static void late_shell(const char *tty, bool first)
 	snprintf(path, sizeof(path), "/dev/%s", tty);
 	fd = open(path, O_RDWR);
 	if (fd < 0) {
-		app_err("cannot open %s for the shell: %s (%s)", path, strerror(errno), app_errname(errno));
+		app_err("cannot open %s for the shell: %s (%s)", path, strerror(errno),
+			app_errname(errno));
 		return;
 	}
 	ioctl(fd, TIOCSCTTY, 1);
@@ -53,7 +57,8 @@ static void late_shell(const char *tty, bool first)
 		dup2(fd, i);
 	if (fd > 2)
 		close(fd);
-	/* Once in each kernel: whoever waits for it is not told again when a shell was merely replaced. */
+	/* Once in each kernel: whoever waits for it is not told again when a shell was merely
+	 * replaced. */
 	if (first)
 		dprintf(STDOUT_FILENO, "udrv-shell: ready\n");
 	execve("/bin/busybox", argv, envp);

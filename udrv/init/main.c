@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * udrv-init, PID 1 of the paravisor: mounts what the others need, keeps their descriptors, starts the agent
- * and starts it again. Everything up to the agent's start is inside an update's blackout.
+ * udrv-init, PID 1 of the paravisor: mounts what the others need, keeps their descriptors, starts
+ * the agent and starts it again. Everything up to the agent's start is inside an update's blackout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,19 +21,19 @@
 #include "udrv/common/app.h"
 #include "udrv/init/init.h"
 
-#define AGENT_DELAY_MIN_NS	100000000ull
-#define AGENT_DELAY_MAX_NS	10000000000ull
-#define SHELL_DELAY_NS		1000000000ull
-#define READY_LIMIT_NS		30000000000ull
+#define AGENT_DELAY_MIN_NS 100000000ull
+#define AGENT_DELAY_MAX_NS 10000000000ull
+#define SHELL_DELAY_NS	   1000000000ull
+#define READY_LIMIT_NS	   30000000000ull
 
 struct init {
-	uint64_t tsc;			/* of the first instruction: where an update's userspace part begins */
+	uint64_t tsc; /* of the first instruction: where an update's userspace part begins */
 	pid_t agent, late;
-	int custody;			/* the agent's connection, -1: it has none */
+	int custody; /* the agent's connection, -1: it has none */
 	uint64_t agent_delay_ns;
-	uint64_t agent_due_ns;		/* when to start the agent again, 0: it runs */
+	uint64_t agent_due_ns; /* when to start the agent again, 0: it runs */
 	uint64_t agent_started_ns;
-	uint64_t late_due_ns;		/* likewise for the late child; ~0: not wanted */
+	uint64_t late_due_ns; /* likewise for the late child; ~0: not wanted */
 	bool late_mounted;
 };
 
@@ -57,9 +57,11 @@ static void init_mounts(const struct init_mount *m, unsigned int n)
 	for (; n; n--, m++) {
 		if (!mount(m->type, m->dir, m->type, m->flags, NULL) || errno == EBUSY)
 			continue;
-		if (errno == ENOENT && !mkdir(m->dir, 0755) && !mount(m->type, m->dir, m->type, m->flags, NULL))
+		if (errno == ENOENT && !mkdir(m->dir, 0755) &&
+		    !mount(m->type, m->dir, m->type, m->flags, NULL))
 			continue;
-		app_err("cannot mount %s at %s: %s (%s)", m->type, m->dir, strerror(errno), app_errname(errno));
+		app_err("cannot mount %s at %s: %s (%s)", m->type, m->dir, strerror(errno),
+			app_errname(errno));
 	}
 }
 
@@ -125,7 +127,8 @@ static void agent_died(struct init *in, int status)
 	/* What it sent is ours before its successor asks. */
 	while (serve_custody(in))
 		;
-	/* An agent that ran for a while died of something new: begin the back-off from its start. */
+	/* An agent that ran for a while died of something new: begin the back-off from its start.
+	 */
 	if (now - in->agent_started_ns > AGENT_DELAY_MAX_NS)
 		in->agent_delay_ns = AGENT_DELAY_MIN_NS;
 	app_err("udrv-agent ended (%s %d): it is started again in %llu ms, nothing is lost meanwhile",
@@ -177,7 +180,8 @@ static void serve(struct init *in, int signals)
 {
 	for (;;) {
 		int timeout = run_timers(in);
-		struct pollfd p[] = { { .fd = signals, .events = POLLIN }, { .fd = in->custody, .events = POLLIN } };
+		struct pollfd p[] = { { .fd = signals, .events = POLLIN },
+				      { .fd = in->custody, .events = POLLIN } };
 		struct signalfd_siginfo si;
 
 		if (poll(p, 2, timeout) <= 0)
@@ -194,7 +198,10 @@ static void serve(struct init *in, int signals)
 
 int udrv_init_main(int argc, char **argv)
 {
-	struct init in = { .tsc = app_tsc(), .agent = -1, .late = -1, .custody = -1,
+	struct init in = { .tsc = app_tsc(),
+			   .agent = -1,
+			   .late = -1,
+			   .custody = -1,
 			   .agent_delay_ns = AGENT_DELAY_MIN_NS };
 	sigset_t set;
 	int signals;
@@ -211,7 +218,8 @@ int udrv_init_main(int argc, char **argv)
 	sigprocmask(SIG_SETMASK, &set, NULL);
 	start_agent(&in, true);
 
-	/* Beside the agent, which waits for the answer to its first request before it needs any of this. */
+	/* Beside the agent, which waits for the answer to its first request before it needs any of
+	 * this. */
 	app_stdio();
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
 	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
