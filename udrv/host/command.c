@@ -18,7 +18,7 @@
 #include "udrv/common/json.h"
 #include "udrv/host/host.h"
 
-#define ERROR_LOG_MAX	64u
+#define ERROR_LOG_MAX 64u
 
 struct connection {
 	struct host *host;
@@ -150,9 +150,11 @@ static int log_page(struct host *h, struct json_object *req, int sock, uint32_t 
 	if (!n || n > ERROR_LOG_MAX)
 		return -EINVAL;
 	memset(buf, 0, sizeof(buf));
-	err = smart ? udrv_nvme_smart(h->nvme, buf) : udrv_nvme_error_log(h->nvme, buf, (unsigned int)n);
+	err = smart ? udrv_nvme_smart(h->nvme, buf) :
+		      udrv_nvme_error_log(h->nvme, buf, (unsigned int)n);
 	if (err > 0) {
-		udrv_msg_reply_error(sock, id, EIO, "the controller answered with status 0x%x", (unsigned int)err);
+		udrv_msg_reply_error(sock, id, EIO, "the controller answered with status 0x%x",
+				     (unsigned int)err);
 		return 0;
 	}
 	if (err)
@@ -237,7 +239,8 @@ static void readable(void *ctx, short revents)
 	else if (m.type == UDRV_MSG_COMMAND)
 		serve_command(c->host, &m, c->sock);
 	else
-		udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP, "a host knows no message %u", m.type);
+		udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP, "a host knows no message %u",
+				     m.type);
 	udrv_msg_drop_fds(&m);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The verifying workload's figures, out of its memory alone: for the host, and for udrvctl beside it. */
+/* The verifying workload's figures, out of its memory alone: for the host, and for udrvctl beside
+ * it. */
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 #include "udrv/host/host.h"
@@ -31,12 +32,15 @@ static struct json_object *cycle_json(const struct verify_memory *m, uint64_t cy
 
 struct json_object *verify_memory_json(const struct verify_memory *m)
 {
-	static const char *const names[VERIFY_KINDS] = { [VERIFY_WRITE] = "writes", [VERIFY_READ] = "reads",
+	static const char *const names[VERIFY_KINDS] = { [VERIFY_WRITE] = "writes",
+							 [VERIFY_READ] = "reads",
 							 [VERIFY_FLUSH] = "flushes",
 							 [VERIFY_ZERO_READ] = "zero_reads",
 							 [VERIFY_ZERO_WRITE] = "zero_writes" };
-	static const char *const modes[] = { [VERIFY_IDLE] = "idle", [VERIFY_RUNNING] = "running",
-					     [VERIFY_DRAINING] = "draining", [VERIFY_READBACK] = "readback" };
+	static const char *const modes[] = { [VERIFY_IDLE] = "idle",
+					     [VERIFY_RUNNING] = "running",
+					     [VERIFY_DRAINING] = "draining",
+					     [VERIFY_READBACK] = "readback" };
 	const struct verify_header *hd = &m->h;
 	uint64_t submitted = 0, completed = 0, written = 0, kinds[VERIFY_KINDS] = { 0 };
 	struct json_object *o = json_object_new_object(), *cycles = json_object_new_array();
@@ -89,7 +93,8 @@ struct json_object *verify_timeline_json(const struct verify_memory *m)
 	json_set_u64(o, "bucket_tsc", 1ull << VERIFY_BUCKET_SHIFT);
 	json_set_u64(o, "first_bucket_tsc", first << VERIFY_BUCKET_SHIFT);
 	for (uint64_t b = first; last && b <= last; b++)
-		json_object_array_add(counts, json_object_new_uint64(m->bucket[b % VERIFY_BUCKETS]));
+		json_object_array_add(counts,
+				      json_object_new_uint64(m->bucket[b % VERIFY_BUCKETS]));
 	json_set(o, "completions", counts);
 	return o;
 }
