@@ -16,17 +16,18 @@ ifneq ($(filter-out $(SUITES),$(SUITE)),)
   $(error SUITE=$(SUITE): the suites are $(SUITES))
 endif
 
-# What a suite consists of (see scripts/check.py) and what must be there before it can run
-TESTS_unit	+= $(UNIT_TESTS:%=check:%) $(if $(wildcard tests/vm/test_*.py),python:tests/vm)
+# What a suite consists of, as scripts/check.py wants it, and what must be there before it can run. Fragments
+# may add to it:  TESTS_unit += unit=tap:tests/foo/bar.sh
+TESTS_unit	+= $(UNIT_TESTS:%=unit=check:%) $(if $(wildcard tests/vm/test_*.py),unit=python:tests/vm)
 NEEDS_unit	:= packages-unit library headers-alone $(UNIT_TESTS)
 VM_RUN		:= $(wildcard tests/vm/run.py)
-VM_SUITE	= $(if $(VM_RUN),'counted:python3 $(VM_RUN) --suite $1')
+VM_SUITE	= $(if $(VM_RUN),'$1=counted:python3 $(VM_RUN) --suite $1')
 VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS)
 TESTS_smoke	+= $(call VM_SUITE,smoke)
 NEEDS_smoke	:= $(VM_NEEDS)
 TESTS_vm	+= $(call VM_SUITE,vm)
 NEEDS_vm	:= $(VM_NEEDS)
-TESTS_kernel	+= tap:tests/setup/series.sh $(call VM_SUITE,kernel)
+TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
 NEEDS_model	:= $(VM_NEEDS) $(HOST_PROGRAMS)
 NEEDS_fuzz	:= packages-unit
@@ -45,7 +46,7 @@ export UDRV_BUILD := $(abspath $(BUILD))
 check: $(foreach s,$(RUN_SUITES),$(NEEDS_$s)) ## all tests, or SUITE=unit|smoke|vm|kernel|model|fuzz, or one: T=name
 	$(if $(foreach s,$(RUN_SUITES),$(TESTS_$s)),,$(call later,check SUITE=$(SUITE)))
 	$(Q)scripts/check.py --logs $(BUILD)/check $(if $(T),--test '$(T)') \
-		$(foreach s,$(RUN_SUITES),$(foreach t,$(TESTS_$s),$s=$t))
+		$(foreach s,$(RUN_SUITES),$(TESTS_$s))
 
 .PHONY: unit-programs
 unit-programs: $(UNIT_TESTS)
