@@ -19,7 +19,7 @@ static void free_slot(struct udrv_nvme *ctrl, unsigned int slot)
 	struct udrv_nvme_queue *q = &ctrl->admin;
 
 	udrv_store32(&q->slots[slot].state, NVME_SLOT_FREE);
-	q->free[q->nfree++] = slot;
+	nvme_queue_put(q, slot);
 }
 
 /* @data, if any, is copied into the slot's page, which the command points to; NULL with PRP1 set: page only. */

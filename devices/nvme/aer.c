@@ -39,7 +39,7 @@ static void finish(struct udrv_nvme *ctrl)
 	aer->rescan = false;
 	udrv_store64(&ctrl->state->events, udrv_load64(&ctrl->state->events) + 1);
 	udrv_store32(&q->slots[aer->slot].state, NVME_SLOT_FREE);
-	q->free[q->nfree++] = aer->slot;
+	nvme_queue_put(q, aer->slot);
 	err = nvme_aer_submit(ctrl);
 	if (err)
 		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d): further events go unnoticed", err);
@@ -220,7 +220,7 @@ void nvme_aer_done(struct udrv_nvme *ctrl, unsigned int i)
 		/* Aborted by a queue's deletion, or more than the controller takes: do not ask again and again. */
 		nvme_warn(ctrl, "Asynchronous Event Request failed with status %#x", status);
 		udrv_store32(&ctrl->admin.slots[i].state, NVME_SLOT_FREE);
-		ctrl->admin.free[ctrl->admin.nfree++] = i;
+		nvme_queue_put(&ctrl->admin, i);
 		return;
 	}
 	aer->slot = i;

@@ -125,7 +125,7 @@ static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct 
 
 	while (q->nbacklog && n < max)
 		deliver(q, q->backlog[--q->nbacklog], &done[n++]);
-	if (!q->nbacklog)
+	if (!q->nbacklog && !q->head_doubt)
 		q->release_limit = q->depth;
 	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
 		return n ? (int)n : -ESHUTDOWN;
@@ -208,7 +208,7 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 	}
 	if (at == done)
 		return 0;
-	if (nvme_unlikely(!q->cq_reg || q->parked))
+	if (nvme_unlikely(!q->cq_reg || q->head_doubt))
 		return rung_any(q, at - done);
 	/* nvme_cq_ring() on a mapped doorbell. */
 	nvme_doorbell(q->cq_reg, idx);
@@ -217,23 +217,23 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 	return at - done;
 }
 
-static __attribute__((noinline, cold)) int not_released(const struct udrv_nvme_queue *q, uint16_t slot)
+static __attribute__((noinline, cold)) int release_any(struct udrv_nvme_queue *q, uint16_t slot)
 {
+	if (slot >= q->depth || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE)
+		return -EINVAL;
 	for (uint32_t i = 0; i < q->nbacklog; i++) {
 		if (q->backlog[i] == slot)
 			return -EINVAL;
 	}
-	return slot < q->depth && udrv_load32(&q->slots[slot].state) == NVME_SLOT_DONE ? 0 : -EINVAL;
+	udrv_store32(&q->slots[slot].state, NVME_SLOT_FREE);
+	nvme_queue_put(q, slot);
+	return 0;
 }
 
 int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
 {
-	if (nvme_unlikely(slot >= q->release_limit || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE)) {
-		int err = not_released(q, slot);
-
-		if (err)
-			return err;
-	}
+	if (nvme_unlikely(slot >= q->release_limit || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE))
+		return release_any(q, slot);
 	udrv_store32(&q->slots[slot].state, NVME_SLOT_FREE);
 	q->free[q->nfree++] = slot;
 	return 0;

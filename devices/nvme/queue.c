@@ -180,7 +180,6 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->cq_entries = udrv_load32(&st->cq_entries);
 	q->depth = udrv_load32(&st->depth);
 	q->nslots = q->depth + NVME_RESERVE;
-	q->cq_batch = q->depth < 2 ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
 	q->sq_db = nvme_sq_doorbell(ctrl->facts.cap, q->qid);
 	q->cq_db = nvme_cq_doorbell(ctrl->facts.cap, q->qid);
 	q->sq_reg = ctrl->bar.base ? (volatile uint32_t *)(ctrl->bar.base + q->sq_db) : NULL;
@@ -228,11 +227,33 @@ void nvme_queue_free(struct udrv_nvme_queue *q)
 	q->watch = NULL;
 }
 
+static uint32_t pending(const struct udrv_nvme_queue *q, uint32_t from, uint32_t to)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		n += udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING;
+	return n;
+}
+
+static void set_limits(struct udrv_nvme_queue *q)
+{
+	/* While the head is in doubt, the first completion rings it, and every release takes the long way. */
+	q->cq_batch = q->depth < 2 || q->head_doubt ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
+	q->release_limit = q->nbacklog || q->head_doubt ? 0 : q->depth;
+}
+
+/*
+ * The device may believe that its completion ring holds everything from head_rung on, and posts nothing into a
+ * full one. Until it is known to have been told of the head, no more is submitted than there is room for, with
+ * the reserve; what is released meanwhile waits in the parking.
+ */
 void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 {
 	uint64_t head = udrv_load64(&q->st->head) - udrv_load64(&q->st->cq_origin);
 	uint64_t unknown = udrv_load64(&q->st->head) - udrv_load64(&q->st->head_rung);
-	uint32_t outstanding = 0, room;
+	uint32_t nudges = pending(q, q->depth, q->nslots);
+	uint64_t taken = pending(q, 0, q->depth) + unknown + NVME_RESERVE, room;
 
 	q->sq_idx = (udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin)) % q->sq_entries;
 	q->cq_idx = head % q->cq_entries;
@@ -240,16 +261,9 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 	q->nfree = 0;
 	q->parked = 0;
 	q->nbacklog = 0;
-
-	for (uint32_t i = 0; i < q->nslots; i++)
-		outstanding += udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING;
-
-	/*
-	 * The device may believe that its completion ring holds everything from head_rung on. Do not let it
-	 * run out of room: hold slots back until it has been told of the head.
-	 */
-	room = q->cq_entries - 1 - outstanding;
-	room = room > unknown ? room - unknown : 0;
+	q->head_doubt = unknown != 0;
+	room = taken < q->cq_entries - 1 ? q->cq_entries - 1 - taken : 0;
+	q->nudge_room = pending(q, 0, q->depth) + nudges + unknown < q->cq_entries - 1;
 
 	/* Popped from the end: low slots first. */
 	for (uint32_t i = q->depth; i-- > 0;) {
@@ -264,9 +278,9 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 			break;
 		}
 	}
-	q->release_limit = q->nbacklog ? 0 : q->depth;
-	while (q->nfree > room)
+	while (q->head_doubt && q->nfree > room)
 		q->parking[q->parked++] = q->free[--q->nfree];
+	set_limits(q);
 }
 
 void nvme_queue_note_handed(struct udrv_nvme_queue *q)
@@ -277,10 +291,35 @@ void nvme_queue_note_handed(struct udrv_nvme_queue *q)
 		q->handed[q->backlog[i]] = false;
 }
 
-void nvme_queue_unpark(struct udrv_nvme_queue *q)
+void nvme_queue_head_known(struct udrv_nvme_queue *q)
 {
+	q->head_doubt = 0;
 	while (q->parked)
 		q->free[q->nfree++] = q->parking[--q->parked];
+	set_limits(q);
+}
+
+void nvme_queue_put(struct udrv_nvme_queue *q, uint16_t slot)
+{
+	if (q->head_doubt)
+		q->parking[q->parked++] = slot;
+	else
+		q->free[q->nfree++] = slot;
+}
+
+bool nvme_queue_stuck(const struct udrv_nvme_queue *q)
+{
+	if (!q->head_doubt || q->nfree)
+		return false;
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		const struct nvme_slot_state *slot = &q->slots[i];
+
+		/* An event may never come. */
+		if (udrv_load32(&slot->state) == NVME_SLOT_PENDING &&
+		    (q->qid || slot->cookie[0] != NVME_ADMIN_AER))
+			return false;
+	}
+	return true;
 }
 
 static struct nvme_slot_state *reserve_slot(const struct udrv_nvme_queue *q)
@@ -292,9 +331,9 @@ static struct nvme_slot_state *reserve_slot(const struct udrv_nvme_queue *q)
 	return NULL;
 }
 
-bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q)
+bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q, bool head_known)
 {
-	return reserve_slot(q);
+	return (q->nudge_room || head_known) && reserve_slot(q);
 }
 
 int nvme_queue_nudge(struct udrv_nvme_queue *q)

@@ -54,8 +54,8 @@ struct udrv_nvme_queue {
 	const uint64_t *page_addr;	/* the pool's */
 	uint64_t pool_size;
 	uint32_t sqid_dw2;		/* the queue's ID, as it is in dword 2 of a completion */
-	uint32_t release_limit;		/* slots below it may be released without a look at the backlog */
-	uint32_t parked;		/* free slots that wait for room in the completion ring */
+	uint32_t release_limit;		/* slots below it may be released without a look at backlog and head_doubt */
+	uint32_t head_doubt;		/* nobody knows which head the device knows, see nvme_queue_rebuild() */
 
 	/* seldom */
 	uint64_t sq_db, cq_db;		/* their offsets in the BAR */
@@ -64,8 +64,10 @@ struct udrv_nvme_queue {
 	uint8_t *lists;			/* PRP lists, st->list_size bytes a slot */
 	uint64_t lists_off;
 	uint32_t list_size;
-	uint16_t *parking;
+	uint16_t *parking;		/* free slots that wait until the device knows the head */
+	uint32_t parked;
 	uint16_t *backlog;		/* completed, not handed out by this process yet */
+	bool nudge_room;		/* the completion ring has room for one more, whatever the device knows */
 	bool *inherited;		/* the device had the slot's command when the predecessor stopped */
 	bool *handed;			/* completed, handed out before a reset and not released yet */
 	uint32_t bad;			/* bad entries since the last reset */
@@ -207,8 +209,10 @@ static inline void nvme_sq_ring(struct udrv_nvme_queue *q)
 	st->sq_doorbells = htole64(le64toh(st->sq_doorbells) + 1);
 }
 
-/* Slots that were held back at a resume may be used: the device knows of the room again. */
-void nvme_queue_unpark(struct udrv_nvme_queue *q);
+/* The device knows the head again: what was held back may be used. */
+void nvme_queue_head_known(struct udrv_nvme_queue *q);
+/* A slot that is FREE in the state goes back to the stack. */
+void nvme_queue_put(struct udrv_nvme_queue *q, uint16_t slot);
 
 /* Only after an entry was consumed: a head that was written before is never written again. */
 static inline void nvme_cq_ring(struct udrv_nvme_queue *q)
@@ -219,8 +223,8 @@ static inline void nvme_cq_ring(struct udrv_nvme_queue *q)
 	UDRV_STEP();
 	udrv_store64(&st->head_rung, udrv_load64(&st->head));
 	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);
-	if (__builtin_expect(q->parked, 0))
-		nvme_queue_unpark(q);
+	if (__builtin_expect(q->head_doubt, 0))
+		nvme_queue_head_known(q);
 }
 
 #define NVME_CQE_NONE	-1
@@ -236,6 +240,8 @@ int nvme_cq_take_first(struct udrv_nvme_queue *q);
 
 /* A reserve slot with a command that does no harm is put into the ring. -EBUSY: all are in use. */
 int nvme_queue_nudge(struct udrv_nvme_queue *q);
-bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q);
+bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q, bool head_known);
+/* Nothing will complete and nothing can be submitted, for want of a known head: only a nudge helps. */
+bool nvme_queue_stuck(const struct udrv_nvme_queue *q);
 
 #endif

@@ -144,10 +144,11 @@ static bool counts(const struct udrv_nvme_queue *q, unsigned int slot)
  * Pass 2: completions that are there. They also tell that a doorbell of which the predecessor left in doubt
  * whether it was written, was.
  */
-static void take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+static bool take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
 {
 	struct nvme_queue_state *st = q->st;
 	uint64_t rung = udrv_load64(&st->rung), ringing = udrv_load64(&st->ringing);
+	uint64_t head = udrv_load64(&st->head);
 	bool first = true;
 
 	for (uint32_t i = 0; i < q->nslots; i++) {
@@ -181,9 +182,35 @@ static void take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_
 	}
 	if (rung != udrv_load64(&st->rung))
 		udrv_store64(&st->rung, rung);
+	return udrv_load64(&st->head) != head;
 }
 
-static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st)
+static bool half_submitted(const struct udrv_nvme_queue *q)
+{
+	uint64_t tail = udrv_load64(&q->st->tail);
+
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && le64toh(q->slots[i].seq) == tail)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A doorbell in doubt needs a command behind it. So does a queue that can neither complete nor submit anything
+ * because the head is in doubt; @head_moved: it is not, the new one will be rung.
+ */
+static bool needs_nudge(const struct udrv_nvme_queue *q, bool head_moved)
+{
+	const struct nvme_queue_state *st = q->st;
+
+	if (half_submitted(q) || udrv_load64(&st->tail) != udrv_load64(&st->ringing))
+		return false;
+	return udrv_load64(&st->ringing) != udrv_load64(&st->rung) || (!head_moved && nvme_queue_stuck(q));
+}
+
+static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st,
+		      bool *ret_head_moved)
 {
 	int err;
 
@@ -191,12 +218,13 @@ static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct 
 	if (err)
 		return err;
 	nvme_queue_rebuild(q);
-	take_completions(q, &ctrl->report);
+	*ret_head_moved = take_completions(q, &ctrl->report);
+	nvme_queue_rebuild(q);
 
-	/* An unknown doorbell needs a nudge, and an entry for it that differs from all that may have been written. */
-	if (udrv_load64(&st->ringing) != udrv_load64(&st->rung) &&
-	    udrv_load64(&st->tail) == udrv_load64(&st->ringing) &&
-	    (!nvme_queue_can_nudge(q) || udrv_load64(&st->tail) + 1 - udrv_load64(&st->rung) >= q->sq_entries)) {
+	/* A nudge takes a slot, room for its completion, and a value that differs from all that may have been rung. */
+	if (needs_nudge(q, *ret_head_moved) &&
+	    (!nvme_queue_can_nudge(q, *ret_head_moved) ||
+	     udrv_load64(&st->tail) + 1 - udrv_load64(&st->rung) >= q->sq_entries)) {
 		nvme_err(ctrl, "queue %u: a doorbell is in doubt, and the %u entries kept for that are used up: "
 			 "not resumed, start the controller anew", q->qid, NVME_RESERVE);
 		return -EIO;
@@ -248,32 +276,28 @@ static void settle_nudges(struct udrv_nvme_queue *q)
 }
 
 /* Pass 3 */
-static void settle_queue(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+static void settle_queue(struct udrv_nvme_queue *q, bool head_moved, struct udrv_nvme_resume_report *report)
 {
 	struct nvme_queue_state *st = q->st;
-	bool doubt;
+	bool nudge = needs_nudge(q, head_moved);
 
+	/* A head that may have been written already waits for the next completion. */
+	if (head_moved)
+		nvme_cq_ring(q);
 	refill_ring(q);
 	if (finish_submission(q))
 		report->never_submitted++;
 	settle_nudges(q);
 
-	doubt = udrv_load64(&st->ringing) != udrv_load64(&st->rung);
-	if (doubt && udrv_load64(&st->tail) == udrv_load64(&st->ringing)) {
+	if (nudge) {
 		nvme_queue_nudge(q);	/* checked in pass 2 */
 		report->nudges++;
 	} else if (udrv_load64(&st->tail) != udrv_load64(&st->rung)) {
 		report->rung++;
 	}
 	nvme_sq_ring(q);
-	/* A head that may have been written already waits for the next completion. */
 	q->resumed_below = udrv_load64(&st->tail);
-}
-
-static void ring_heads(struct udrv_nvme_queue *q, uint64_t head_before)
-{
-	if (udrv_load64(&q->st->head) != head_before)
-		nvme_cq_ring(q);
+	nvme_queue_rebuild(q);
 }
 
 static bool event_unanswered(const struct udrv_nvme *ctrl)
@@ -289,7 +313,7 @@ static bool event_unanswered(const struct udrv_nvme *ctrl)
 
 static int resume(struct udrv_nvme *ctrl)
 {
-	uint64_t heads[UDRV_NVME_MAX_QUEUES + 1];
+	bool head_moved[UDRV_NVME_MAX_QUEUES + 1];
 	int err;
 
 	err = look(ctrl);
@@ -306,22 +330,14 @@ static int resume(struct udrv_nvme *ctrl)
 	ctrl->opts.poll = !ctrl->facts.vectors;
 	ctrl->aer.rescan = event_unanswered(ctrl);
 
-	heads[0] = udrv_load64(&nvme_admin_state(ctrl)->head);
-	err = open_queue(ctrl, &ctrl->admin, nvme_admin_state(ctrl));
-	for (unsigned int i = 0; !err && i < ctrl->nio; i++) {
-		heads[i + 1] = udrv_load64(&nvme_io_state(ctrl, i)->head);
-		err = open_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i));
-	}
+	err = open_queue(ctrl, &ctrl->admin, nvme_admin_state(ctrl), &head_moved[0]);
+	for (unsigned int i = 0; !err && i < ctrl->nio; i++)
+		err = open_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i), &head_moved[i + 1]);
 	if (err)
 		return err;
 
-	for (unsigned int i = 0; i <= ctrl->nio; i++) {
-		struct udrv_nvme_queue *q = i ? &ctrl->io[i - 1] : &ctrl->admin;
-
-		settle_queue(q, &ctrl->report);
-		nvme_queue_rebuild(q);		/* the backlog, with what pass 2 took; parked slots */
-		ring_heads(q, heads[i]);
-	}
+	for (unsigned int i = 0; i <= ctrl->nio; i++)
+		settle_queue(i ? &ctrl->io[i - 1] : &ctrl->admin, head_moved[i], &ctrl->report);
 	nvme_ctrl_info(ctrl);
 	udrv_store64(&ctrl->state->resumes, udrv_load64(&ctrl->state->resumes) + 1);
 	return 0;

@@ -146,14 +146,14 @@ void workload_rounds(struct workload *w, unsigned int rounds)
 	for (unsigned int round = 0; round < rounds && !finished(w); round++) {
 		for (unsigned int queue = 0; queue < w->nqueues; queue++) {
 			struct udrv_nvme_queue *q = udrv_nvme_queue(w->fx->ctrl, queue);
-			struct udrv_nvme_done done[5];
+			struct udrv_nvme_done done[8];
 			int n;
 
 			submit_some(w, q, queue);
 			if (rnd(w, 4))
 				udrv_nvme_ring(q);
 			nvme_model_run(w->fx->m, rnd(w, 12));
-			n = udrv_nvme_poll(q, done, 1 + rnd(w, 5));
+			n = udrv_nvme_poll(q, done, 1 + rnd(w, 8));
 			ck_assert_int_ge(n, 0);
 			for (int i = 0; i < n; i++)
 				delivered(w, q, queue, &done[i]);

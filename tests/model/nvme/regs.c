@@ -146,6 +146,25 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned int width)
 	return 0;
 }
 
+/* Every command that was handed in must find room for its completion, as far as the host has told of it. */
+static void check_room(struct nvme_model *m, unsigned int cqid)
+{
+	const struct cq *cq = &m->cq[cqid];
+	uint32_t n = (cq->tail + cq->entries - cq->head) % cq->entries;
+
+	for (unsigned int i = 0; i < m->ncmd; i++)
+		n += m->sq[m->cmd[i].sqid].cqid == cqid;
+	for (unsigned int i = 0; i < MAX_QUEUES; i++) {
+		const struct sq *sq = &m->sq[i];
+
+		if (sq->live && sq->cqid == cqid)
+			n += (sq->tail + sq->entries - sq->head) % sq->entries;
+	}
+	if (n > cq->entries - 1)
+		model_violation(m, "completion queue %u: %u commands and completions, room for %u", cqid, n,
+				cq->entries - 1);
+}
+
 static void ring_sq(struct nvme_model *m, unsigned int qid, uint32_t val)
 {
 	struct sq *sq = &m->sq[qid];
@@ -170,6 +189,7 @@ static void ring_sq(struct nvme_model *m, unsigned int qid, uint32_t val)
 				sq->entries - 1 - used);
 	sq->doorbell = val;
 	sq->tail = val;
+	check_room(m, sq->cqid);
 }
 
 static void ring_cq(struct nvme_model *m, unsigned int qid, uint32_t val)
