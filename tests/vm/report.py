@@ -49,7 +49,6 @@ class _Report:
         for key in ("errors", "miscompares", "reissued", "lost"):
             if verify and verify.get(key):
                 self.failures.append(f"nvme.{key} is {verify[key]}")
-        witness = self.counted.witness
         self._reissued(out)
         if "submitted" in out and "completed" in out and out["submitted"] != out["completed"]:
             self.failures.append(f"{out['submitted']} commands submitted, but {out['completed']} completed")
