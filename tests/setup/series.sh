@@ -48,12 +48,22 @@ for patch in "${patches[@]}"; do
     result $status "checkpatch: $(basename "$patch")"
 done
 
+compiled=0
 while read -r line; do
     case $line in
-    "ok "*) result 0 "${line#* - }" ;;
-    "not ok "*) result 1 "${line#* - }" ;;
+    "ok "*)
+        result 0 "${line#* - }"
+        compiled=$((compiled + 1))
+        ;;
+    "not ok "*)
+        result 1 "${line#* - }"
+        compiled=$((compiled + 1))
+        ;;
     "#"*) echo "$line" ;;
     esac
 done < <("$KERNEL" each)
+if [ $compiled -ne ${#patches[@]} ]; then
+    result 1 "every patch was compiled ($compiled of ${#patches[@]})"
+fi
 
 echo "1..$count"
