@@ -25,7 +25,7 @@ VM_SUITE	= $(if $(VM_RUN),'$1=counted:python3 $(VM_RUN) --suite $1')
 VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS)
 TESTS_smoke	+= $(call VM_SUITE,smoke)
 NEEDS_smoke	:= $(VM_NEEDS)
-TESTS_vm	+= $(call VM_SUITE,vm)
+TESTS_vm	+= vm=tap:tests/setup/qemu.sh $(call VM_SUITE,vm)
 NEEDS_vm	:= $(VM_NEEDS)
 TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug

@@ -104,7 +104,21 @@ private_copy() {
     ln -sfn "$version/bin" "$QEMUS/bin"
 }
 
-from_path=$(dirname "$(command -v qemu-system-x86_64 || echo /nonexistent/x)")
+# The directory of the machine's own QEMU. make puts build/qemu in front of PATH: what is there is a link of an
+# earlier run, and taking it for the machine's would make it point to itself.
+from_path() {
+    local dir dirs
+    IFS=: read -ra dirs <<< "$PATH"
+    for dir in "${dirs[@]}"; do
+        if [ -x "$dir/qemu-system-x86_64" ] && ! [ "$dir" -ef "$BUILD/qemu" ]; then
+            printf '%s\n' "$dir"
+            return
+        fi
+    done
+    echo /nonexistent
+}
+
+from_path=$(from_path)
 if usable "$from_path"; then
     bin=$from_path
     origin="from PATH"
