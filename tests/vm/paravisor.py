@@ -45,6 +45,7 @@ class Setup:
     accel: str = "tcg"
     memory: str = "1G"
     files: dict[str, Path] = field(default_factory=dict)    # more for the share, by name
+    extra: list[str] = field(default_factory=list)          # more arguments of QEMU
 
     def command_line(self) -> str:
         words = [BASE_CMDLINE]
@@ -66,7 +67,7 @@ class Paravisor:
         for name, source in {"bzImage": setup.kernel, "image": setup.image, **setup.files}.items():
             shutil.copyfile(source, self.share / name)
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
-                             self.share, memory=setup.memory, accel=setup.accel))
+                             self.share, memory=setup.memory, accel=setup.accel, extra=setup.extra))
         self.guest = self.vm.guest
         self.config = ConfigReader(self.vm.qmp)
 

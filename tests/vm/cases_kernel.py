@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VM tests of what the kernel series refuses and guards."""
+from __future__ import annotations
+
+import re
+
+import artifacts
+from cases import Context, case, expect
+from paravisor import BOOT_TIMEOUT, Paravisor
+
+GUARDS = "live_update_guards"
+PORT_BUS = "0000:01:00"         # three NVMe functions behind a root port
+IGB = "0000:02:00.0"            # has MSI and VFs, which QEMU's NVMe has not by default
+
+
+def _guard_devices() -> list[str]:
+    args = ["-device", "pcie-root-port,id=port1,bus=pcie.0,addr=1,slot=1,chassis=1",
+            "-device", "pcie-root-port,id=port2,bus=pcie.0,addr=2,slot=2,chassis=2",
+            "-device", "igb,bus=port2"]
+    # Function 0 comes last: it makes the others visible.
+    for function in (2, 1, 0):
+        args += ["-blockdev", f"driver=null-co,node-name=n{function},size=1048576",
+                 "-device", f"nvme,serial=guards{function},drive=n{function},bus=port1,addr=0.{function},multifunction=on"]
+    return args
+
+
+def _tap_problems(text: str, half: str) -> list[str]:
+    """What is not ok; as many lines must be ok as the plan says."""
+    bad = [line for line in text.splitlines() if line.startswith(("not ok", "Bail out"))]
+    good = len(re.findall(r"^ok\b", text, re.MULTILINE))
+    plan = re.search(r"^1\.\.(\d+)", text, re.MULTILINE)
+    if not bad and not (plan and int(plan[1]) == good > 0):
+        bad.append(f"it ended early, after {good} checks")
+    return [f"{half} the kexec: {line}" for line in bad]
+
+
+@case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm", "kernel")
+def live_update_guards(context: Context) -> None:
+    setup = context.bare_setup(extra=_guard_devices(), files={GUARDS: artifacts.guest_test(GUARDS)})
+    with Paravisor(setup) as paravisor:
+        guest, shell = paravisor.guest, paravisor.vm.shell
+        guest.wait_ready(BOOT_TIMEOUT)
+        install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
+        guest.check(install)
+        start = guest.send(f"/tmp/{GUARDS} before {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", BOOT_TIMEOUT, start)
+        before = "\n".join(line.text for line in shell.lines(start, end + 1))
+        (context.directory / "before.tap").write_text(before + "\n")
+        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        guest.wait_ready(BOOT_TIMEOUT)
+        guest.check(install)
+        _, after = guest.run(f"/tmp/{GUARDS} after {PORT_BUS} {IGB}", BOOT_TIMEOUT)
+        (context.directory / "after.tap").write_text(after + "\n")
+        (context.directory / "dmesg").write_text(guest.check("dmesg") + "\n")
+        complaints = paravisor.complaints()
+    problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
+    expect(not problems, "\n".join(problems))

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#include "guards.h"
+#include "session.h"
+#include "sysfs.h"
+#include "tap.h"
+
+static void refuse_use(struct device *dev)
+{
+	tap_is(device_arm(dev, VFIO_PCI_MSIX_IRQ_INDEX), -EBUSY, "not adopted: arm MSI-X");
+	tap_is(device_reset(dev), -EBUSY, "not adopted: VFIO_DEVICE_RESET");
+	tap_is(device_set_command(dev, 0), -EBUSY, "not adopted: write COMMAND");
+	tap(pci_command(dev->bdf) & PCI_COMMAND_BME, "not adopted: %s is a bus master", dev->bdf);
+}
+
+static bool take_over(struct world *w, enum function fn)
+{
+	struct device *dev = &w->dev[fn];
+
+	dev->cdev = session_retrieve_fd(w->session[fn], TOKEN_CDEV(fn));
+	if (!tap_need(dev->cdev, "retrieve the cdev of %s", dev->bdf) ||
+	    !tap_need(device_bind(dev), "bind %s", dev->bdf))
+		return false;
+	refuse_use(dev);
+	return tap_need(device_map(dev, dev->memory, dev->size, DEVICE_IOVA), "map the pool of %s",
+			dev->bdf) &&
+	       tap_need(device_attach(dev), "attach %s", dev->bdf) &&
+	       tap_need(device_map_bar(dev), "map BAR 0 of %s", dev->bdf);
+}
+
+static void check_kept(struct device *dev)
+{
+	const struct record *record = dev->pool;
+	unsigned int wrong = 0;
+
+	for (size_t i = 0; i < POOL_PAGES; i++)
+		wrong += device_address(dev, i * PAGE) != record->address[i];
+	tap(wrong == 0, "adopted: GET_PA says what it said before the kexec");
+	tap(pci_command(dev->bdf) == record->command, "adopted: COMMAND is %#06x, was %#06x",
+	    pci_command(dev->bdf), record->command);
+	tap(device_runs(dev), "adopted: the controller was not reset");
+	tap_is(device_arm(dev, VFIO_PCI_MSIX_IRQ_INDEX), 0, "adopted: arm MSI-X");
+}
+
+bool check_adoption(struct world *w)
+{
+	struct device *kept = &w->dev[KEPT], *sibling = &w->dev[SIBLING];
+	char port[32];
+
+	if (!take_over(w, KEPT))
+		return false;
+	check_kept(kept);
+	tap_is(pci_write(kept->bdf, "reset", "1"), -EBUSY,
+	       "adopted, not finished: reset through sysfs");
+
+	if (!take_over(w, SIBLING))
+		return false;
+	tap(device_runs(sibling), "adopted: the controller of the sibling was not reset");
+	if (!tap_need(session_finish(w->session[SIBLING]), "finish the sibling's session"))
+		return false;
+	close(w->session[SIBLING]);
+	device_close(sibling);
+	tap(!(pci_command(sibling->bdf) & PCI_COMMAND_BME), "closed: the sibling is no bus master");
+	tap(device_runs(kept), "closed: the controller that is kept runs on");
+	tap(pci_register(w->bdf[LEFT], NVME_CC) & NVME_CC_EN,
+	    "closed: the controller that is incoming runs on");
+	tap(pci_command(w->bdf[LEFT]) & PCI_COMMAND_BME, "closed: it is a bus master");
+
+	/* The port above: ../ of a device is its bridge. */
+	snprintf(port, sizeof(port), "%s/..", w->bdf[LEFT]);
+	tap_is(pci_write(port, "reset_subordinate", "1"), -EBUSY,
+	       "closed: reset the bus through sysfs");
+	tap_is(memory_punch(kept->memory, POOL_SIZE - PAGE), -EPERM,
+	       "closed: punch the memfd as long as one is unclaimed");
+	return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A device through its VFIO cdev and an iommufd of its own, call by call, so that each can be refused */
+#ifndef GUARDS_DEVICE_H
+#define GUARDS_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define DEVICE_IOVA  0x100000000ull
+#define DEVICE_EXTRA 0x10000ull /* an IOVA for one more mapping */
+
+struct device {
+	char bdf[16];
+	int cdev, iommu;
+	uint32_t ioas, hwpt;
+	int memory; /* memfd that is mapped at DEVICE_IOVA */
+	void *pool;
+	size_t size;
+	volatile uint8_t *bar;
+};
+
+/* All return 0 or -errno. */
+int device_bind(struct device *dev); /* dev->cdev is open */
+int device_map(struct device *dev, int memfd, size_t size, uint64_t iova);
+int device_map_anonymous(struct device *dev, uint64_t iova);
+int device_unmap(struct device *dev, uint64_t iova, uint64_t size);
+int device_attach(struct device *dev);
+int device_detach(struct device *dev);
+int device_destroy(struct device *dev, uint32_t id);
+int device_arm(struct device *dev, unsigned int index); /* vector 0 of VFIO_PCI_*_IRQ_INDEX */
+int device_disarm(struct device *dev, unsigned int index);
+int device_reset(struct device *dev);
+int device_set_command(struct device *dev, uint16_t command);
+int device_map_bar(struct device *dev);
+
+/* The whole way: open, bind, map a new memfd of @size, attach. */
+int device_open(struct device *dev, const char *bdf, size_t size);
+void device_close(struct device *dev);
+
+/* Physical address at an offset of what is mapped at DEVICE_IOVA; 0 on error. */
+uint64_t device_address(struct device *dev, uint64_t offset);
+
+/* NVMe: CC (NVM Express Base Specification, 3.1.4.5), and a controller that is enabled with vector 0 armed */
+#define NVME_CC	   0x14u
+#define NVME_CC_EN 1u
+int device_start_nvme(struct device *dev);
+bool device_runs(struct device *dev);
+
+#endif

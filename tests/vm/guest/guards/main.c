@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * live_update_guards before BUS IGB KERNEL IMAGE
+ * live_update_guards after BUS IGB
+ *
+ * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
+ * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
+ * controllers as functions 0 to 2. Output is TAP, with a plan at the end of each half.
+ *
+ * Nobody else may use /dev/liveupdate and the devices.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <linux/reboot.h>
+
+#include "guards.h"
+#include "session.h"
+#include "sysfs.h"
+#include "tap.h"
+
+/* That compaction does not move a page says something only if pages of a memfd can be moved. */
+static void check_collapse(void)
+{
+	int fd = memory_create("movable", HUGE_PAGE, MFD_EXEC);
+	char *pages = fd < 0 ? NULL : memory_map(fd, HUGE_PAGE);
+	uint64_t before;
+
+	if (!tap_need(pages ? 0 : -ENOMEM, "map a memfd"))
+		return;
+	before = memory_address(pages + PAGE);
+	tap_is(memory_collapse(pages), 0, "small pages of a memfd become a huge one");
+	tap(before && memory_address(pages + PAGE) != before, "which moves them");
+	munmap(pages, HUGE_PAGE);
+	close(fd);
+}
+
+static bool start_all(struct world *w)
+{
+	struct record *record;
+	struct device *dev;
+
+	for (int fn = 0; fn < FUNCTIONS; fn++) {
+		dev = &w->dev[fn];
+		if (!tap_need(device_open(dev, w->bdf[fn], fn == KEPT ? POOL_SIZE : HUGE_PAGE),
+			      "open %s", w->bdf[fn]) ||
+		    !tap_need(device_start_nvme(dev), "start %s", w->bdf[fn]))
+			return false;
+	}
+	dev = &w->dev[KEPT];
+	record = dev->pool;
+	for (size_t i = 0; i < POOL_PAGES; i++)
+		record->address[i] = device_address(dev, i * PAGE);
+	record->command = pci_command(dev->bdf);
+	return true;
+}
+
+/* Failures are reported, and the update goes on with what can be preserved. */
+static void preserve_all(struct world *w)
+{
+	int fd = memory_create("noexec", PAGE, MFD_NOEXEC_SEAL);
+
+	w->session[KEPT] = w->session[LEFT] = session_create(w->luo, SESSION);
+	w->session[SIBLING] = session_create(w->luo, SESSION_SIBLING);
+	for (int fn = 0; fn < FUNCTIONS; fn++) {
+		tap_is(session_preserve(w->session[fn], w->dev[fn].memory, TOKEN_MEMORY(fn)), 0,
+		       "preserve the memory of %s", w->bdf[fn]);
+		tap_is(session_preserve(w->session[fn], w->dev[fn].cdev, TOKEN_CDEV(fn)), 0,
+		       "preserve the cdev of %s", w->bdf[fn]);
+	}
+	tap(fd >= 0 && write(fd, NOEXEC_TEXT, sizeof(NOEXEC_TEXT)) == sizeof(NOEXEC_TEXT),
+	    "make a memfd with MFD_NOEXEC_SEAL");
+	tap_is(session_preserve(w->session[KEPT], fd, TOKEN_NOEXEC), 0, "preserve it");
+}
+
+static int load(const char *kernel, const char *image)
+{
+	char line[4096] = "";
+	int cmdline = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+	int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
+	int image_fd = open(image, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(cmdline, line, sizeof(line) - 1);
+
+	if (n < 0)
+		return -errno;
+	line[strcspn(line, "\n")] = '\0';
+	if (syscall(SYS_kexec_file_load, kernel_fd, image_fd, strlen(line) + 1, line, 0UL))
+		return -errno;
+	close(cmdline);
+	close(kernel_fd);
+	close(image_fd);
+	return 0;
+}
+
+static int before(struct world *w, const char *kernel, const char *image)
+{
+	for (int fn = 0; fn < FUNCTIONS; fn++)
+		if (!tap_need(pci_bind_vfio(w->bdf[fn]), "bind %s", w->bdf[fn]))
+			return 1;
+	check_collapse();
+	if (!check_refusals(w) || !check_igb(w) || !check_hold(w) || !start_all(w))
+		return 1;
+	preserve_all(w);
+	if (!tap_need(load(kernel, image), "load the next kernel"))
+		return 1;
+	tap_end();
+	tcdrain(STDOUT_FILENO);
+	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
+	tap_is(-errno, 0, "kexec");
+	return 1;
+}
+
+static int after(struct world *w)
+{
+	return !check_incoming(w) || !check_adoption(w) || !check_finish(w);
+}
+
+int main(int argc, char **argv)
+{
+	struct world w = { 0 };
+	int err;
+
+	if (!(argc == 6 && !strcmp(argv[1], "before")) &&
+	    !(argc == 4 && !strcmp(argv[1], "after"))) {
+		fprintf(stderr,
+			"usage: live_update_guards before BUS IGB KERNEL IMAGE | after BUS IGB\n");
+		return 2;
+	}
+	for (int fn = 0; fn < FUNCTIONS; fn++)
+		snprintf(w.bdf[fn], sizeof(w.bdf[fn]), "%.10s.%d", argv[2], fn);
+	snprintf(w.igb, sizeof(w.igb), "%s", argv[3]);
+	w.luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+	if (!tap_need(w.luo < 0 ? -errno : 0, "open /dev/liveupdate"))
+		return 1;
+	err = argc == 6 ? before(&w, argv[4], argv[5]) : after(&w);
+	if (err)
+		printf("Bail out!\n");
+	return tap_end() != 0 || err;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "sysfs.h"
+
+#define DEVICES "/sys/bus/pci/devices"
+#define PAGE	4096ul
+
+int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int pci_write(const char *bdf, const char *attribute, const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), DEVICES "/%s/%s", bdf, attribute);
+	return write_file(path, text);
+}
+
+int pci_driver(const char *bdf, char *name, size_t size)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver", bdf);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	snprintf(name, size, "%s", strrchr(target, '/') + 1);
+	return 0;
+}
+
+int pci_bind_vfio(const char *bdf)
+{
+	int err;
+
+	pci_write(bdf, "driver/unbind", bdf); /* fails when no driver is bound */
+	err = pci_write(bdf, "driver_override", "vfio-pci");
+	return err ? err : write_file("/sys/bus/pci/drivers_probe", bdf);
+}
+
+int pci_open_cdev(const char *bdf)
+{
+	char path[PATH_MAX];
+	struct dirent *entry;
+	int fd = -ENODEV;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/vfio-dev", bdf);
+	dir = opendir(path);
+	if (!dir)
+		return -errno;
+	while (fd == -ENODEV && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", entry->d_name);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			fd = -errno;
+	}
+	closedir(dir);
+	return fd;
+}
+
+static int open_device_file(const char *bdf, const char *name, int flags)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/%s", bdf, name);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+uint16_t pci_command(const char *bdf)
+{
+	int fd = open_device_file(bdf, "config", O_RDONLY);
+	uint16_t command = 0xffff;
+
+	if (fd < 0)
+		return command;
+	if (pread(fd, &command, sizeof(command), 4) != sizeof(command))
+		command = 0xffff;
+	close(fd);
+	return command;
+}
+
+int pci_set_command(const char *bdf, uint16_t command)
+{
+	int fd = open_device_file(bdf, "config", O_RDWR);
+	int err = 0;
+
+	if (fd < 0)
+		return fd;
+	if (pwrite(fd, &command, sizeof(command), 4) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+uint32_t pci_register(const char *bdf, size_t offset)
+{
+	int fd = open_device_file(bdf, "resource0", O_RDWR);
+	uint32_t value = UINT32_MAX;
+	volatile uint8_t *bar;
+
+	if (fd < 0)
+		return value;
+	bar = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	if (bar == MAP_FAILED)
+		return value;
+	value = *(volatile uint32_t *)(bar + offset);
+	munmap((void *)bar, PAGE);
+	return value;
+}
