@@ -10,6 +10,7 @@ from pathlib import Path
 
 import artifacts
 import cases
+import cases_death  # noqa: F401  (adds to cases.ALL)
 import cases_kernel  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
 from paravisor import accel
