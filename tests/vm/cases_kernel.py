@@ -12,6 +12,16 @@ GUARDS = "live_update_guards"
 PORT_BUS = "0000:01:00"         # three NVMe functions behind a root port
 IGB = "0000:02:00.0"            # has MSI and VFs, which QEMU's NVMe has not by default
 
+# Each refusal of a preserve is one line of the old kernel's log, which names the device and the reason.
+REASONS = [(PORT_BUS, "the memfd mapped at IOVA 0x100000000 is not preserved"),
+           (PORT_BUS, "the mapping at IOVA 0x10000 is of no memfd"),
+           (PORT_BUS, "the memfd mapped at IOVA 0x10000 is not preserved"),
+           (PORT_BUS, "the page mapped at IOVA 0x11000 is no longer in its memfd"),
+           (PORT_BUS, "not the cdev file that the device was bound"),
+           (PORT_BUS, "INTx or MSI is in use"),
+           (IGB, "INTx or MSI is in use"),
+           (IGB, "device has enabled VFs")]
+
 
 def _guard_devices() -> list[str]:
     args = ["-device", "pcie-root-port,id=port1,bus=pcie.0,addr=1,slot=1,chassis=1",
@@ -34,6 +44,14 @@ def _tap_problems(text: str, half: str) -> list[str]:
     return [f"{half} the kexec: {line}" for line in bad]
 
 
+def _reason_problems(console: str) -> list[str]:
+    said = re.findall(r"vfio-pci (\S+): live ?update: (.*)", console)
+    if len(said) == len(REASONS) and all(bdf.startswith(at) and text.startswith(reason)
+                                         for (bdf, text), (at, reason) in zip(said, REASONS)):
+        return []
+    return [f"the log says {bdf}: {text}" for bdf, text in said] or ["the log gives no reason for any refusal"]
+
+
 @case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm", "kernel")
 def live_update_guards(context: Context) -> None:
     setup = context.bare_setup(extra=_guard_devices(), files={GUARDS: artifacts.guest_test(GUARDS)})
@@ -43,7 +61,7 @@ def live_update_guards(context: Context) -> None:
         install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
         guest.check(install)
         start = guest.send(f"/tmp/{GUARDS} before {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
-        end, match = shell.wait(r"udrv-shell: ready|^Bail out", BOOT_TIMEOUT, start)
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
         (context.directory / "before.tap").write_text(before + "\n")
         expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
@@ -54,4 +72,5 @@ def live_update_guards(context: Context) -> None:
         (context.directory / "dmesg").write_text(guest.check("dmesg") + "\n")
         complaints = paravisor.complaints()
     problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
+    problems += _reason_problems((context.directory / "console.log").read_text(errors="replace"))
     expect(not problems, "\n".join(problems))
