@@ -109,12 +109,13 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
  * udrv_handle_adopt() - complete a handle whose fds came out of LUO
  * @h: VFIO, STATE and DMA fds are set, IOMMU is -1; set here, with ioas_id
  *
- * Binds the cdev to a new iommufd, maps the pool at the same IOVA, attaches (from here on the kernel counts
- * the device as adopted), and compares identity and every physical address with the state's record.
- * Nothing is written to the device.
+ * Binds the cdev to a new iommufd, maps the pool at the same IOVA and attaches: from here on the kernel counts
+ * the device as adopted. Nothing is written to the device, and nothing may be before udrv_handle_device() has
+ * compared identity and every physical address with the state's record: the one place where that is done, for
+ * each process that is to drive the device.
  *
- * Return: 0; -ESTALE: another device or other addresses than recorded: close the handle, which quiesces the
- * device, and start clean; -EBADMSG: damaged state; -errno. On failure UDRV_FD_IOMMU is closed again.
+ * Return: 0; -EINVAL: other descriptors are set than those; -EBUSY: bound elsewhere; -errno. On failure
+ * UDRV_FD_IOMMU is closed again: close the handle, which quiesces the device, and start clean.
  */
 int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
 
@@ -123,9 +124,11 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
  * @h: borrowed: the device duplicates nothing and closes nothing; the fds must stay open as long as @ret
  * @ret: the device, with its state and pool open (udrv_device_state(), udrv_device_dma())
  *
- * Checks identity and addresses as udrv_handle_adopt() does.
+ * Compares the device's identity and every physical address with what the state records, before anything is
+ * written to the device.
  *
- * Return: 0; -ESTALE, -EBADMSG, -ENODEV as above; -errno.
+ * Return: 0; -ESTALE: another device or other addresses than recorded: close the handle, which quiesces the
+ * device, and start clean; -EBADMSG: damaged state, do the same; -ENODEV: the device is gone; -errno.
  */
 int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, struct udrv_device **ret);
 

@@ -24,6 +24,8 @@ struct udrv_msg;
 /**
  * struct consumer_ops - who uses the device's queues
  * @name: for commands
+ * @preview: optional; while the kernel still adopts the device: what needs only the handle's memfds and writes
+ *	nothing. Whatever is wrong is found by @open
  * @open: after the driver runs, before any completion was polled. @resumed: take over what a
  *	predecessor left
  * @done: a completion of queue @qi; the consumer releases the slot
@@ -35,6 +37,7 @@ struct udrv_msg;
  */
 struct consumer_ops {
 	const char *name;
+	void (*preview)(struct host *h);
 	int (*open)(struct host *h, bool resumed);
 	void (*done)(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
 	void (*issue)(struct host *h);

@@ -197,6 +197,8 @@ static void preview(struct host *h)
 		return;
 	udrv_nvme_inspect(st, &snapshot);
 	udrv_state_close(st);
+	if (h->consumer->preview)
+		h->consumer->preview(h);
 }
 
 static int run(struct host *h)

@@ -501,7 +501,7 @@ static int verify_command(struct host *h, struct json_object *req, int sock, uin
 
 /* ---- memory --------------------------------------------------------------------------------- */
 
-static int open_memory(struct host *h, struct verify *v)
+static int map_memory(struct host *h, struct verify *v)
 {
 	struct stat st;
 	void *map;
@@ -516,6 +516,28 @@ static int open_memory(struct host *h, struct verify *v)
 	if (map == MAP_FAILED)
 		return -errno;
 	v->m = map;
+	return 0;
+}
+
+/* The mapping outlives the descriptor that it was made of. */
+static void verify_preview(struct host *h)
+{
+	struct verify *v = &the_workload;
+
+	if (h->handle.fd[UDRV_FD_EXTRA] < 0 || v->m || map_memory(h, v))
+		return;
+	/* The process's own tables, which it shares with the agent until it writes them. */
+	memset(v->busy, 0, sizeof(v->busy));
+	memset(v->place, 0, sizeof(v->place));
+}
+
+static int open_memory(struct host *h, struct verify *v)
+{
+	int err;
+
+	err = v->m ? 0 : map_memory(h, v);
+	if (err)
+		return err;
 	if (memcmp(v->m->h.magic, VERIFY_MAGIC, sizeof(v->m->h.magic))) {
 		memset(v->m, 0, sizeof(*v->m));
 		memcpy(v->m->h.magic, VERIFY_MAGIC, sizeof(v->m->h.magic));
@@ -572,6 +594,7 @@ static struct json_object *verify_status(struct host *h)
 
 const struct consumer_ops verify_consumer = {
 	.name = "verify",
+	.preview = verify_preview,
 	.open = verify_open,
 	.done = verify_done,
 	.issue = verify_issue,

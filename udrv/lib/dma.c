@@ -215,9 +215,8 @@ static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st
 	return 0;
 }
 
-/* Everything about a predecessor's pool is checked before it is mapped. */
-static int pool_check(int memfd, const struct udrv_state *st, const struct udrv_dma_run *runs,
-		      unsigned int nruns, const struct udrv_log *log, struct dma_pool **ret)
+int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
+		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
 {
 	struct dma_pool *pool;
 	size_t book_size;
@@ -240,42 +239,14 @@ static int pool_check(int memfd, const struct udrv_state *st, const struct udrv_
 				     (unsigned int)(book_size / sizeof(struct dma_entry)));
 	if (!err)
 		err = dma_index_load(pool);
-	if (err) {
-		udrv_dma_close(&pool->pub);
-		return err;
-	}
-	*ret = pool;
-	return 0;
-}
-
-int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
-		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
-{
-	struct dma_pool *pool;
-	int err;
-
-	err = pool_check(memfd, st, runs, nruns, log, &pool);
-	if (err)
-		return err;
-	err = pool_map(pool, memfd);
+	/* Everything about a predecessor's pool is checked before it is mapped. */
+	if (!err)
+		err = pool_map(pool, memfd);
 	if (err) {
 		udrv_dma_close(&pool->pub);
 		return err;
 	}
 	*ret = &pool->pub;
-	return 0;
-}
-
-int dma_check(int memfd, const struct udrv_state *st, const struct udrv_dma_run *runs,
-	      unsigned int nruns, const struct udrv_log *log)
-{
-	struct dma_pool *pool;
-	int err;
-
-	err = pool_check(memfd, st, runs, nruns, log, &pool);
-	if (err)
-		return err;
-	udrv_dma_close(&pool->pub);
 	return 0;
 }
 

@@ -55,10 +55,6 @@ static inline struct dma_pool *dma_pool(const struct udrv_dma *dma)
 /* udrv_dma_memfd() with @size rounded up to @unit, a power of two: state needs no large folios. */
 int udrv_memfd(const char *name, uint64_t size, uint64_t unit);
 
-/* The checks of udrv_dma_open() without mapping anything: they are wanted alone after a kexec. */
-int dma_check(int memfd, const struct udrv_state *st, const struct udrv_dma_run *runs,
-	      unsigned int nruns, const struct udrv_log *log);
-
 /* Allocate the private index for a book of @capacity entries. -ENOMEM. */
 int dma_index_init(struct dma_pool *pool, struct dma_entry *book, unsigned int capacity);
 void dma_index_free(struct dma_pool *pool);

@@ -157,12 +157,8 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 	return err;
 }
 
-/* What the backend is opened for: adoption only checks the pool and has no use for its mapping. */
-enum purpose { TO_CHECK, TO_USE };
-
 /* State and pool of a handle, checked against device and addresses; both are closed with @vfio. */
-static int open_memory(const struct udrv_handle *h, struct vfio *vfio, enum purpose purpose,
-		       const struct udrv_log *log)
+static int open_memory(const struct udrv_handle *h, struct vfio *vfio, const struct udrv_log *log)
 {
 	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
 	int err, nruns;
@@ -180,14 +176,11 @@ static int open_memory(const struct udrv_handle *h, struct vfio *vfio, enum purp
 				  h->bdf, log, runs);
 	if (nruns < 0)
 		return nruns == -EFBIG ? -ESTALE : nruns;
-	if (purpose == TO_CHECK)
-		return dma_check(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log);
 	return udrv_dma_open(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log,
 			     &vfio->dma);
 }
 
-static int open_backend(const struct udrv_handle *h, enum purpose purpose,
-			const struct udrv_log *log, struct vfio **ret)
+static int open_backend(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
 {
 	struct vfio *vfio;
 	int err;
@@ -198,7 +191,7 @@ static int open_backend(const struct udrv_handle *h, enum purpose purpose,
 			 strerror(-err));
 		return err;
 	}
-	err = open_memory(h, vfio, purpose, log);
+	err = open_memory(h, vfio, log);
 	if (err) {
 		udrv_vfio_ops.close(vfio);
 		return err;
@@ -209,7 +202,6 @@ static int open_backend(const struct udrv_handle *h, enum purpose purpose,
 
 static int adopt(struct udrv_handle *h, const struct udrv_log *log)
 {
-	struct vfio *vfio;
 	int err;
 
 	err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
@@ -225,10 +217,6 @@ static int adopt(struct udrv_handle *h, const struct udrv_log *log)
 		return err;
 	}
 	h->noiommu = err;
-	err = open_backend(h, TO_CHECK, log, &vfio);
-	if (err)
-		return err;
-	udrv_vfio_ops.close(vfio);
 	return 0;
 }
 
@@ -276,7 +264,7 @@ int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log,
 			return -EINVAL;
 		}
 	}
-	err = open_backend(h, TO_USE, log, &vfio);
+	err = open_backend(h, log, &vfio);
 	if (err)
 		return err;
 	snprintf(name, sizeof(name), "%s (%s)", h->name, h->bdf);
