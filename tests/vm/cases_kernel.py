@@ -52,7 +52,7 @@ def _reason_problems(console: str) -> list[str]:
     return [f"the log says {bdf}: {text}" for bdf, text in said] or ["the log gives no reason for any refusal"]
 
 
-@case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm", "kernel")
+@case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm")
 def live_update_guards(context: Context) -> None:
     setup = context.bare_setup(extra=_guard_devices(), files={GUARDS: artifacts.guest_test(GUARDS)})
     with Paravisor(setup) as paravisor:

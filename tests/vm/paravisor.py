@@ -21,7 +21,11 @@ REFRESH = 0.3               # seconds between two looks at what goes on
 # no_timer_check: under TCG on a busy machine the kernel's test of the timer's interrupt fails, and may even panic.
 BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 "
                 "transparent_hugepage_shmem=within_size no_timer_check udrv.shell=ttyS1 udrv.share=host")
-
+# KASAN takes an eighth of the memory at the very beginning of a boot, out of KHO's scratch area after a kexec, and
+# KHO's own guess of how large that must be is more than there is. no5lvl: an interrupt in identify_cpu(), which clears
+# the CPU's features for a moment, lets KASAN compute with another start of its shadow, and report a wild access.
+KASAN_MEMORY = "2G"
+KASAN_CMDLINE = "kho_scratch=16M,512M,256M no5lvl"
 
 COMPLAINT = re.compile(r"BUG:|WARNING:|KASAN|UBSAN|Oops|Call Trace|possible (circular|recursive)|inconsistent lock|"
                        r"rcu.*stall|hung task|general protection")
@@ -29,6 +33,12 @@ COMPLAINT = re.compile(r"BUG:|WARNING:|KASAN|UBSAN|Oops|Call Trace|possible (cir
 
 class UpdateFailed(Exception):
     """The update command returned, so there was no kexec."""
+
+
+def has_kasan(kernel: Path) -> bool:
+    """By the configuration beside the kernel; a kernel from elsewhere is taken for an ordinary one."""
+    config = kernel.with_name("config")
+    return config.exists() and "CONFIG_KASAN=y\n" in config.read_text()
 
 
 @dataclass
@@ -43,12 +53,12 @@ class Setup:
     verify: str = ""                # udrv.verify=
     cmdline: str = ""               # appended
     accel: str = "tcg"
-    memory: str = "1G"
+    memory: str = ""                # "" for what the kernel needs
     files: dict[str, Path] = field(default_factory=dict)    # more for the share, by name
     extra: list[str] = field(default_factory=list)          # more arguments of QEMU
 
     def command_line(self) -> str:
-        words = [BASE_CMDLINE]
+        words = [BASE_CMDLINE] + ([KASAN_CMDLINE] if has_kasan(self.kernel) else [])
         for name in ("devices", "nvme", "verify"):
             value = getattr(self, name)
             if value:
@@ -66,8 +76,9 @@ class Paravisor:
         self.share.mkdir(parents=True)
         for name, source in {"bzImage": setup.kernel, "image": setup.image, **setup.files}.items():
             shutil.copyfile(source, self.share / name)
+        memory = setup.memory or (KASAN_MEMORY if has_kasan(setup.kernel) else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
-                             self.share, memory=setup.memory, accel=setup.accel, extra=setup.extra))
+                             self.share, memory=memory, accel=setup.accel, extra=setup.extra))
         self.guest = self.vm.guest
         self.config = ConfigReader(self.vm.qmp)
 
