@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,13 +49,28 @@ int pci_driver(const char *bdf, char *name, size_t size)
 	return 0;
 }
 
+static bool bound_to_vfio(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/vfio-pci/%s", bdf);
+	return !access(path, F_OK);
+}
+
+/*
+ * nvme probes asynchronously: after a rescan it may be under way, with nothing to unbind yet. Asking for a
+ * probe waits for it, since both take the device's lock; what it bound is unbound then.
+ */
 int pci_bind_vfio(const char *bdf)
 {
 	int err;
 
-	pci_write(bdf, "driver/unbind", bdf); /* fails when no driver is bound */
 	err = pci_write(bdf, "driver_override", "vfio-pci");
-	return err ? err : write_file("/sys/bus/pci/drivers_probe", bdf);
+	for (int i = 0; i < 2 && !err && !bound_to_vfio(bdf); i++) {
+		pci_write(bdf, "driver/unbind", bdf); /* fails when no driver is bound */
+		err = write_file("/sys/bus/pci/drivers_probe", bdf);
+	}
+	return err || bound_to_vfio(bdf) ? err : -ENODEV;
 }
 
 int pci_open_cdev(const char *bdf)
