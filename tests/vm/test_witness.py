@@ -122,6 +122,10 @@ class Parser(unittest.TestCase):
                          [(1, "pci_nvme_pci_reset", "PCI Function Level Reset")])
         self.assertEqual(events[0].time, datetime(2026, 11, 21, 10, 23, 51, 294705, timezone.utc).timestamp())
 
+    def test_a_whole_second_has_no_fraction(self) -> None:
+        events = list(tracelog.parse(["2026-11-21T12:45:25Z pci_nvme_io_cmd cid 1\n"]))
+        self.assertEqual([e.time for e in events], [datetime(2026, 11, 21, 12, 45, 25, 0, timezone.utc).timestamp()])
+
 
 class Json(unittest.TestCase):
     def test_round_trip(self) -> None:
