@@ -130,8 +130,7 @@ def root_bus(context: Context) -> None:
     expect(result["devices"][0]["bdf"].startswith("0000:00:"), f"the controller is at {result['devices'][0]['bdf']}")
 
 
-# Not in a suite: the witness cannot yet tell two controllers of one trace apart (false "not in flight").
-@case("two-devices", "two controllers are kept through two kexecs", "open")
+@case("two-devices", "two controllers are kept through two kexecs")
 def two_devices(context: Context) -> None:
     result = expect_pass(context.experiment(controllers=2, cycles=2))
     expect(len(result["devices"]) == 2, f"{len(result['devices'])} devices were kept")

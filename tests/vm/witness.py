@@ -252,13 +252,16 @@ class Witness:
         limit = len(self.kept) or 1
         outstanding: dict[tuple[int, int], list[Command]] = defaultdict(list)   # by (CQ, CID)
         commands: list[Command] = []
+        begin = self._begin(setup_end)
         for index, event in enumerate(self.events):
             if event.name == "pci_nvme_create_sq":
                 match = _CREATE_SQ.search(event.text)
                 if match:
                     cq_of[int(match[1])] = int(match[2])
             elif event.name in ("pci_nvme_mmio_stopped", "pci_nvme_pci_reset"):
-                outstanding.clear()
+                # A stop does not name its controller: once one of them works for us, it is another's, being set up.
+                if index < begin:
+                    outstanding.clear()
             elif event.name == "pci_nvme_io_cmd":
                 cid, sqid = _CID.search(event.text), _SQID.search(event.text)
                 if not cid or not sqid:
@@ -273,7 +276,7 @@ class Witness:
                     commands.append(command)
             elif event.name == "pci_nvme_enqueue_req_completion":
                 self._complete(event, outstanding, index > setup_end)
-        self.verdict.accepted = sum(e.name == "pci_nvme_io_cmd" for e in self.events[self._begin(setup_end):])
+        self.verdict.accepted = sum(e.name == "pci_nvme_io_cmd" for e in self.events[begin:])
         self.verdict.completed = sum(c.completed is not None for c in commands)
         self._cycles(commands, windows)
 
