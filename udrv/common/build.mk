@@ -6,7 +6,8 @@ $(call guest-program,udrv,main.c app.c json.c client.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
 	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c \
 	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c \
-	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_report.c ../host/verify_resume.c \
+	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_control.c ../host/verify_done.c \
+	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/status.c ../cli/update.c ../cli/verify.c)
 
 UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)

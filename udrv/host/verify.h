@@ -6,10 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <udrv/device.h>
+#include <udrv/dma.h>
+
 #include "udrv/host/config.h"
+#include "udrv/host/host.h"
 #include "udrv/host/verify_layout.h"
 
-struct host;
 struct json_object;
 struct udrv_nvme_done;
 
@@ -53,9 +56,22 @@ struct verify {
 	uint32_t stop_id;
 };
 
-/* verify.c */
+/* verify_control.c */
 int verify_start(struct host *h, const struct verify_config *c, char *why, size_t why_size);
-unsigned int verify_in_flight(const struct verify *v);
+int verify_command(struct host *h, struct json_object *req, int sock, uint32_t id);
+void verify_gone(struct host *h, int sock);
+/** verify_mode_progress() - DRAINING → READBACK → IDLE as commands complete */
+void verify_mode_progress(struct host *h, struct verify *v);
+
+/* verify_issue.c */
+
+/** verify_issue() - submit what the mode and the rate allow, ring once for each queue */
+void verify_issue(struct host *h);
+
+/* verify_done.c */
+
+/** verify_done() - check, count and release one completion; queue @qi counts from 0 */
+void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
 
 /* verify_resume.c */
 
@@ -90,6 +106,30 @@ static inline unsigned int verify_cookie_op(uint64_t cookie)
 static inline uint64_t verify_cookie_block(uint64_t cookie)
 {
 	return cookie & ((1ull << 48) - 1);
+}
+
+static inline unsigned int verify_in_flight(const struct verify *v)
+{
+	return (unsigned int)v->m->h.nops - v->idle_len;
+}
+
+/* An op has no command any more. */
+static inline void verify_op_idle(struct verify *v, unsigned int op)
+{
+	v->idle[(v->idle_head + v->idle_len++) % VERIFY_OPS_MAX] = (uint16_t)op;
+}
+
+/* A store that is in its place before whatever follows it in the program. */
+static inline void verify_publish(uint64_t *to, uint64_t val)
+{
+	__atomic_store_n(to, val, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+/* An op's block of the pool. */
+static inline void *verify_buffer(struct host *h, const struct verify *v, unsigned int op)
+{
+	return udrv_dma_ptr(udrv_device_dma(h->dev), v->dma_off + (uint64_t)op * VERIFY_BLOCK);
 }
 
 #endif
