@@ -78,6 +78,17 @@ static inline void udrv_bar_write64(const struct udrv_bar *bar, uint64_t off, ui
 	udrv_bar_write32(bar, off + 4, (uint32_t)(val >> 32));
 }
 
+/* One 8-byte access that the device sees as a whole, for doorbells that are 64 bits wide. */
+static inline void udrv_bar_write64_once(const struct udrv_bar *bar, uint64_t off, uint64_t val)
+{
+	if (__builtin_expect(!bar->base, 0)) {
+		bar->ops->write(bar->ctx, off, val, 8);
+		return;
+	}
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*(volatile uint64_t *)(bar->base + off) = htole64(val);
+}
+
 #ifdef __cplusplus
 }
 #endif
