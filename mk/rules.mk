@@ -29,7 +29,7 @@
 #
 #   $(call unit-test,test_state,test_state.c[,TEST-LIBRARIES[,LIBS]])
 #	A check(3) program linked with libudrv, everything under ASan and UBSan: build/asan/bin/test_state.
-#	main() ends with srunner_run_all(sr, CK_ENV) and returns 0 when srunner_ntests_failed() is 0. The
+#	main() ends with `return suite_run(suite)` (tests/unit/suite.h, test library `support`). The
 #	runner takes the results from check's own TAP log.
 #
 #   $(call man-pages,udrvctl.8 udrv_device.3)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Unit tests of what agent, init, host and udrvctl consist of.
 APPS_COMMON := ../../udrv/common/app.c ../../udrv/common/json.c
-$(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c $(APPS_COMMON))
-$(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c $(APPS_COMMON))
-$(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON))
-$(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c)
+$(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c $(APPS_COMMON),support)
+$(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c $(APPS_COMMON),support)
+$(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
+$(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)

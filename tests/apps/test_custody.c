@@ -14,6 +14,7 @@
 #include <udrv/handle.h>
 #include <udrv/proto.h>
 
+#include "tests/unit/suite.h"
 #include "udrv/common/app.h"
 #include "udrv/init/init.h"
 
@@ -270,10 +271,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("custody");
-	TCase *tc = tcase_create("custody");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("custody");
+	TCase *tc = suite_case(suite, "custody", 60);
 
 	tcase_add_checked_fixture(tc, connect_pair, hang_up);
 	tcase_add_test(tc, keeps);
@@ -281,10 +280,5 @@ int main(void)
 	tcase_add_test(tc, sender_dies_with_answers_unread);
 	tcase_add_test(tc, nonsense);
 	tcase_add_test(tc, full);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

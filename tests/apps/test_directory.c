@@ -13,6 +13,7 @@
 
 #include <udrv/proto.h>
 
+#include "tests/unit/suite.h"
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
@@ -249,26 +250,18 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("directory");
-	TCase *tc = tcase_create("directory");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("directory");
+	TCase *tc = suite_case(suite, "directory", 60);
 
 	/* What the agent says about damage is of no interest here. */
 	app_log_level(UDRV_LOG_ERR);
 	if (!freopen("/dev/null", "w", stderr))
 		return 1;
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, cold);
 	tcase_add_test(tc, most_devices);
 	tcase_add_loop_test(tc, damaged, 0, 3);
 	tcase_add_test(tc, versions);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/unit/suite.h"
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
 
@@ -157,10 +158,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("update_check");
-	TCase *tc = tcase_create("update_check");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("update_check");
+	TCase *tc = suite_case(suite, "update_check", 60);
 
 	tcase_add_loop_test(tc, cmdline, 0, sizeof(cmdlines) / sizeof(cmdlines[0]));
 	tcase_add_loop_test(tc, release, 0, sizeof(images) / sizeof(images[0]));
@@ -168,10 +167,5 @@ int main(void)
 	tcase_add_test(tc, long_release);
 	tcase_add_test(tc, param);
 	tcase_add_test(tc, options);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

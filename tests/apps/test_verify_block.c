@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tests/unit/suite.h"
 #include "udrv/host/verify_block.h"
 
 static uint8_t block[4096];
@@ -100,20 +101,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("verify_block");
-	TCase *tc = tcase_create("verify_block");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("verify_block");
+	TCase *tc = suite_case(suite, "verify_block", 60);
 
 	tcase_add_test(tc, layout);
 	tcase_add_test(tc, data_depends_on_sequence);
 	tcase_add_test(tc, accepts);
 	tcase_add_test(tc, finds_every_flip);
 	tcase_add_test(tc, finds_torn);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -7,11 +7,11 @@
 #include "udrv/lib/step.h"
 
 static jmp_buf out;
-static unsigned int left;
+static unsigned int steps, stop_at;
 
 static void on_step(void)
 {
-	if (--left == 0)
+	if (++steps == stop_at)
 		longjmp(out, 1);
 }
 
@@ -19,7 +19,8 @@ bool crash_after(unsigned int n, void (*fn)(void *ctx), void *ctx)
 {
 	volatile bool stopped = true;
 
-	left = n;
+	steps = 0;
+	stop_at = n;
 	udrv_step_hook = on_step;
 	__lsan_disable();
 	if (!setjmp(out)) {

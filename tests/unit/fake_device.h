@@ -69,16 +69,4 @@ void fake_device_destroy(struct fake_device *fd);
  */
 void *fake_device_mem(const struct fake_device *fd, uint64_t addr, uint64_t len);
 
-/*
- * Keep the newest message and the count per level: for tests that expect one. ctx of &udrv_log is
- * the struct.
- */
-struct fake_log {
-	struct udrv_log log;
-	unsigned int count[UDRV_LOG_DEBUG + 1];
-	char last[512];
-};
-
-void fake_log_init(struct fake_log *fl);
-
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <check.h>
 
+#include <udrv/loop.h>
+
 #include "tests/unit/nvme_fixture.h"
 
 #define BUFFER_TAG	0x74657374u
@@ -35,8 +37,15 @@ void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo
 void nvme_fixture_free(struct nvme_fixture *fx)
 {
 	udrv_nvme_detach(fx->ctrl);
+	udrv_loop_destroy(fx->loop);
 	fake_device_destroy(&fx->fd);
 	nvme_model_destroy(fx->m);
+}
+
+void nvme_fixture_end(struct nvme_fixture *fx)
+{
+	nvme_fixture_clean(fx);
+	nvme_fixture_free(fx);
 }
 
 void nvme_fixture_start(struct nvme_fixture *fx)
@@ -99,4 +108,27 @@ struct udrv_nvme_done nvme_complete(struct nvme_fixture *fx, struct udrv_nvme_qu
 	ck_assert_msg(n == 1, "no completion: %d, %s", n, fx->log.last);
 	ck_assert_int_eq(udrv_nvme_release(q, done.slot), 0);
 	return done;
+}
+
+int nvme_fixture_listen(struct nvme_fixture *fx, void (*fn)(void *ctx, struct udrv_nvme_queue *q), void *ctx)
+{
+	ck_assert_int_eq(udrv_loop_create(0, &fx->loop), 0);
+	return udrv_nvme_irq_arm(fx->ctrl, fx->loop, fn, ctx);
+}
+
+unsigned int nvme_drain(struct udrv_nvme_queue *q, bool resumed)
+{
+	struct udrv_nvme_done done[8];
+	unsigned int count = 0;
+	int n;
+
+	while ((n = udrv_nvme_poll(q, done, 8)) > 0) {
+		for (int i = 0; i < n; i++) {
+			ck_assert(done[i].resumed == resumed);
+			ck_assert_int_eq(udrv_nvme_release(q, done[i].slot), 0);
+		}
+		count += (unsigned int)n;
+	}
+	ck_assert_int_eq(n, 0);
+	return count;
 }

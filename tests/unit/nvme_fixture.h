@@ -10,6 +10,7 @@
 
 #include "tests/model/nvme/nvme_model.h"
 #include "tests/unit/fake_device.h"
+#include "tests/unit/fake_log.h"
 
 struct nvme_fixture {
 	struct nvme_model *m;
@@ -17,6 +18,7 @@ struct nvme_fixture {
 	struct fake_log log;
 	struct udrv_nvme *ctrl;
 	struct udrv_nvme_opts opts;
+	struct udrv_loop *loop;
 	uint64_t buf;			/* pool offset of the test's buffer */
 	uint64_t buf_size;
 };
@@ -28,6 +30,8 @@ struct nvme_fixture {
 void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts,
 		       uint64_t buf_size);
 void nvme_fixture_free(struct nvme_fixture *fx);
+/* The end of a test: nvme_fixture_clean(), and everything freed. */
+void nvme_fixture_end(struct nvme_fixture *fx);
 
 /* udrv_nvme_start() or the test fails. */
 void nvme_fixture_start(struct nvme_fixture *fx);
@@ -44,5 +48,12 @@ int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64
 		uint32_t block, uint64_t cookie);
 /* Ring, run the model and poll until one completion came; fails the test if none does. Released already. */
 struct udrv_nvme_done nvme_complete(struct nvme_fixture *fx, struct udrv_nvme_queue *q);
+/*
+ * Make a loop and arm the vectors on it; udrv_loop_run_once(fx->loop, 0) serves what is ready. nvme_fixture_free() ends
+ * it. Returns what udrv_nvme_irq_arm() does.
+ */
+int nvme_fixture_listen(struct nvme_fixture *fx, void (*fn)(void *ctx, struct udrv_nvme_queue *q), void *ctx);
+/* Poll and release all that has completed; whether a predecessor submitted it must be as @resumed says. How many. */
+unsigned int nvme_drain(struct udrv_nvme_queue *q, bool resumed);
 
 #endif

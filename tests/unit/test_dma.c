@@ -17,6 +17,8 @@
 
 #include "tests/unit/crash.h"
 #include "tests/unit/fake_device.h"
+#include "tests/unit/fake_log.h"
+#include "tests/unit/suite.h"
 #include "udrv/lib/crc32c.h"
 #include "udrv/lib/dma_internal.h"
 
@@ -550,12 +552,9 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("dma");
-	TCase *tc = tcase_create("dma");
-	SRunner *sr;
-	int failed;
+	TCase *tc = suite_case(suite, "dma", 120);
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
-	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, memfd);
 	tcase_add_loop_test(tc, addresses, 0, 2);
 	tcase_add_test(tc, alloc_rules);
@@ -569,10 +568,5 @@ int main(void)
 	tcase_add_loop_test(tc, forged_book, 0, sizeof(bad_entries) / sizeof(bad_entries[0]));
 	tcase_add_test(tc, forged_runs);
 	tcase_add_test(tc, no_room_in_the_state);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -13,6 +13,8 @@
 
 #include <udrv/loop.h>
 
+#include "tests/unit/suite.h"
+
 #define MS   1000000ull
 #define LONG (20000 * MS)
 
@@ -380,12 +382,9 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("loop");
-	TCase *tc = tcase_create("loop");
-	SRunner *sr;
-	int failed;
+	TCase *tc = suite_case(suite, "loop", 60);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, eventfds, 0, 2);
 	tcase_add_test(tc, signalled_before_added);
 	tcase_add_test(tc, poll_is_level_triggered);
@@ -398,10 +397,5 @@ int main(void)
 	tcase_add_test(tc, stopped_by_a_signal);
 	tcase_add_test(tc, misuse);
 	tcase_add_loop_test(tc, destroy_with_sources, 0, 2);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

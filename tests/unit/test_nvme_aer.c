@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Asynchronous events: namespaces that change, and a driver that is stopped at every step of finding out. */
 #include <check.h>
-#include <sanitizer/lsan_interface.h>
-#include <setjmp.h>
 #include <stdlib.h>
 
 #include "devices/nvme/ctrl.h"
+#include "tests/unit/crash.h"
 #include "tests/unit/nvme_fixture.h"
-#include "udrv/lib/step.h"
+#include "tests/unit/suite.h"
 
 static struct nvme_fixture fx;
 static unsigned int events;
@@ -30,14 +29,9 @@ static void set_up(void)
 	events = 0;
 }
 
-static void tear_down(void)
+static void serve(void *unused)
 {
-	nvme_fixture_clean(&fx);
-	nvme_fixture_free(&fx);
-}
-
-static void serve(void)
-{
+	(void)unused;
 	for (unsigned int i = 0; i < 60; i++) {
 		nvme_model_run(fx.m, 10);
 		ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, i), 0);
@@ -62,7 +56,7 @@ START_TEST(a_namespace_grows_goes_and_comes_back)
 	q = udrv_nvme_queue(fx.ctrl, 0);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 100, 1, fx.buf, 4096, 1), -22);
 	nvme_model_resize(fx.m, 2, 128);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(events, 1);
 	ck_assert_uint_eq(last_nsid, 2);
 	ck_assert_uint_eq(ns(2)->nsze, 128);
@@ -70,7 +64,7 @@ START_TEST(a_namespace_grows_goes_and_comes_back)
 	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
 
 	nvme_model_resize(fx.m, 2, 0);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(events, 2);
 	ck_assert(!ns(2)->usable);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 1, 1, fx.buf, 4096, 1), -19);
@@ -78,11 +72,11 @@ START_TEST(a_namespace_grows_goes_and_comes_back)
 	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
 
 	nvme_model_resize(fx.m, 2, 32);
-	serve();
+	serve(NULL);
 	ck_assert(ns(2)->usable);
 	ck_assert_uint_eq(ns(2)->nsze, 32);
 	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, 2);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -90,9 +84,9 @@ START_TEST(new_namespaces_are_in_order)
 {
 	set_up();
 	nvme_model_resize(fx.m, 7, 10);
-	serve();
+	serve(NULL);
 	nvme_model_resize(fx.m, 4, 20);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, 4);
 	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 2)->nsid, 4);
 	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 3)->nsid, 7);
@@ -106,7 +100,7 @@ START_TEST(new_namespaces_are_in_order)
 	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
 	ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, 3)->nsid, 7);
 	ck_assert_uint_eq(nvme_model_counts(fx.m)->identify_ns, asked);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -115,18 +109,18 @@ START_TEST(other_events)
 {
 	set_up();
 	nvme_model_event(fx.m, NVME_LOG_SMART << 16 | 1 << 8 | NVME_AEN_SMART);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(events, 1);
 	ck_assert_uint_eq(last_nsid, 0);
 	nvme_model_event(fx.m, NVME_LOG_ERROR << 16 | NVME_AEN_ERROR);
 	nvme_model_event(fx.m, 7);			/* vendor specific, without a page */
 	nvme_model_event(fx.m, 0xee << 16 | 7);		/* with one that cannot be read */
-	serve();
+	serve(NULL);
 	ck_assert_uint_ge(events, 3);
 	nvme_model_resize(fx.m, 1, 32);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(ns(1)->nsze, 32);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -141,7 +135,7 @@ START_TEST(requests_do_not_pile_up)
 	for (unsigned int i = 0; i < 10; i++) {
 		nvme_fixture_crash(&fx);
 		ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
-		serve();
+		serve(NULL);
 	}
 	ck_assert_uint_eq(nvme_model_counts(fx.m)->aer_fetched, fetched);
 	/* Raised while there is no driver. */
@@ -149,9 +143,9 @@ START_TEST(requests_do_not_pile_up)
 	nvme_model_resize(fx.m, 1, 48);
 	nvme_model_run(fx.m, 100);
 	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(ns(1)->nsze, 48);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -166,72 +160,47 @@ START_TEST(an_answer_waits_for_a_slot)
 	taken = admin->nfree;
 	admin->nfree = 0;
 	nvme_model_resize(fx.m, 2, 128);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(ns(2)->nsze, 64);
 	admin->nfree = taken;
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(ns(2)->nsze, 128);
 	nvme_model_resize(fx.m, 2, 32);
-	serve();
+	serve(NULL);
 	ck_assert_uint_eq(ns(2)->nsze, 32);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
-
-static jmp_buf stopped;
-static uint64_t steps, stop_at;
-
-static void hook(void)
-{
-	if (++steps == stop_at) {
-		udrv_step_hook = NULL;
-		longjmp(stopped, 1);
-	}
-}
-
-static bool serve_until(uint64_t at)
-{
-	if (setjmp(stopped))
-		return true;
-	steps = 0;
-	stop_at = at;
-	udrv_step_hook = hook;
-	serve();
-	udrv_step_hook = NULL;
-	return false;
-}
 
 /* The log page may be gone with the predecessor that read it: the change must be found all the same. */
 START_TEST(stopped_at_every_step_of_an_answer)
 {
-	uint64_t at = 0;
+	unsigned int at = 0;
 	bool more;
 
-	__lsan_disable();
 	do {
 		set_up();
 		nvme_model_forbid_setup(fx.m, true);
 		nvme_model_resize(fx.m, 2, 96);
 		nvme_model_resize(fx.m, 5, 10);
-		more = serve_until(++at);
+		more = crash_after(++at, serve, NULL);
 		if (more) {
 			nvme_fixture_crash(&fx);
 			ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
-			serve();
+			serve(NULL);
 		}
 		ck_assert_uint_eq(ns(2)->nsze, 96);
-		ck_assert_msg(ns(5) && ns(5)->nsze == 10, "new namespace missed at step %u", (unsigned int)at);
+		ck_assert_msg(ns(5) && ns(5)->nsze == 10, "new namespace missed at step %u", at);
 		/* Events go on, and what was found is recorded. */
 		nvme_model_resize(fx.m, 1, 33);
-		serve();
+		serve(NULL);
 		ck_assert_uint_eq(ns(1)->nsze, 33);
 		nvme_fixture_crash(&fx);
 		ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
 		ck_assert_uint_eq(ns(1)->nsze, 33);
 		ck_assert_uint_eq(ns(2)->nsze, 96);
 		ck_assert_uint_eq(ns(5)->nsze, 10);
-		nvme_fixture_clean(&fx);
-		nvme_fixture_free(&fx);
+		nvme_fixture_end(&fx);
 	} while (more);
 	ck_assert_uint_gt(at, 30);
 }
@@ -239,22 +208,14 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("nvme-aer");
-	TCase *tc = tcase_create("aer");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("nvme-aer");
+	TCase *tc = suite_case(suite, "aer", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_namespace_grows_goes_and_comes_back);
 	tcase_add_test(tc, new_namespaces_are_in_order);
 	tcase_add_test(tc, other_events);
 	tcase_add_test(tc, requests_do_not_pile_up);
 	tcase_add_test(tc, an_answer_waits_for_a_slot);
 	tcase_add_test(tc, stopped_at_every_step_of_an_answer);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

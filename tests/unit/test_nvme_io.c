@@ -9,6 +9,7 @@
 #include <udrv/loop.h>
 
 #include "tests/unit/nvme_workload.h"
+#include "tests/unit/suite.h"
 
 #define BLOCK	4096u
 
@@ -25,12 +26,6 @@ static void set_up(const struct nvme_model_opts *mo, const struct udrv_nvme_opts
 static void set_up_default(void)
 {
 	set_up(&(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
-}
-
-static void tear_down(void)
-{
-	nvme_fixture_clean(&fx);
-	nvme_fixture_free(&fx);
 }
 
 static void *at(uint64_t off)
@@ -57,7 +52,7 @@ START_TEST(write_and_read_back)
 	ck_assert_uint_eq(done.status, 0);
 	ck_assert_mem_eq(at(0), at(BLOCK), BLOCK);
 	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -97,7 +92,7 @@ START_TEST(other_commands)
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_FLUSH, 1, 0, 0, 0, 0, 5), 0);
 	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
 	ck_assert_uint_eq(nvme_model_counts(fx.m)->flushes, 1);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -130,7 +125,7 @@ START_TEST(what_is_wrong_is_refused)
 	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
 	udrv_nvme_ring(q);
 	ck_assert_uint_eq(nvme_model_outstanding(fx.m), 1);	/* the Asynchronous Event Request */
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -157,7 +152,7 @@ START_TEST(full_queue)
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, n), 0);
 	ck_assert_int_eq(udrv_nvme_release(q, done[3].slot), -EINVAL);
 	ck_assert_uint_eq(udrv_nvme_outstanding(q), 8);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -198,7 +193,7 @@ START_TEST(stale_and_repeated_completions)
 	ck_assert_int_eq(udrv_nvme_inspect(fx.fd.st, &snap), 0);
 	ck_assert_uint_eq(snap.q[1].spurious_cqes + snap.q[1].bad_cqes, 6);
 	ck_assert_uint_eq(snap.q[1].completed, 7);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -234,38 +229,27 @@ START_TEST(garbage_completions)
 	nvme_model_faults(fx.m)->garbage = 0;
 	ck_assert_int_eq(udrv_nvme_tick(fx.ctrl, 1), 1);
 	ck_assert_int_ge(udrv_nvme_poll(q, done, 4), 0);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
 static void on_irq(void *ctx, struct udrv_nvme_queue *signalled)
 {
-	unsigned int *got = ctx;
-	struct udrv_nvme_done done[8];
-	int n;
-
-	while ((n = udrv_nvme_poll(signalled, done, 8)) > 0) {
-		for (int i = 0; i < n; i++)
-			ck_assert_int_eq(udrv_nvme_release(signalled, done[i].slot), 0);
-		*got += (unsigned int)n;
-	}
-	ck_assert_int_eq(n, 0);
+	*(unsigned int *)ctx += nvme_drain(signalled, false);
 }
 
 START_TEST(interrupts)
 {
 	unsigned int vectors = (unsigned int)_i, queues, got = 0;
-	struct udrv_loop *loop;
 
 	set_up(&(struct nvme_model_opts){ .seed = 2, .vectors = vectors },
 	       &(struct udrv_nvme_opts){ .io_queues = 3, .depth = 8 });
 	queues = udrv_nvme_info(fx.ctrl)->io_queues;
 	ck_assert_uint_eq(queues, vectors == 0 ? 3 : vectors < 3 ? 1 : vectors == 3 ? 2 : 3);
-	ck_assert_int_eq(udrv_loop_create(0, &loop), 0);
 	if (!vectors) {
-		ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), -EOPNOTSUPP);
+		ck_assert_int_eq(nvme_fixture_listen(&fx, on_irq, &got), -EOPNOTSUPP);
 	} else {
-		ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), 0);
+		ck_assert_int_eq(nvme_fixture_listen(&fx, on_irq, &got), 0);
 		for (unsigned int i = 0; i < 30; i++) {
 			struct udrv_nvme_queue *queue = udrv_nvme_queue(fx.ctrl, i % queues);
 
@@ -273,27 +257,20 @@ START_TEST(interrupts)
 			udrv_nvme_ring(queue);
 			for (unsigned int n = 0; n < 100 && got <= i; n++) {
 				nvme_model_run(fx.m, 5);
-				ck_assert_int_ge(udrv_loop_run_once(loop, 0), 0);
+				ck_assert_int_ge(udrv_loop_run_once(fx.loop, 0), 0);
 			}
 			ck_assert_uint_eq(got, i + 1);
 		}
 	}
-	nvme_fixture_clean(&fx);
-	udrv_nvme_detach(fx.ctrl);
-	fx.ctrl = NULL;
-	udrv_loop_destroy(loop);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("nvme-io");
-	TCase *tc = tcase_create("io");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("nvme-io");
+	TCase *tc = suite_case(suite, "io", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, write_and_read_back);
 	tcase_add_test(tc, other_commands);
 	tcase_add_test(tc, what_is_wrong_is_refused);
@@ -302,10 +279,5 @@ int main(void)
 	tcase_add_test(tc, stale_and_repeated_completions);
 	tcase_add_test(tc, garbage_completions);
 	tcase_add_loop_test(tc, interrupts, 0, 6);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

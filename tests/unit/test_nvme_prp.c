@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "devices/nvme/prp.h"
+#include "tests/unit/suite.h"
 
 #define PAGES		64u
 #define PAGE		4096u
@@ -177,21 +178,13 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("nvme-prp");
-	TCase *tc = tcase_create("prp");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("nvme-prp");
+	TCase *tc = suite_case(suite, "prp", 60);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_test(tc, every_alignment_and_length);
 	tcase_add_test(tc, random_segments);
 	tcase_add_test(tc, list_is_as_large_as_it_must_be);
 	tcase_add_loop_test(tc, bad_segments_are_refused, 0, sizeof(bad) / sizeof(bad[0]));
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -6,38 +6,12 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <sanitizer/lsan_interface.h>
-#include <setjmp.h>
-#include <stdlib.h>
 
 #include <udrv/loop.h>
 
+#include "tests/unit/crash.h"
 #include "tests/unit/nvme_workload.h"
-#include "udrv/lib/step.h"
-
-static jmp_buf stopped;
-static uint64_t steps, stop_at;
-
-static void hook(void)
-{
-	if (++steps == stop_at) {
-		udrv_step_hook = NULL;
-		longjmp(stopped, 1);
-	}
-}
-
-/* The hook counts from 1; @at 0 only counts. */
-static void arm(uint64_t at)
-{
-	steps = 0;
-	stop_at = at;
-	udrv_step_hook = hook;
-}
-
-static void disarm(void)
-{
-	udrv_step_hook = NULL;
-}
+#include "tests/unit/suite.h"
 
 struct setting {
 	struct nvme_model_opts model;
@@ -46,7 +20,6 @@ struct setting {
 	unsigned int device_steps;	/* taken by the device while there is no driver, at most */
 };
 
-/* Static: longjmp() must find them as they were left. */
 static struct nvme_fixture fx;
 static struct workload load;
 
@@ -58,37 +31,36 @@ static void set_up(const struct setting *s)
 	nvme_model_forbid_setup(fx.m, true);
 }
 
-static void tear_down(void)
+static void work(void *unused)
 {
-	nvme_fixture_free(&fx);
+	(void)unused;
+	workload_run(&load);
 }
 
 /* Stop at step @at of the workload. false: it finished before. */
-static bool run_until(uint64_t at)
+static bool run_until(unsigned int at)
 {
-	if (setjmp(stopped))
-		return true;
-	arm(at);
-	workload_run(&load);
-	disarm();
-	return false;
+	return crash_after(at, work, NULL);
 }
 
-/* Stop at step @at of the resume. false: it finished before. */
-static bool resume_until(uint64_t at)
+static void resume(void *unused)
 {
-	int err;
+	int err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
 
-	if (setjmp(stopped)) {
-		fx.ctrl = NULL;
-		return true;
-	}
-	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
-	arm(at);
-	err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
-	disarm();
+	(void)unused;
 	ck_assert_msg(!err, "resume: %d, %s", err, fx.log.last);
-	return false;
+}
+
+/* Stop at step @at of the resume, 0: never. false: it finished before. */
+static bool resume_until(unsigned int at)
+{
+	bool stopped;
+
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	stopped = crash_after(at, resume, NULL);
+	if (stopped)
+		fx.ctrl = NULL;
+	return stopped;
 }
 
 static void crash(const struct setting *s, uint64_t salt)
@@ -125,10 +97,9 @@ static const struct setting settings[] = {
 START_TEST(resume_at_every_step)
 {
 	const struct setting *s = &settings[_i];
-	uint64_t at = 0;
+	unsigned int at = 0;
 	bool more;
 
-	__lsan_disable();
 	do {
 		set_up(s);
 		more = run_until(++at);
@@ -139,7 +110,7 @@ START_TEST(resume_at_every_step)
 		} else {
 			workload_verify(&load);
 		}
-		tear_down();
+		nvme_fixture_free(&fx);
 	} while (more);
 	ck_assert_uint_gt(at, 100);
 }
@@ -151,9 +122,8 @@ START_TEST(resume_at_every_step_of_a_resume)
 	const struct setting *s = &settings[_i];
 	bool more;
 
-	__lsan_disable();
-	for (uint64_t at = 1 + (uint64_t)_i;; at += 13) {
-		uint64_t second = 0;
+	for (unsigned int at = 1 + (unsigned int)_i;; at += 13) {
+		unsigned int second = 0;
 		bool again;
 
 		do {
@@ -168,10 +138,10 @@ START_TEST(resume_at_every_step_of_a_resume)
 				ck_assert(!resume_until(0));
 			}
 			finish();
-			tear_down();
+			nvme_fixture_free(&fx);
 		} while (again);
 		if (!more) {
-			tear_down();
+			nvme_fixture_free(&fx);
 			break;
 		}
 	}
@@ -182,10 +152,9 @@ END_TEST
 START_TEST(a_completion_settles_a_doubt)
 {
 	uint32_t nudges[2] = { 0 };
-	uint64_t at = 0;
+	unsigned int at = 0;
 	bool more;
 
-	__lsan_disable();
 	do {
 		at++;
 		for (unsigned int complete = 0; complete < 2; complete++) {
@@ -198,7 +167,7 @@ START_TEST(a_completion_settles_a_doubt)
 				ck_assert(!resume_until(0));
 				nudges[complete] += udrv_nvme_resume_report(fx.ctrl)->nudges;
 			}
-			tear_down();
+			nvme_fixture_free(&fx);
 		}
 	} while (more);
 	/* After `ringing` the doorbell was not written, after the doorbell it was: one nudge each without completions. */
@@ -221,14 +190,10 @@ static void take_over(void)
 	ck_assert_msg(!err, "take over: %d, %s", err, fx.log.last);
 }
 
-static bool reset_until(uint64_t at)
+static void reset(void *unused)
 {
-	if (setjmp(stopped))
-		return true;
-	arm(at);
+	(void)unused;
 	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
-	disarm();
-	return false;
 }
 
 /* A reset that is cut short is begun again; each command ends once, completed or lost. */
@@ -237,16 +202,15 @@ START_TEST(stopped_at_every_step_of_a_reset)
 	static const struct setting s = {
 		{ .seed = 8 }, { .io_queues = 2, .depth = 8, .poll = true }, { .ops = 30, .batch = 6, .seed = 7 }, 0
 	};
-	uint64_t at = 0;
+	unsigned int at = 0;
 	bool more;
 
-	__lsan_disable();
 	do {
 		set_up(&s);
 		nvme_model_forbid_setup(fx.m, false);
 		load.may_lose = true;
 		workload_rounds(&load, 2);
-		more = reset_until(++at);
+		more = crash_after(++at, reset, NULL);
 		if (more) {
 			crash(&s, at);
 			take_over();
@@ -254,36 +218,30 @@ START_TEST(stopped_at_every_step_of_a_reset)
 		}
 		workload_run(&load);
 		workload_verify(&load);
-		tear_down();
+		nvme_fixture_free(&fx);
 	} while (more);
 	ck_assert_uint_gt(at, 100);
 }
 END_TEST
 
-static bool start_until(uint64_t at)
+static void start(void *unused)
 {
-	if (setjmp(stopped)) {
-		fx.ctrl = NULL;
-		return true;
-	}
-	arm(at);
+	(void)unused;
 	ck_assert_int_eq(udrv_nvme_start(fx.fd.dev, &fx.opts, &fx.ctrl), 0);
-	disarm();
-	return false;
 }
 
 START_TEST(stopped_at_every_step_of_a_start)
 {
 	struct udrv_nvme_opts opts = { .io_queues = 2, .depth = 4, .poll = true };
 	struct nvme_model_opts mo = { .seed = 9 };
-	uint64_t at = 0;
+	unsigned int at = 0;
 	bool more;
 
-	__lsan_disable();
 	do {
 		nvme_fixture_init(&fx, &mo, &opts, 4096);
-		more = start_until(++at);
+		more = crash_after(++at, start, NULL);
 		if (more) {
+			fx.ctrl = NULL;
 			nvme_fixture_crash(&fx);
 			take_over();
 		}
@@ -292,8 +250,7 @@ START_TEST(stopped_at_every_step_of_a_start)
 		ck_assert_uint_eq(nvme_complete(&fx, udrv_nvme_queue(fx.ctrl, 1)).status, 0);
 		/* Nothing was allocated twice. */
 		ck_assert_uint_le(udrv_dma_used(fx.fd.dma), 200 << 10);
-		nvme_fixture_clean(&fx);
-		tear_down();
+		nvme_fixture_end(&fx);
 	} while (more);
 	ck_assert_uint_gt(at, 100);
 }
@@ -301,17 +258,7 @@ END_TEST
 
 static void on_irq(void *ctx, struct udrv_nvme_queue *q)
 {
-	unsigned int *got = ctx;
-	struct udrv_nvme_done done[4];
-	int n;
-
-	while ((n = udrv_nvme_poll(q, done, 4)) > 0) {
-		for (int i = 0; i < n; i++) {
-			ck_assert(done[i].resumed);
-			ck_assert_int_eq(udrv_nvme_release(q, done[i].slot), 0);
-		}
-		*got += (unsigned int)n;
-	}
+	*(unsigned int *)ctx += nvme_drain(q, true);
 }
 
 /* What completed while nobody listened comes with the first signal after the vectors are armed. */
@@ -319,7 +266,6 @@ START_TEST(interrupts_after_a_resume)
 {
 	struct udrv_nvme_opts opts = { .io_queues = 3, .depth = 8 };
 	struct nvme_model_opts mo = { .seed = 9, .vectors = 4 };
-	struct udrv_loop *loop;
 	unsigned int got = 0;
 
 	nvme_fixture_init(&fx, &mo, &opts, 65536);
@@ -335,16 +281,11 @@ START_TEST(interrupts_after_a_resume)
 	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
 	ck_assert_uint_eq(udrv_nvme_resume_report(fx.ctrl)->in_flight, 12);
 	ck_assert_uint_eq(udrv_nvme_resume_report(fx.ctrl)->completed, 12);
-	ck_assert_int_eq(udrv_loop_create(0, &loop), 0);
-	ck_assert_int_eq(udrv_nvme_irq_arm(fx.ctrl, loop, on_irq, &got), 0);
+	ck_assert_int_eq(nvme_fixture_listen(&fx, on_irq, &got), 0);
 	for (unsigned int i = 0; i < 10; i++)
-		ck_assert_int_ge(udrv_loop_run_once(loop, 0), 0);
+		ck_assert_int_ge(udrv_loop_run_once(fx.loop, 0), 0);
 	ck_assert_uint_eq(got, 12);
-	nvme_fixture_clean(&fx);
-	udrv_nvme_detach(fx.ctrl);
-	fx.ctrl = NULL;
-	udrv_loop_destroy(loop);
-	tear_down();
+	nvme_fixture_end(&fx);
 }
 END_TEST
 
@@ -362,7 +303,6 @@ START_TEST(crash_loop)
 	struct setting s = { 0 };
 	unsigned int crashes = 0;
 
-	__lsan_disable();
 	seed = (uint64_t)_i * 1000003 + 17;
 	s.model = (struct nvme_model_opts){ .seed = seed, .mqes = (uint16_t)(5 + rnd(40)), .dstrd = (uint8_t)rnd(2) };
 	s.opts = (struct udrv_nvme_opts){ .io_queues = 1 + rnd(3), .depth = 1 + rnd(30), .poll = true };
@@ -384,18 +324,15 @@ START_TEST(crash_loop)
 	}
 	ck_assert_uint_gt(crashes, 3);
 	workload_verify(&load);
-	tear_down();
+	nvme_fixture_free(&fx);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("nvme-resume");
-	TCase *tc = tcase_create("steps");
-	SRunner *sr;
-	int failed;
+	Suite *suite = suite_create("nvme-resume");
+	TCase *tc = suite_case(suite, "steps", 240);
 
-	tcase_set_timeout(tc, 240);
 	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(tc, a_completion_settles_a_doubt);
@@ -403,10 +340,5 @@ int main(void)
 	tcase_add_test(tc, stopped_at_every_step_of_a_start);
 	tcase_add_test(tc, interrupts_after_a_resume);
 	tcase_add_loop_test(tc, crash_loop, 0, 100);
-	suite_add_tcase(s, tc);
-	sr = srunner_create(s);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -4,7 +4,6 @@
  * any.
  */
 #include <check.h>
-#include <dirent.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -21,31 +20,23 @@
 #include <udrv/handle.h>
 #include <udrv/proto.h>
 
+#include "tests/unit/open_fds.h"
+#include "tests/unit/suite.h"
+
 static int pair[2];
 static struct udrv_msg out, in;
 static unsigned int fds_before;
-
-static unsigned int count_fds(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned int n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
 
 static void setup(void)
 {
 	ck_assert_int_eq(
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-	fds_before = count_fds();
+	fds_before = open_fds();
 }
 
 static void teardown(void)
 {
-	ck_assert_uint_eq(count_fds(), fds_before);
+	ck_assert_uint_eq(open_fds(), fds_before);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -475,12 +466,9 @@ END_TEST
 int main(void)
 {
 	Suite *suite = suite_create("proto");
-	TCase *tc = tcase_create("proto");
-	SRunner *sr;
-	int failed;
+	TCase *tc = suite_case(suite, "proto", 60);
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, text);
 	tcase_add_test(tc, handle);
 	tcase_add_test(tc, bad_handles_are_not_sent);
@@ -493,10 +481,5 @@ int main(void)
 	tcase_add_test(tc, call);
 	tcase_add_test(tc, sockets_and_peers);
 	tcase_add_test(tc, names);
-	suite_add_tcase(suite, tc);
-	sr = srunner_create(suite);
-	srunner_run_all(sr, CK_ENV);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed != 0;
+	return suite_run(suite);
 }

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Resumes that are refused: a controller or a state that is not what it should be. */
+#include <check.h>
+#include <errno.h>
+#include <string.h>
+
+#include "devices/nvme/ctrl.h"
+#include "tests/unit/nvme_one.h"
+#include "tests/unit/suite.h"
+
+struct damage {
+	const char *what;
+	void (*apply)(void);
+	int err;
+};
+
+static struct nvme_queue_state *state(const char *area)
+{
+	return udrv_state_area(fx.fd.st, area, NULL);
+}
+
+static void not_ready(void) { udrv_state_set_lifecycle(fx.fd.st, UDRV_RESETTING); }
+static void closing(void) { udrv_state_set_lifecycle(fx.fd.st, UDRV_CLOSING); }
+static void other_cc(void) { nvme_model_poke(fx.m, NVME_REG_CC, NVME_CC_EN); }
+static void other_aqa(void) { nvme_model_poke(fx.m, NVME_REG_AQA, 0x001f001f); }
+static void other_asq(void) { nvme_model_poke(fx.m, NVME_REG_ASQ, 0x1000); }
+static void other_acq(void) { nvme_model_poke(fx.m, NVME_REG_ACQ, 0x1000); }
+static void gone(void) { nvme_model_faults(fx.m)->gone = true; }
+static void fatal(void) { nvme_model_faults(fx.m)->cfs = true; }
+static void tail_back(void) { state("nvme-io")->tail--; }
+static void tail_far(void) { state("nvme-io")->tail += 1000; }
+static void rung_far(void) { state("nvme-io")->rung++; }
+static void head_back(void) { state("nvme-io")->head_rung++; }
+static void wrong_qid(void) { state("nvme-io")->qid = 9; }
+static void huge_depth(void) { state("nvme-io")->depth = 100000; }
+static void huge_ring(void) { state("nvme-io")->sq_entries = 65536; }
+static void other_rings(void) { state("nvme-io")->rings_off += 4096; }
+static void rings_outside(void) { state("nvme-io")->rings_off = 1ull << 62; }
+static void lists_outside(void) { state("nvme-q0")->lists_off = ~0ull; }
+static void huge_list(void) { state("nvme-io")->list_size = 1 << 30; }
+static void slot_state(void) { nvme_queue_slots(state("nvme-io"))[0].state = 77; }
+static void slot_cid(void) { nvme_queue_slots(state("nvme-io"))[0].sqe.cid ^= 1; }
+static void slot_seq(void) { nvme_queue_slots(state("nvme-io"))[0].seq = 1ull << 40; }
+static void many_queues(void) { ((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->io_capacity = 60; }
+static void many_slots(void) { ((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->slot_capacity = 4000; }
+
+static const struct damage damages[] = {
+	{ "lifecycle RESETTING", not_ready, -EAGAIN },
+	{ "lifecycle CLOSING", closing, -EAGAIN },
+	{ "CC", other_cc, -ESTALE },
+	{ "AQA", other_aqa, -ESTALE },
+	{ "ASQ", other_asq, -ESTALE },
+	{ "ACQ", other_acq, -ESTALE },
+	{ "gone", gone, -ENODEV },
+	{ "CFS", fatal, -EIO },
+	{ "tail one back", tail_back, -EBADMSG },
+	{ "tail far ahead", tail_far, -EBADMSG },
+	{ "rung ahead of ringing", rung_far, -EBADMSG },
+	{ "head behind head_rung", head_back, -EBADMSG },
+	{ "queue ID", wrong_qid, -EBADMSG },
+	{ "depth", huge_depth, -EBADMSG },
+	{ "ring entries", huge_ring, -EBADMSG },
+	{ "place of the rings", other_rings, -EBADMSG },
+	{ "rings outside the pool", rings_outside, -EBADMSG },
+	{ "lists outside the pool", lists_outside, -EBADMSG },
+	{ "size of the lists", huge_list, -EBADMSG },
+	{ "state of a slot", slot_state, -EBADMSG },
+	{ "CID of a slot", slot_cid, -EBADMSG },
+	{ "seq of a slot", slot_seq, -EBADMSG },
+	{ "queues that there is no room for", many_queues, -EBADMSG },
+	{ "slots that there is no room for", many_slots, -EBADMSG },
+};
+
+START_TEST(resume_is_refused)
+{
+	const struct damage *d = &damages[_i];
+	struct udrv_nvme_queue *q;
+
+	one_init_default();
+	nvme_fixture_start(&fx);
+	q = udrv_nvme_queue(fx.ctrl, 0);
+	one_read(0);
+	one_hang(q, 3);
+	nvme_fixture_crash(&fx);
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	d->apply();
+	nvme_model_forbid_setup(fx.m, true);
+	ck_assert_msg(udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl) == d->err, "%s: %s", d->what, fx.log.last);
+	nvme_fixture_clean(&fx);
+	nvme_model_forbid_setup(fx.m, false);
+	if (d->err != -ENODEV && d->err != -EAGAIN && strstr(d->what, "no room") == NULL) {
+		/* The way out: start anew. */
+		nvme_model_faults(fx.m)->hang = false;
+		ck_assert_msg(!one_start(), "%s: start: %s", d->what, fx.log.last);
+		q = udrv_nvme_queue(fx.ctrl, 0);
+		one_count(q, UDRV_NVME_LOST);
+		one_read(0);
+	}
+	nvme_fixture_free(&fx);
+}
+END_TEST
+
+/* Every word of the hot state, one at a time, with something else in it: no crash, whatever comes of it. */
+START_TEST(damaged_words)
+{
+	static const char *const areas[] = { "nvme-ctrl", "nvme-q0", "nvme-io" };
+	static const uint64_t values[] = { 0, 1, 0xffffffff, ~0ull, 0x8000000000000000ull, 4096 };
+
+	for (unsigned int v = 0; v < 6; v++) {
+		size_t size;
+		uint64_t *words;
+
+		for (size_t at = 0;; at++) {
+			int err;
+
+			one_init_default();
+			nvme_fixture_start(&fx);
+			one_hang(udrv_nvme_queue(fx.ctrl, 0), 2);
+			nvme_fixture_crash(&fx);
+			ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+			words = udrv_state_area(fx.fd.st, areas[_i], &size);
+			/* Headers and the slots in use; the others are alike. */
+			if (at >= size / 8 || at >= 32 + 3 * 16) {
+				nvme_fixture_free(&fx);
+				break;
+			}
+			words[at] = values[v];
+			err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
+			if (!err) {
+				struct udrv_nvme_snapshot snap;
+				struct udrv_nvme_done done[8];
+
+				nvme_model_faults(fx.m)->hang = false;
+				nvme_model_run(fx.m, 100);
+				udrv_nvme_poll(udrv_nvme_queue(fx.ctrl, 0), done, 8);
+				udrv_nvme_tick(fx.ctrl, 1);
+				udrv_nvme_inspect(fx.fd.st, &snap);
+			}
+			nvme_fixture_free(&fx);
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("nvme-damage");
+	TCase *tc = suite_case(suite, "damage", 120);
+
+	tcase_add_loop_test(tc, resume_is_refused, 0, sizeof(damages) / sizeof(damages[0]));
+	tcase_add_loop_test(tc, damaged_words, 0, 3);
+	return suite_run(suite);
+}
