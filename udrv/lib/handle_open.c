@@ -69,6 +69,16 @@ static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opt
 	return 0;
 }
 
+static int open_vfio(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
+{
+	int err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], ret);
+
+	if (err)
+		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
+			 strerror(-err));
+	return err;
+}
+
 /* Write the record of device and pool into a fresh state. */
 static int format_state(const struct udrv_handle *h, const struct udrv_handle_opts *opts,
 			const struct udrv_dma_run *runs, unsigned int nruns,
@@ -83,12 +93,9 @@ static int format_state(const struct udrv_handle *h, const struct udrv_handle_op
 	err = udrv_state_format(h->fd[UDRV_FD_STATE], log, &st);
 	if (err)
 		return err;
-	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
-	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
-			 strerror(-err));
+	err = open_vfio(h, log, &vfio);
+	if (err)
 		goto out;
-	}
 	fdt = udrv_state_edit(st);
 	err = udrv_handle_record_id(vfio, h, fdt, log);
 	if (!err)
@@ -185,12 +192,9 @@ static int open_backend(const struct udrv_handle *h, const struct udrv_log *log,
 	struct vfio *vfio;
 	int err;
 
-	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
-	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
-			 strerror(-err));
+	err = open_vfio(h, log, &vfio);
+	if (err)
 		return err;
-	}
 	err = open_memory(h, vfio, log);
 	if (err) {
 		udrv_vfio_ops.close(vfio);

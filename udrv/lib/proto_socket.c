@@ -128,13 +128,17 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 	return 0;
 }
 
-static int address(const char *path, struct sockaddr_un *ret)
+/* A new socket, and the address of @path for it. */
+static int open_for(const char *path, struct sockaddr_un *ret)
 {
+	int fd;
+
 	*ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	if (strlen(path) >= sizeof(ret->sun_path))
 		return -ENAMETOOLONG;
 	strcpy(ret->sun_path, path);
-	return 0;
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
 }
 
 int udrv_proto_listen(const char *path, mode_t mode)
@@ -142,12 +146,9 @@ int udrv_proto_listen(const char *path, mode_t mode)
 	struct sockaddr_un addr;
 	int fd, err;
 
-	err = address(path, &addr);
-	if (err)
-		return err;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = open_for(path, &addr);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (unlink(path) < 0 && errno != ENOENT)
 		goto fail;
 	/*
@@ -178,12 +179,9 @@ int udrv_proto_connect(const char *path)
 	struct sockaddr_un addr;
 	int fd, err;
 
-	err = address(path, &addr);
-	if (err)
-		return err;
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = open_for(path, &addr);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
 		err = -errno;
 		close(fd);
