@@ -10,3 +10,11 @@ $(call unit-test,test_net_rss,net/test_net_rss.c,net-model net-sample support)
 $(call unit-test,test_net_tx,net/test_net_tx.c,net-model net-sample support)
 $(call unit-test,test_net_rx,net/test_net_rx.c,net-model net-sample support)
 $(call unit-test,test_net_echo,net/test_net_echo.c,net-model net-sample support)
+
+# QEMU's other end of a vfio-user device, and the MANA adapter
+VFIO_USER := $(addprefix vfio_user/,config.c dma.c irq.c message.c region.c server.c)
+MANA_MODEL := $(addprefix mana/,bnic.c dma.c doorbell.c event.c fault.c gdma.c hwc.c model.c object.c queue.c \
+	region.c regs.c rx.c stats.c steer.c tx.c wqe.c)
+$(call test-library,vfio-user,$(VFIO_USER))
+$(call test-library,mana-model,$(MANA_MODEL))
+$(call host-program,mana-model,mana/main.c mana/serve.c mana/report.c $(MANA_MODEL) $(NET_MODEL) $(VFIO_USER),-lpthread)

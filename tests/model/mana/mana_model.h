@@ -104,6 +104,12 @@ int mana_model_receive(struct mana_model *m, unsigned int vport, uint8_t *frame,
  */
 int mana_model_poll_backend(struct mana_model *m, unsigned int vport, unsigned int max);
 
+/* false: bus mastering is off; what waits at the wire's other end is to stay there */
+bool mana_model_wants_frames(const struct mana_model *m, unsigned int vport);
+
+/* Whether any vport has been told to receive: the driver is up. */
+bool mana_model_receiving(const struct mana_model *m);
+
 /* Violations so far, and the first one's text ("" if none). */
 unsigned int mana_model_violations(const struct mana_model *m, const char **first);
 
@@ -118,7 +124,7 @@ struct mana_model_counts {
 	uint64_t resets, hwc_established, hwc_destroyed, hwc_requests, hwc_errors, hwc_unanswered;
 	uint64_t queues_created, queues_destroyed, eqs_created, eqs_destroyed, regions_created;
 	uint64_t tx, tx_bytes, tx_wqes, tx_lso, tx_errors, tx_lost;
-	uint64_t rx, rx_bytes, rx_no_buffer, rx_disabled, rx_truncated, rx_errors;
+	uint64_t rx, rx_bytes, rx_no_buffer, rx_disabled, rx_truncated, rx_filtered, rx_errors;
 	uint64_t eqes, cqes, interrupts, interrupts_dropped, doorbells, faults;
 };
 
@@ -139,17 +145,18 @@ void mana_model_live(const struct mana_model *m, struct mana_model_live *ret);
  * hwc-status:CODE:STATUS[:N]	they are refused with STATUS, and not carried out
  * smc-status:STATUS		the next request of the shared memory channel fails
  * smc-stuck			the shared memory channel stays owned by the device until a reset
- * reset-request		EQE 135 on the HWC's EQ, now
+ * reset-request		EQE 135 on the HWC's EQ, now (and lost if there is no hardware channel yet)
  * link-down, link-up		EQE 133 on the HWC's EQ, now; no frames pass while the link is down
  * tx-error:TYPE[:N]		the next N sends complete with CQE type TYPE (33 to 42; 42 disables the queue) and
  *				are not sent
  * rx-error:TYPE[:N]		the next N receptions complete with CQE type TYPE
  * drop-irq:VECTOR[:N]		the next N interrupts of VECTOR (0xffff: any) are lost
- * garbage-cqe:[N]		the next N completions of data queues are preceded by one of random bits, owner bits
+ * garbage-cqe[:N]		the next N completions of data queues are preceded by one of random bits, owner bits
  *				apart
  * remove			surprise removal, now
  *
  * Numbers are decimal or 0x…. Several faults are separated by commas. Returns: 0 or -EINVAL (nothing is prepared).
+ * With @m NULL, @spec is only checked.
  */
 int mana_model_fault(struct mana_model *m, const char *spec);
 
