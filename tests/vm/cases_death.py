@@ -3,35 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
-from typing import Any
 
 import blocks
 import tracelog
-from cases import Context, Failure, case, expect
+from cases import Context, case, expect, io_goes_on, wait
 from experiment import Experiment, Narrator, prepare_disk
 from guest import CommandFailed
-from paravisor import REFRESH, Paravisor
+from paravisor import Paravisor
 from witness import Witness
 
 NAME = "nvme0"
 TIMES = 3
-TIMEOUT = 60.0
-
-
-def _wait(what: str, look: Callable[[], Any]) -> Any:
-    """What `look` returns as soon as that is something. For a moment nobody may be there to answer."""
-    deadline = time.monotonic() + TIMEOUT
-    while True:
-        try:
-            if found := look():
-                return found
-        except (CommandFailed, KeyError):
-            pass
-        if time.monotonic() > deadline:
-            raise Failure(f"{what} within {TIMEOUT:.0f} s")
-        time.sleep(REFRESH)
 
 
 def _pid(paravisor: Paravisor, program: str) -> int:
@@ -40,12 +22,6 @@ def _pid(paravisor: Paravisor, program: str) -> int:
     if len(pids) != 1:
         raise CommandFailed(f"{len(pids)} processes are called {program}")
     return int(pids[0])
-
-
-def _io_goes_on(paravisor: Paravisor, writes: int) -> None:
-    """Until there are so many more writes than now."""
-    start = paravisor.verify_status(NAME)["writes"]
-    _wait(f"there were not {writes} more writes", lambda: paravisor.verify_status(NAME)["writes"] > start + writes)
 
 
 def _killed(context: Context, program: str, resumed: bool) -> None:
@@ -58,12 +34,12 @@ def _killed(context: Context, program: str, resumed: bool) -> None:
         kept = paravisor.kept(NAME, experiment.bdfs[NAME])
         before = paravisor.snapshot(kept)
         for n in range(1, TIMES + 1):
-            _io_goes_on(paravisor, 200)
+            io_goes_on(paravisor, NAME, 200)
             pid = _pid(paravisor, program)
             host = paravisor.device(NAME)["pid"]
             paravisor.guest.check(f"kill -9 {pid}")
-            _wait(f"there was no successor of {program}", lambda old=pid: _pid(paravisor, program) != old)
-            device = _wait(f"{NAME} did not run again",
+            wait(f"there was no successor of {program}", lambda old=pid: _pid(paravisor, program) != old)
+            device = wait(f"{NAME} did not run again",
                            lambda: (d := paravisor.device(NAME))["state"] == "running" and d)
             if resumed:
                 expect(device["start"] == "resumed", f"after death {n} {NAME} was {device['start']}")
@@ -71,7 +47,7 @@ def _killed(context: Context, program: str, resumed: bool) -> None:
             else:
                 expect(device["pid"] == host, f"the host of {NAME} was {host}, is {device['pid']}")
             expect(paravisor.snapshot(kept) == before, f"death {n} changed configuration space")
-        _io_goes_on(paravisor, 200)
+        io_goes_on(paravisor, NAME, 200)
         final, acked = paravisor.verify_stop(NAME)
         shutil.move(acked, context.directory / "acked.bin")
         paravisor.end()

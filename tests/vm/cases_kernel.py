@@ -7,6 +7,7 @@ import re
 import artifacts
 from cases import Context, case, expect
 from paravisor import BOOT_TIMEOUT, Paravisor
+from qemu import Controller, Namespace, addresses
 
 GUARDS = "live_update_guards"
 PORT_BUS = "0000:01:00"         # three NVMe functions behind a root port
@@ -74,3 +75,25 @@ def live_update_guards(context: Context) -> None:
     problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
     problems += _reason_problems((context.directory / "console.log").read_text(errors="replace"))
     expect(not problems, "\n".join(problems))
+
+
+def _run_probe(context: Context, name: str, controllers: list[Controller], arguments: str = "") -> None:
+    with Paravisor(context.bare_setup(controllers=controllers, files={name: artifacts.guest_test(name)})) as paravisor:
+        paravisor.guest.wait_ready(BOOT_TIMEOUT)
+        status, output = paravisor.guest.run(f"cp /host/{name} /tmp/ && chmod +x /tmp/{name} && /tmp/{name} {arguments}", 60)
+        (context.directory / "output").write_text(output + "\n")
+    bad = [line for line in output.splitlines() if line.startswith("not ok")]
+    expect(not bad, "\n".join(bad))
+    expect(status == 0, f"exit status {status}: {output[-400:]}")
+    expect(re.search(r"^ok\b", output, re.MULTILINE), "it checked nothing")
+
+
+@case("kexec-load-refused", "the kernel refuses a live update into an image loaded with kexec_load(2)", "vm", "kernel")
+def kexec_load_refused(context: Context) -> None:
+    _run_probe(context, "kexec_load", [])
+
+
+@case("upstream-pieces", "what we rely on upstream for: noiommu cdev, pinned IOAS, GET_PA, CAP_SYS_RAWIO", "vm", "kernel")
+def upstream_pieces(context: Context) -> None:
+    controller = Controller("nvme0", [Namespace()])
+    _run_probe(context, "upstream_pieces", [controller], addresses([controller])["nvme0"])

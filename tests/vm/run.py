@@ -10,6 +10,8 @@ from pathlib import Path
 
 import artifacts
 import cases
+import cases_update  # noqa: F401  (adds to cases.ALL)
+import cases_refused  # noqa: F401  (adds to cases.ALL)
 import cases_death  # noqa: F401  (adds to cases.ALL)
 import cases_kernel  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
