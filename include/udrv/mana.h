@@ -55,8 +55,9 @@ struct udrv_state;
  * struct udrv_mana_opts - how to set an adapter up
  * @size: sizeof(struct udrv_mana_opts)
  * @vports: vports to use; fewer if the device has fewer. 0: as many as it has, up to UDRV_MANA_MAX_VPORTS
- * @queues: queue pairs a vport; fewer if the device grants fewer or has fewer vectors. 0 means 1
- * @tx_depth: sends in flight a queue, rounded up to a power of two, 64 to 4096. 0 means 256
+ * @queues: queue pairs a vport; fewer if the device grants fewer. 0 means 1
+ * @tx_depth: sends in flight a queue, and one more: rounded up to a power of two, 64 to 4096. 0 means 256. The first
+ *	start fixes it for the state, as it does the largest number of vports and queues
  * @rx_depth: receive buffers a queue, rounded up to a power of two, 128 to 8192. 0 means 512. Packets that arrive
  *	while no process runs go into these: at R packets a second they last for rx_depth / R seconds
  * @mtu: largest MTU that is going to be used (without the Ethernet header), at most 9216; it sizes the receive
@@ -126,7 +127,8 @@ int udrv_mana_shutdown(struct udrv_mana *mana);
 /**
  * udrv_mana_reset() - function-level reset and new set-up with the same geometry, MAC addresses, MTU and RSS
  *
- * Unfinished sends are delivered as UDRV_MANA_LOST, after the reset; received packets that were not taken are gone
+ * Unfinished sends are delivered as UDRV_MANA_LOST, after the reset, also those whose completion was shown and not
+ * released; received packets that were not taken are gone
  * (&udrv_mana_counters.rx_lost), also those that were shown. Buffers that were taken and not reposted yet are the
  * driver's again: forget them. Pointers to queues stay valid.
  * Return: as udrv_mana_start(); -EAGAIN: an update is under way.
