@@ -29,13 +29,14 @@ TESTS_vm	+= vm=tap:tests/setup/qemu.sh $(call VM_SUITE,vm)
 NEEDS_vm	:= $(VM_NEEDS)
 TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
-NEEDS_model	:= $(VM_NEEDS) $(HOST_PROGRAMS)
+TESTS_model	+= $(call VM_SUITE,model)
+NEEDS_model	:= packages-model $(VM_NEEDS) $(HOST_PROGRAMS) debian-kernel
 NEEDS_fuzz	:= packages-unit
 
 RUN_SUITES := $(if $(SUITE),$(SUITE),$(foreach s,$(ALL_SUITES),$(if $(TESTS_$s),$s)))
 
-.PHONY: packages-unit packages-vm
-packages-unit packages-vm: packages-%:
+.PHONY: packages-unit packages-vm packages-model
+packages-unit packages-vm packages-model: packages-%:
 	$(Q)scripts/packages.sh build $*
 
 # Programs for tests find QEMU in PATH, and where things are in the environment.
@@ -73,5 +74,4 @@ fuzz: ## fuzz what reads foreign data: SECONDS=n
 	$(call later,fuzz)
 
 .PHONY: model
-model: ## the MANA device model, build/tests/mana-model
-	$(call later,model)
+model: $(BUILD)/tests/mana-model ## the MANA device model, build/tests/mana-model

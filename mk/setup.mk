@@ -35,6 +35,10 @@ kernel: ## the paravisor kernel, as build/kernel/bzImage (KCONFIG=debug: build/k
 kernel-debug:
 	$(Q)scripts/kernel.sh build debug
 
+.PHONY: debian-kernel
+debian-kernel: ## Debian 12's cloud kernel, whose mana driver judges the device model, as build/debian-kernel
+	$(Q)scripts/debian-kernel.sh
+
 .PHONY: kernel-tree
 kernel-tree: ## build/kernel-tree: an editable git tree with the series as commits
 	$(Q)scripts/kernel.sh tree

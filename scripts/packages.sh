@@ -13,12 +13,13 @@ packages_of() {
     kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio lz4 zstd xz-utils kmod patch git ;;
     image) echo python3 zstd binutils ;;
     vm) echo python3 ;;
+    model) echo python3 iperf3 ethtool iproute2 util-linux kmod binutils ;;
     apt) echo apt dpkg ca-certificates debian-archive-keyring ;;
     *) die "unknown package group '$1'" ;;
     esac
 }
 
-[ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|apt ..."
+[ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|model|apt ..."
 have dpkg-query || die "set-up knows Debian only (12 or newer): dpkg-query is not there"
 
 # Sets missing.

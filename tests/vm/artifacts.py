@@ -32,3 +32,18 @@ def image() -> Path:
 def guest_test(name: str) -> Path:
     """A program of tests/vm/guest, to be put into a guest."""
     return _built(build_dir() / "tests" / "guest" / name, "check SUITE=vm")
+
+
+def host_program(name: str) -> Path:
+    """A program for the machine that runs the tests."""
+    return _built(build_dir() / "tests" / name, "model")
+
+
+def kernel_modules() -> Path:
+    """Where the modules of our own kernel are, if it has any."""
+    return build_dir() / "kernel" / "modules"
+
+
+def debian_kernel() -> Path:
+    """The directory of Debian 12's cloud kernel: vmlinuz, modules, release."""
+    return _built(build_dir() / "debian-kernel" / "vmlinuz", "check SUITE=model").parent

@@ -7,18 +7,19 @@ from pathlib import Path
 ALIGN = 4
 
 # A shell on ttyS1, as udrv-init gives it, and nothing else: no agent, so /dev/liveupdate and the devices are free.
-BARE_INIT = """#!/bin/busybox sh
+_INIT = """#!/bin/busybox sh
 export PATH=/bin:/sbin
 busybox mount -t devtmpfs dev /dev
 busybox mount -t proc proc /proc
 busybox mount -t sysfs sys /sys
-busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /host
-/bin/busybox --install -s /bin
+{share}/bin/busybox --install -s /bin
 exec <>/dev/ttyS1 >&0 2>&1
 stty -echo
 echo udrv-shell: ready
 PS1= exec sh
 """
+BARE_INIT = _INIT.format(share="busybox mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 host /host\n")
+NO_SHARE_INIT = _INIT.format(share="")
 
 
 def _member(name: str, mode: int, data: bytes) -> bytes:
@@ -35,9 +36,13 @@ def cpio(files: dict[str, tuple[int, bytes]]) -> bytes:
     return out + _member("TRAILER!!!", 0, b"")
 
 
+def extended(image: Path, out: Path, files: dict[str, tuple[int, bytes]]) -> Path:
+    """The image with more files. Directories that it has not, come before what is in them."""
+    base = image.read_bytes()
+    out.write_bytes(base + bytes(-len(base) % ALIGN) + cpio(files))
+    return out
+
+
 def bare(image: Path, out: Path) -> Path:
     """The image with a bare init in front of udrv-init: boot it with `rdinit=/bare-init`."""
-    base = image.read_bytes()
-    extra = cpio({"bare-init": (0o100755, BARE_INIT.encode())})
-    out.write_bytes(base + bytes(-len(base) % ALIGN) + extra)
-    return out
+    return extended(image, out, {"bare-init": (0o100755, BARE_INIT.encode())})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from stream import LineStream
 
 MINIMUM = (10, 1)
 PR_SET_PDEATHSIG = 1
+VFIO_USER_TIMEOUT_MS = 60_000
 
 # What the witness reads, and what a human wants beside it. `pci_nvme_err_*` and `pci_nvme_ub_*` are the
 # controller's complaints (invalid doorbells among them); the IOAPIC's writes show a kernel going down.
@@ -135,13 +138,21 @@ class Controller:
         return f"{self.name}t{nsid}"
 
 
-def addresses(controllers: list[Controller]) -> dict[str, str]:
-    """Where each controller will be: behind the n-th root port it is on bus n, else it has its own slot on bus 0."""
+@dataclass
+class VfioUser:
+    """A device that another process serves; it must listen before QEMU starts."""
+    name: str
+    socket: Path
+    root_port: bool = True
+
+
+def addresses(devices: Sequence[Controller | VfioUser]) -> dict[str, str]:
+    """Where each device will be: behind the n-th root port it is on bus n, else it has its own slot on bus 0."""
     found: dict[str, str] = {}
     ports = 0
-    for slot, controller in enumerate(controllers, 1):
-        ports += controller.root_port
-        found[controller.name] = f"0000:{ports:02x}:00.0" if controller.root_port else f"0000:00:{slot:02x}.0"
+    for slot, device in enumerate(devices, 1):
+        ports += device.root_port
+        found[device.name] = f"0000:{ports:02x}:00.0" if device.root_port else f"0000:00:{slot:02x}.0"
     return found
 
 
@@ -153,6 +164,7 @@ class Machine:
     initrd: Path
     cmdline: str
     controllers: list[Controller] = field(default_factory=list)
+    vfio_user: list[VfioUser] = field(default_factory=list)     # they come after the controllers
     share: Path | None = None
     memory: str = "1G"
     cpus: int = 2
@@ -177,15 +189,35 @@ class Machine:
                      "-device", "virtio-9p-pci,fsdev=host,mount_tag=host,addr=1e"]
         for slot, controller in enumerate(self.controllers, 1):
             args += self._controller(controller, slot)
+        for slot, device in enumerate(self.vfio_user, 1 + len(self.controllers)):
+            args += self._vfio_user(device, slot)
+        if self.vfio_user:
+            # Memory that the server can map as well.
+            args += ["-object", f"memory-backend-memfd,id=ram,size={self.memory},share=on", "-machine", "memory-backend=ram"]
         return args + self.extra + shlex.split(os.environ.get("QEMU_EXTRA", ""))
 
     @staticmethod
-    def _controller(ctrl: Controller, slot: int) -> list[str]:
-        args: list[str] = []
-        bus = "pcie.0"
-        if ctrl.root_port:
-            bus = f"port{slot}"
-            args += ["-device", f"pcie-root-port,id={bus},bus=pcie.0,addr={slot},slot={slot},chassis={slot}"]
+    def _bus(root_port: bool, slot: int) -> tuple[str, list[str]]:
+        """A bus for a device of its own, and the arguments that make it."""
+        if not root_port:
+            return "pcie.0", []
+        bus = f"port{slot}"
+        return bus, ["-device", f"pcie-root-port,id={bus},bus=pcie.0,addr={slot},slot={slot},chassis={slot}"]
+
+    @classmethod
+    def _vfio_user(cls, device: VfioUser, slot: int) -> list[str]:
+        bus, args = cls._bus(device.root_port, slot)
+        # A server that answers late has its connection broken off: leave it the time that a busy machine takes.
+        properties: dict[str, object] = {
+            "driver": "vfio-user-pci", "id": device.name, "bus": bus, "x-msg-timeout": VFIO_USER_TIMEOUT_MS,
+            "socket": {"type": "unix", "path": str(device.socket)}}
+        if not device.root_port:
+            properties["addr"] = f"{slot:x}"
+        return args + ["-device", json.dumps(properties)]
+
+    @classmethod
+    def _controller(cls, ctrl: Controller, slot: int) -> list[str]:
+        bus, args = cls._bus(ctrl.root_port, slot)
         props = {"max_ioqpairs": ctrl.queues, "msix_qsize": ctrl.queues + 1, "mqes": ctrl.mqes, **ctrl.properties}
         where = "" if ctrl.root_port else f"addr={slot},"
         args += ["-device", f"nvme,id={ctrl.name},serial=udrv-{ctrl.name},bus={bus},{where}" +
@@ -206,8 +238,8 @@ class Machine:
         return args
 
 
-def _die_with_parent() -> None:
-    """In the child: no QEMU outlives a harness that was killed."""
+def die_with_parent() -> None:
+    """In the child: nothing outlives a harness that was killed."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -227,7 +259,7 @@ class VM:
         (directory / "qemu-command").write_text(shlex.join(command) + "\n")
         self._log = open(directory / "qemu.log", "wb")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
-                                        preexec_fn=_die_with_parent)
+                                        preexec_fn=die_with_parent)
         try:
             self.console = LineStream("console", listeners["console"])
             self.shell = LineStream("shell", listeners["shell"])

@@ -14,6 +14,10 @@ import cases_update  # noqa: F401  (adds to cases.ALL)
 import cases_refused  # noqa: F401  (adds to cases.ALL)
 import cases_death  # noqa: F401  (adds to cases.ALL)
 import cases_kernel  # noqa: F401  (adds to cases.ALL)
+import cases_transaction  # noqa: F401  (adds to cases.ALL)
+import cases_state  # noqa: F401  (adds to cases.ALL)
+import cases_crash  # noqa: F401  (adds to cases.ALL)
+import cases_mana  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
 from paravisor import accel
 from qemu import NoQemu
@@ -41,7 +45,7 @@ def run_one(test: cases.Case, context: Context) -> bool:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--suite", choices=("smoke", "vm", "kernel"), default="vm")
+    parser.add_argument("--suite", choices=("smoke", "vm", "kernel", "model"), default="vm")
     parser.add_argument("--test", metavar="NAME", help="only this test")
     parser.add_argument("--kernel", type=Path, help="instead of the one of `make kernel`")
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A network interface in a guest that Linux drives by itself: bring it up, use it, ask what it counts."""
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import netns
+from guest import CommandFailed, Guest
+from nic_image import MODULE_DIRECTORY, TOOL_DIRECTORY
+from paravisor import REFRESH
+
+IPV4, IPV6 = "10.77.0.2", "fd00:77::2"
+LINK_TIMEOUT = 60.0
+# busybox's shell takes its own applet of a name, whatever PATH says.
+IP, ETHTOOL, IPERF = (f"/{TOOL_DIRECTORY}/{name}" for name in ("ip", "ethtool", "iperf3"))
+WARNING = 4             # of the kernel's levels; what is more severe has a lower number
+
+
+class NicGuest:
+    def __init__(self, guest: Guest, bdf: str) -> None:
+        self.guest = guest
+        self.bdf = bdf
+        self.interface = ""
+
+    def start(self) -> None:
+        """Once the shell is there."""
+        self.guest.check(f"{IP} link set lo up")
+
+    def insert(self, modules: list[Path]) -> None:
+        for module in modules:
+            self.guest.check(f"insmod /{MODULE_DIRECTORY}/{module.name}")
+
+    def wait_interface(self) -> str:
+        """Wait until the device has its interface; its name."""
+        deadline = time.monotonic() + LINK_TIMEOUT
+        while True:
+            _, names = self.guest.run(f"ls /sys/bus/pci/devices/{self.bdf}/net")
+            if re.fullmatch(r"\w+", names.strip()):
+                self.interface = names.strip()
+                return self.interface
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"{self.bdf} has had no network interface for {LINK_TIMEOUT:.0f} s")
+            time.sleep(REFRESH)
+
+    def link(self) -> dict[str, Any]:
+        return json.loads(self.guest.check(f"{IP} -j -d link show dev {self.interface}"))[0]
+
+    def up(self) -> None:
+        """Up, with a carrier and both addresses."""
+        self.guest.check(f"{IP} link set {self.interface} up")
+        self.wait_carrier(True)
+        self.guest.check(f"{IP} addr replace {IPV4}/{netns.IPV4_PREFIX} dev {self.interface} && "
+                         f"{IP} addr replace {IPV6}/{netns.IPV6_PREFIX} dev {self.interface} nodad")
+
+    def down(self) -> None:
+        self.guest.check(f"{IP} link set {self.interface} down")
+
+    def wait_carrier(self, on: bool) -> None:
+        deadline = time.monotonic() + LINK_TIMEOUT
+        while ("LOWER_UP" in self.link()["flags"]) != on:
+            if time.monotonic() > deadline:
+                raise CommandFailed(f"{self.interface} was not {'up' if on else 'down'} within {LINK_TIMEOUT:.0f} s")
+            time.sleep(REFRESH)
+
+    def ping(self, address: str, count: int = 1, size: int = 56) -> None:
+        """All of them must be answered."""
+        out = self.guest.check(f"ping -c {count} -i 0.2 -W 10 -s {size} {address}", 30 + 10 * count)
+        match = re.search(r"(\d+) packets transmitted, (\d+) (?:packets )?received", out)
+        if not match or int(match[1]) != count or int(match[2]) != count:
+            raise CommandFailed(f"ping of {address}: {out.strip().splitlines()[-2:]}")
+
+    def iperf(self, address: str, seconds: int, options: str = "") -> float:
+        """Run iperf3 against the server at the other end; Mbit/s as the receiver counts them."""
+        out = self.guest.check(f"{IPERF} -c {address} -t {seconds} -J {options}", 60 + 3 * seconds)
+        result = json.loads(out)
+        if "error" in result:
+            raise CommandFailed(f"iperf3 {options}: {result['error']}")
+        return result["end"]["sum_received"]["bits_per_second"] / 1e6
+
+    def statistics(self) -> dict[str, int]:
+        """`ethtool -S`."""
+        text = self.guest.check(f"{ETHTOOL} -S {self.interface}")
+        return {name.strip(): int(value) for name, value in re.findall(r"^\s+(.+): (\d+)$", text, re.MULTILINE)}
+
+    def features(self) -> dict[str, bool]:
+        text = self.guest.check(f"{ETHTOOL} -k {self.interface}")
+        return {name: value == "on" for name, value in re.findall(r"^\s*([\w-]+): (on|off)", text, re.MULTILINE)}
+
+    def network_errors(self) -> list[str]:
+        """What this end found wrong with what it received."""
+        return netns.errors(netns.counters(self.guest.check("cat /proc/net/snmp"),
+                                           self.guest.run("cat /proc/net/snmp6 2>/dev/null")[1]))
+
+    def log_mark(self, text: str) -> None:
+        """A line in the kernel's log."""
+        self.guest.check(f"echo 'nic-test: {text}' > /dev/kmsg")
+
+    def log(self) -> list[tuple[int, str]]:
+        """The kernel's log: (level, text)."""
+        found = []
+        for line in self.guest.check("dmesg -r").splitlines():
+            if match := re.match(r"<(\d+)>(.*)", line):
+                found.append((int(match[1]) & 7, match[2]))
+        return found
