@@ -50,7 +50,6 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 {
 	const struct mana_cfg_rx_steer_req *req = (const void *)c->req;
 	int v = vport_by_handle(m, le64toh(req->vport));
-	bool has_types = c->len >= sizeof(*req) && le16toh(req->indir_tab_offset) >= sizeof(*req);
 	struct vport vp;
 
 	if (v == NO_SLOT || !m->registered) {
@@ -70,7 +69,10 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 		memcpy(vp.key, req->hashkey, sizeof(vp.key));
 	if (req->update_indir_tab && !read_table(m, c, &vp, (unsigned int)v))
 		return STATUS_INVALID;
-	vp.hash_types = has_types ? le16toh(req->rss_hash_types) : MANA_HASH_ALL;
+	/* Older messages have their table there, or nothing. */
+	vp.hash_types = le16toh(req->indir_tab_offset) >= sizeof(*req) ? le16toh(req->rss_hash_types) : 0;
+	if (!vp.hash_types)
+		vp.hash_types = MANA_HASH_ALL;
 	if (vp.rx && vp.rss && !vp.entries) {
 		model_violation(m, "CONFIG_VPORT_RX: vport %d is to hash, and has no table", v);
 		return STATUS_INVALID;
