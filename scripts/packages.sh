@@ -24,10 +24,11 @@ have dpkg-query || die "set-up knows Debian only (12 or newer): dpkg-query is no
 
 # Sets missing.
 find_missing() {
-    local group package status
+    local group package packages status
     missing=()
     for group in "$@"; do
-        for package in $(packages_of "$group"); do
+        packages=$(packages_of "$group") || exit 1
+        for package in $packages; do
             case " ${missing[*]-} " in *" $package "*) continue ;; esac
             status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2> /dev/null || true)
             [ "$status" = installed ] || missing+=("$package")
