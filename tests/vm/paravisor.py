@@ -78,7 +78,7 @@ class Paravisor:
             shutil.copyfile(source, self.share / name)
         memory = setup.memory or (KASAN_MEMORY if has_kasan(setup.kernel) else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
-                             self.share, memory=memory, accel=setup.accel, extra=setup.extra))
+                             share=self.share, memory=memory, accel=setup.accel, extra=setup.extra))
         self.guest = self.vm.guest
         self.config = ConfigReader(self.vm.qmp)
 
