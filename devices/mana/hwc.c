@@ -230,9 +230,8 @@ static void put_wqe(struct udrv_mana *mana, unsigned int slot, uint32_t place, u
 	const struct mana_facts *facts = &mana->facts;
 	uint8_t *at = page(mana, MANA_HWC_SQ_PAGE) + place % SQ_PLACES * SQ_WQE_SIZE;
 	struct gdma_wqe wqe = { .flags = htole32(1 | GDMA_WQE_OOB_LARGE << GDMA_WQE_OOB_SHIFT) };
+	/* The answer's queues are only named by who speaks for another function. */
 	struct gdma_hwc_tx_oob oob = {
-		.vrq = htole32(facts->hwc_rq),
-		.vrcq = htole32(facts->hwc_cq),
 		.vscq = htole32(facts->hwc_cq),
 		.vsq = htole32(facts->hwc_sq),
 	};
