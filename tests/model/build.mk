@@ -18,3 +18,11 @@ MANA_MODEL := $(addprefix mana/,bnic.c dma.c doorbell.c event.c fault.c gdma.c h
 $(call test-library,vfio-user,$(VFIO_USER))
 $(call test-library,mana-model,$(MANA_MODEL))
 $(call host-program,mana-model,mana/main.c mana/serve.c mana/report.c $(MANA_MODEL) $(NET_MODEL) $(VFIO_USER),-lpthread)
+
+# The model's own tests: with the unit suite, and first in SUITE=model
+VFIO_USER_TEST := vfio-user-client vfio-user fuzz support
+$(call test-library,fuzz,fuzz.c)
+$(call test-library,vfio-user-client,vfio_user/client.c)
+$(call unit-test,test_vfio_user,vfio_user/test_vfio_user.c,$(VFIO_USER_TEST))
+$(call unit-test,test_vfio_user_memory,vfio_user/test_vfio_user_memory.c,$(VFIO_USER_TEST))
+$(call unit-test,test_vfio_user_fuzz,vfio_user/test_vfio_user_fuzz.c,$(VFIO_USER_TEST))
