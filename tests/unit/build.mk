@@ -31,3 +31,4 @@ $(call unit-test,test_nvme_start,test_nvme_start.c,$(NVME_FIXTURE))
 MANA_FIXTURE := mana-fixture mana-model net-model fake-device support
 $(call test-library,mana-fixture,mana_fixture.c)
 $(call unit-test,test_mana_start,test_mana_start.c,$(MANA_FIXTURE))
+$(call unit-test,test_mana_io,test_mana_io.c,$(MANA_FIXTURE) net-sample)
