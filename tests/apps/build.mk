@@ -5,3 +5,4 @@ $(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c 
 $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c $(APPS_COMMON),support)
 $(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
+$(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)
