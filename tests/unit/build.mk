@@ -32,3 +32,4 @@ MANA_FIXTURE := mana-fixture mana-model net-model fake-device support
 $(call test-library,mana-fixture,mana_fixture.c)
 $(call unit-test,test_mana_start,test_mana_start.c,$(MANA_FIXTURE))
 $(call unit-test,test_mana_io,test_mana_io.c,$(MANA_FIXTURE) net-sample)
+$(call unit-test,test_mana_resume,test_mana_resume.c,$(MANA_FIXTURE))
