@@ -228,7 +228,7 @@ class Judge:
 def judge(context: Context, oracle: Oracle) -> None:
     directory = context.directory
     image = nic_image.build(context.image, directory / "image", oracle.modules)
-    with (NetworkNamespace() as network, ManaModel(directory, network) as model, IperfServer(network) as server,
+    with (NetworkNamespace() as network, ManaModel(directory, network) as model, IperfServer(directory, network) as server,
           VM(Machine(directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device], memory="512M",
                      accel=context.accel)) as vm):
         judge = Judge(context, oracle, network, model, server, vm)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-from typing import Any
 
 IPV4, IPV6 = "10.77.0.1", "fd00:77::1"          # the namespace's own addresses; both with these prefixes
 IPV4_PREFIX, IPV6_PREFIX = 24, 64
@@ -80,10 +79,6 @@ class NetworkNamespace:
     def run(self, *command: str, timeout: float = 30.0) -> str:
         """Run a command inside; its output."""
         return subprocess.run([*self.enter, *command], capture_output=True, text=True, check=True, timeout=timeout).stdout
-
-    def popen(self, *command: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command inside."""
-        return subprocess.Popen([*self.enter, *command], text=True, **options)
 
     def mtu(self, mtu: int) -> None:
         self.run("ip", "link", "set", self.tap, "mtu", str(mtu))
