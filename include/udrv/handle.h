@@ -132,6 +132,18 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
  */
 int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, struct udrv_device **ret);
 
+/**
+ * udrv_handle_quiesce() - stop a device's DMA without knowing what it is
+ * @h: borrowed; only its VFIO descriptor is used, whatever has become of state and memory
+ *
+ * Switches bus mastering off (PCI Local Bus 3.0, 6.2.2), reads back, and resets the function. Nobody may drive the
+ * device: its host is gone. The handle stays open; what its driver had outstanding is lost.
+ *
+ * Return: 0: the device does no DMA (message if only one of the two worked); -EINVAL: no VFIO descriptor; -ENODEV:
+ * it is gone; -EBUSY: the kernel guards it for an update; -errno.
+ */
+int udrv_handle_quiesce(const struct udrv_handle *h, const struct udrv_log *log);
+
 /** udrv_handle_close() - close every fd and set it to -1. Closing the last duplicate of VFIO quiesces the device. */
 void udrv_handle_close(struct udrv_handle *h);
 
