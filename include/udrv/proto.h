@@ -58,7 +58,8 @@ enum udrv_msg_type {
 	/* leases: requests to udrv-agent, by hosts */
 	UDRV_MSG_LEASE = 32,		/* text: device; answers: HANDLE, OK; ERR EBUSY: leased (text names the pid) */
 	UDRV_MSG_LEASE_WAIT = 33,	/* likewise, but answered when the holder is gone (its pidfd is readable) */
-	UDRV_MSG_ADOPTED = 34,		/* text: JSON {"device", "start"}: the lease holder drives it, resumed or started */
+	UDRV_MSG_ADOPTED = 34,		/* text: JSON {"device", "start", "why"}: the lease holder drives it: "resumed", "started",
+					   "fallback"; or cannot, and ends: "refused" */
 
 	/* anybody, to agent or host */
 	UDRV_MSG_STATUS = 48,		/* answer: OK with JSON */

@@ -37,8 +37,24 @@ static void add(const char *name, const char *bdf, bool noiommu, enum udrv_polic
 		d->h.fd[i] = fds & 1u << i ? 100 + i : -1;
 }
 
+/* Of a device that has memory of consumers without a handle. */
+static int rescued_fd[UDRV_HANDLE_EXTRA];
+static const char *rescued_name;
+
+const int *rescue_find(const struct agent *a, const char *name)
+{
+	(void)a;
+	return rescued_name && !strcmp(name, rescued_name) ? rescued_fd : NULL;
+}
+
+const char *device_state_name(enum agent_state s)
+{
+	return s == DEV_FAILED ? "failed" : s == DEV_DETACHED ? "detached" : "other";
+}
+
 static void setup(void)
 {
+	rescued_name = NULL;
 	memset(&agent, 0, sizeof(agent));
 	agent.cycle = 41;
 	add("nvme0", "0000:01:00.0", true, UDRV_KEEP, 0x1f);
@@ -136,8 +152,8 @@ END_TEST
 
 START_TEST(most_devices)
 {
-	static struct directory_phase many[2 * AGENT_DEVICES + 8];
-	static char names[2 * AGENT_DEVICES + 8][48];
+	static struct directory_phase many[3 * AGENT_DEVICES + 8];
+	static char names[3 * AGENT_DEVICES + 8][48];
 	struct seen s = { 0 };
 	void *map, *fdt;
 	int fd;
@@ -165,6 +181,101 @@ START_TEST(most_devices)
 }
 END_TEST
 
+struct found {
+	unsigned int n;
+	struct policy_settings s[AGENT_DEVICES];
+};
+
+static void find(void *ctx, const struct policy_settings *s)
+{
+	struct found *f = ctx;
+
+	ck_assert(udrv_name_valid(s->name));
+	ck_assert(udrv_bdf_valid(s->bdf));
+	ck_assert_uint_le(s->policy, UDRV_DETACH);
+	if (f->n < AGENT_DEVICES)
+		f->s[f->n] = *s;
+	f->n++;
+}
+
+/* What is set for a device crosses, whether or not the device itself does. */
+START_TEST(settings)
+{
+	struct found f = { 0 };
+	void *fdt;
+	int fd;
+
+	agent.dev[0].backoff = (struct backoff){ .limit = 7, .max_ns = 250000000 };
+	agent.dev[1].h.policy = UDRV_DETACH;
+	rescued_name = "other";
+	for (int i = 0; i < UDRV_HANDLE_EXTRA; i++)
+		rescued_fd[i] = i == 1 ? 77 : -1;
+	fd = directory_write(&agent, "7.3.5-udrv1", phases, 2, NULL);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	ck_assert_int_eq(directory_settings(fdt, find, &f), 0);
+	ck_assert_uint_eq(f.n, 4);
+	ck_assert_str_eq(f.s[0].name, "nvme0");
+	ck_assert_str_eq(f.s[0].bdf, "0000:01:00.0");
+	ck_assert_uint_eq(f.s[0].restart_limit, 7);
+	ck_assert_uint_eq(f.s[0].restart_max_ms, 250);
+	ck_assert_uint_eq(f.s[0].mask, 0);
+	ck_assert(!f.s[0].detached);
+	ck_assert(f.s[1].detached);
+	ck_assert_str_eq(f.s[2].name, "other");
+	ck_assert_uint_eq(f.s[2].policy, UDRV_RESET);
+	ck_assert_uint_eq(f.s[2].mask, 1u << (UDRV_FD_EXTRA + 1));
+	ck_assert_uint_eq(f.s[2].base, directory_token(2));
+	free(fdt);
+	close(fd);
+}
+END_TEST
+
+/* A later change of settings leaves the record of the update alone; the outcome is written once. */
+START_TEST(refresh)
+{
+	struct json_object *report, *outcomes;
+	struct found f = { 0 };
+	void *fdt, *next;
+	int fd;
+
+	fd = directory_write(&agent, "7.3.5-udrv1", phases, 2, NULL);
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	close(fd);
+	agent.fdt = fdt;
+	agent.ready = true;
+	strcpy(agent.dev[0].start, "resumed");
+	agent.dev[0].state = DEV_RUNNING;
+	agent.dev[3].state = DEV_FAILED;
+	strcpy(agent.dev[3].error, "its hosts ended");
+	agent.dev[3].h.policy = UDRV_RESET;
+	fd = directory_refresh(&agent, &next);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	free(fdt);
+	agent.fdt = next;
+	strcpy(agent.dev[0].start, "fallback");
+	fd = directory_refresh(&agent, &fdt);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	free(next);
+	ck_assert_uint_eq(directory_cycle(fdt), 42);
+	directory_settings(fdt, find, &f);
+	ck_assert_uint_eq(f.n, 4);
+	ck_assert_uint_eq(f.s[3].policy, UDRV_RESET);
+	report = directory_report(fdt);
+	ck_assert_uint_eq(json_object_array_length(json_get(report, "phases")), 2);
+	outcomes = json_get(report, "outcomes");
+	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "decision", ""), "keep");
+	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "start", ""), "resumed");
+	ck_assert_str_eq(json_get_str(json_get(outcomes, "other"), "decision", ""), "reset");
+	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme1"), "start", ""), "failed");
+	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme1"), "error", ""), "its hosts ended");
+	json_object_put(report);
+	free(fdt);
+}
+END_TEST
+
 static int copy_of(const void *data, size_t len)
 {
 	int fd = memfd_create("copy", 0);
@@ -176,12 +287,14 @@ static int copy_of(const void *data, size_t len)
 static void use(int fd)
 {
 	struct seen s = { 0 };
+	struct found f = { 0 };
 	void *fdt;
 
 	if (!directory_read(fd, &fdt)) {
 		directory_cycle(fdt);
 		directory_tsc_reboot(fdt);
 		directory_handles(fdt, see, &s);
+		directory_settings(fdt, find, &f);
 		json_object_put(directory_report(fdt));
 		free(fdt);
 	}
@@ -237,6 +350,20 @@ START_TEST(versions)
 	fd = copy_of(buf, sizeof(buf));
 	ck_assert_int_eq(directory_read(fd, &fdt), -EPROTONOSUPPORT);
 	close(fd);
+	/* The one before, and what is no number. */
+	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v0"), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), 0);
+	free(fdt);
+	close(fd);
+	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v"), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), -EBADMSG);
+	close(fd);
+	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v1x"), 0);
+	fd = copy_of(buf, sizeof(buf));
+	ck_assert_int_eq(directory_read(fd, &fdt), -EBADMSG);
+	close(fd);
 	/* Unknown properties and nodes are nobody's business. */
 	ck_assert_int_eq(fdt_setprop_string(buf, 0, "compatible", "udrv,directory-v1"), 0);
 	ck_assert_int_eq(fdt_setprop_u32(buf, 0, "colour", 7), 0);
@@ -260,6 +387,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, round_trip);
 	tcase_add_test(tc, cold);
+	tcase_add_test(tc, settings);
+	tcase_add_test(tc, refresh);
 	tcase_add_test(tc, most_devices);
 	tcase_add_loop_test(tc, damaged, 0, 3);
 	tcase_add_test(tc, versions);

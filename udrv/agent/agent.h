@@ -14,6 +14,8 @@
 
 #include <udrv/handle.h>
 
+#include "udrv/agent/backoff.h"
+
 struct json_object;
 struct udrv_msg;
 
@@ -29,7 +31,9 @@ enum agent_state {
 	DEV_STARTING,		/* a host was started, or is awaited */
 	DEV_RUNNING,		/* a host drives it */
 	DEV_BACKOFF,		/* its host died; the next one is due at @due_ns */
-	DEV_FAILED,		/* given up; @error says why */
+	DEV_FAILED,		/* given up and quiesced; @error says why */
+	DEV_STOPPED,		/* closed for an update that does not keep it */
+	DEV_DETACHED,		/* left alone, as its policy says, since an update */
 };
 
 /**
@@ -40,9 +44,13 @@ enum agent_state {
  * @error: why it is where it is; ""
  * @sock: to a host that waits for its handle, or -1
  * @pidfd: the lease: of the process that has the device; -1: free
+ * @program: what its hosts are executed from, a sealed memfd; -1: this very program
  * @restarts: hosts that ended, in this agent's life
- * @failures: of those, how many in a row before the device ran
- * @running_ns: since when it has been running
+ * @handles: handles in a row that were of no use
+ * @backoff: when the next host is due
+ * @running_ns: since when it has been running; 0: it does not
+ * @stopping: its host is to end, and the handle to be closed
+ * @replacing: its host was ended by request: the next one comes at once, and nobody failed
  * @fallback: a resume was tried and refused, so a clean start is a fall-back
  * @adopt: the handle came out of LUO and is not complete yet
  */
@@ -54,11 +62,13 @@ struct agent_device {
 	pid_t pid;
 	int sock;
 	int pidfd;
+	int program;
 	unsigned int restarts;
-	unsigned int failures;
+	unsigned int handles;
+	struct backoff backoff;
 	uint64_t running_ns;
-	uint64_t due_ns;
-	uint64_t delay_ns;
+	bool stopping;
+	bool replacing;
 	bool fallback;
 	bool adopt;
 };
@@ -68,6 +78,7 @@ struct agent_device {
  * @owner: the device whose host was started with this connection, or NULL
  * @wait_ready: it asked to be told when all devices are dealt with
  * @wait_lease: the device whose lease it waits for, or NULL
+ * @wait_device: the device that is to run again (or to fail), or NULL
  * @id: the request that waits
  */
 struct agent_client {
@@ -75,7 +86,17 @@ struct agent_client {
 	struct agent_device *owner;
 	bool wait_ready;
 	struct agent_device *wait_lease;
+	struct agent_device *wait_device;
 	uint32_t id;
+};
+
+/**
+ * struct agent_rescued - memfds of a device's consumers, whose handle is closed
+ * @name: of the device; "": none
+ */
+struct agent_rescued {
+	char name[32];
+	int fd[UDRV_HANDLE_EXTRA];
 };
 
 /**
@@ -105,6 +126,7 @@ struct agent {
 	struct agent_device dev[AGENT_DEVICES];
 	unsigned int ndev;
 	struct agent_client client[AGENT_CLIENTS];
+	struct agent_rescued rescued[AGENT_DEVICES];
 };
 
 /* main.c */
@@ -155,12 +177,61 @@ void device_preview(struct agent_device *d);
 void device_give_handle(struct agent *a, struct agent_device *d);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */
 void device_recall_host(struct agent *a, struct agent_device *d);
+/** device_stop() - ask its host to shut the controller down and end; then its handle is closed */
+void device_stop(struct agent *a, struct agent_device *d);
+/** device_kill() - end its host at once; the device goes on */
+void device_kill(struct agent_device *d);
+/**
+ * device_close_handle() - close it, in custody as well, which quiesces the device
+ * @rescue: keep its consumers' memory for the next handle: they find there what was lost
+ */
+void device_close_handle(struct agent *a, struct agent_device *d, bool rescue);
+/** device_restart() - a new host, of @program if that is not -1 (taken over); -errno and @why */
+int device_restart(struct agent *a, struct agent_device *d, int program, char *why,
+		   size_t why_size);
 int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id);
-void device_adopted(struct agent *a, struct agent_device *d, const char *start);
+/** device_adopted() - what its host says of its start; @why is "" or why it is no resume */
+void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why);
 void device_lease_over(struct agent *a, struct agent_device *d);
 void device_fail(struct agent_device *d, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 const char *device_state_name(enum agent_state s);
+
+/*
+ * rescue.c: memory of consumers outlives a handle that is closed: how else would they learn what
+ * became of their commands?
+ */
+void rescue_take(struct agent *a, struct udrv_handle *h);
+/** rescue_give() - put it into a new handle, in place of what that has of the same size */
+void rescue_give(struct agent *a, struct udrv_handle *h);
+/** rescue_find() - the UDRV_HANDLE_EXTRA descriptors of a device, -1 for none; NULL: nothing of it */
+const int *rescue_find(const struct agent *a, const char *name);
+/** rescue_kept() - is this one of ours in custody? Then @fd is taken over */
+bool rescue_kept(struct agent *a, const char *name, int fd);
+/** rescue_put() - take a descriptor over, into custody as well */
+void rescue_put(struct agent *a, const char *name, unsigned int i, int fd);
+
+/* policy.c: what the user sets for a device, which outlives agents and kernels in the directory */
+struct policy_settings {
+	char name[32];
+	char bdf[16];
+	enum udrv_policy policy;
+	uint32_t restart_limit;
+	uint32_t restart_max_ms;
+	bool detached;
+	uint64_t base;		/* tokens of its consumers' memory */
+	uint32_t mask;
+};
+
+const char *policy_name(enum udrv_policy p);
+/** policy_parse() - -EINVAL: none of the three */
+int policy_parse(const char *text, enum udrv_policy *ret);
+/** policy_set() - out of a request; -EINVAL and @why; nothing is set unless all of it can be */
+int policy_set(struct agent *a, struct agent_device *d, struct json_object *req, char *why,
+	       size_t why_size);
+/** policy_restore() - after a kexec or another agent's death: give devices what was set for them */
+void policy_restore(struct agent *a);
+void policy_json(const struct agent_device *d, struct json_object *o);
 
 /* luo.c: the ioctls, without policy; all return 0 or a descriptor, or -errno */
 int luo_open(void);
@@ -172,7 +243,7 @@ int luo_finish(int session);
 
 /* directory.c: what crosses a kexec, by name */
 #define DIRECTORY_TOKEN		0
-#define DIRECTORY_SIZE		16384u
+#define DIRECTORY_SIZE		65536u
 #define SESSION_NAME		"udrv"
 
 /** struct directory_phase - a step of an update, for the report */
@@ -201,6 +272,15 @@ int directory_handles(const void *fdt,
 		      int (*fn)(void *ctx, const struct udrv_handle *h, uint64_t base,
 				uint32_t mask),
 		      void *ctx);
+/** directory_settings() - call @fn for each device that something is set for */
+int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct policy_settings *s),
+		       void *ctx);
+/**
+ * directory_refresh() - the present directory with other settings and outcomes
+ *
+ * Record and cycle of the last update stay. Return: memfd, @ret as of directory_read(); -errno.
+ */
+int directory_refresh(const struct agent *a, void **ret);
 /** directory_token() - base token of device number @i */
 uint64_t directory_token(unsigned int i);
 uint64_t directory_tsc_reboot(const void *fdt);
@@ -217,10 +297,32 @@ void agent_progress(struct agent *a);
 /** check_image() - read a bzImage's release; -EINVAL: not one, or not ours (@why) */
 int check_image(int fd, char *release, size_t size, char *why, size_t why_size);
 int check_cmdline(const char *cmdline, char *why, size_t why_size);
+/** check_memory() - do kernel and initramfs fit into KHO's scratch memory? Unknown is 0, too */
+int check_memory(int kernel, int image, char *why, size_t why_size);
 
-/* update.c */
+/* report.c: what became of the last update */
 
-/** agent_update() - serve UDRV_MSG_UPDATE; returns only if the update failed or was a dry run */
-void agent_update(struct agent *a, int sock, struct udrv_msg *m);
+/** report_mark() - a phase of this kernel's part of it ends now; it began where the last one ended */
+void report_mark(const char *phase, const char *device);
+/** report_settled() - every device is dealt with: record what became of it, for agents to come */
+void report_settled(struct agent *a);
+/** report_json() - NULL: there was no update since the cold boot */
+struct json_object *report_json(const struct agent *a);
+
+/* update.c: see update.h */
+
+/** agent_update() - serve UDRV_MSG_UPDATE: begin one, the answer comes later; -errno of the socket */
+int agent_update(struct agent *a, struct agent_client *c, struct udrv_msg *m);
+int update_abort(struct agent_client *c, uint32_t id);
+int update_commit(struct agent_client *c, uint32_t id);
+bool update_active(void);
+/** update_pollfd() - readable: update_event(); -1: there is nothing to wait for */
+int update_pollfd(void);
+void update_event(void);
+/** update_due() - when update_progress() has to be called; UINT64_MAX: not for time's sake */
+uint64_t update_due(void);
+void update_progress(void);
+void update_client_gone(const struct agent_client *c);
+struct json_object *update_json(void);
 
 #endif

@@ -44,21 +44,18 @@ static int add_configured(struct agent *a, const char *name, const char *bdf,
 
 static int parse_device(struct agent *a, char *word)
 {
-	static const char *const policies[] = {
-		[UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach"
-	};
 	enum udrv_policy policy = UDRV_KEEP;
 	char *at = strchr(word, '@');
 	char *slash = strchr(word, '/');
+	int err = 0;
 
 	if (slash) {
 		*slash++ = '\0';
-		while (policy <= UDRV_DETACH && strcmp(slash, policies[policy]))
-			policy++;
+		err = policy_parse(slash, &policy);
 	}
 	if (at)
 		*at++ = '\0';
-	if (!at || !udrv_name_valid(word) || !udrv_bdf_valid(at) || policy > UDRV_DETACH) {
+	if (err || !at || !udrv_name_valid(word) || !udrv_bdf_valid(at)) {
 		app_err("device '%s': not NAME@dddd:bb:dd.f[/keep|reset|detach], left out", word);
 		return 0;
 	}

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* One device: its handle, its lease, its host. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,10 +19,7 @@
 #include "udrv/common/json.h"
 #include "udrv/host/host_exit.h"
 
-#define DELAY_MIN_NS 50000000ull
-#define DELAY_MAX_NS 5000000000ull
-#define FAILURES_MAX 20u /* hosts in a row that did not get the device to run */
-#define STEADY_NS    1000000000ull /* a host that ran this long is replaced at once */
+#define HANDLES_MAX 4u /* handles in a row that were of no use */
 
 const char *device_state_name(enum agent_state s)
 {
@@ -28,7 +27,9 @@ const char *device_state_name(enum agent_state s)
 					     [DEV_STARTING] = "starting",
 					     [DEV_RUNNING] = "running",
 					     [DEV_BACKOFF] = "backoff",
-					     [DEV_FAILED] = "failed" };
+					     [DEV_FAILED] = "failed",
+					     [DEV_STOPPED] = "stopped",
+					     [DEV_DETACHED] = "detached" };
 
 	return names[s];
 }
@@ -58,9 +59,18 @@ void device_create(struct agent *a, struct agent_device *d)
 		device_fail(d, "cannot open it: %s", app_errname(err));
 		return;
 	}
+	rescue_give(a, &d->h);
 	custody_put_handle(a, &d->h);
 	device_start_host(a, d);
 	device_give_handle(a, d);
+}
+
+void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
+{
+	if (rescue)
+		rescue_take(a, &d->h);
+	custody_drop(a, d->h.name);
+	udrv_handle_close(&d->h);
 }
 
 /*
@@ -77,11 +87,16 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 					  .agent = sock };
 	char *const argv[] = { "udrv-host", (char *)d->h.name, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
+	int keep[] = { sock, d->program };
+	int program = d->program;
 
-	app_child("udrv-host", &sock, 1);
+	app_child("udrv-host", keep, 2);
 	if (sock >= 0)
 		_exit(udrv_host_run(d->h.name, &lease));
-	execve("/proc/self/exe", argv, envp);
+	if (program >= 0)
+		execveat(program, "", argv, envp, AT_EMPTY_PATH);
+	else
+		execve("/proc/self/exe", argv, envp);
 	app_err("cannot start udrv-host %s: %s (%s)", d->h.name, strerror(errno),
 		app_errname(errno));
 	_exit(APP_FAILED);
@@ -226,16 +241,23 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	return send_lease(a, d, sock, id);
 }
 
-void device_adopted(struct agent *a, struct agent_device *d, const char *start)
+void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why)
 {
 	(void)a;
+	if (why[0])
+		snprintf(d->error, sizeof(d->error), "%s", why);
+	if (!strcmp(start, "refused"))
+		return;
 	if (d->state == DEV_STARTING) {
 		d->state = DEV_RUNNING;
 		d->running_ns = app_now_ns();
+		d->handles = 0;
 	}
 	if (!strcmp(start, "started") && d->fallback)
 		start = "fallback";
+	d->fallback = false;
 	snprintf(d->start, sizeof(d->start), "%s", start);
+	/* Why it had to start clean stays of interest. */
 	if (strcmp(start, "fallback"))
 		d->error[0] = '\0';
 }
@@ -243,56 +265,156 @@ void device_adopted(struct agent *a, struct agent_device *d, const char *start)
 /* The handle is of no use to its host: quiesce by closing, and begin again with a new one. */
 static void start_over(struct agent *a, struct agent_device *d)
 {
+	/* Its consumers' memory may be what is wrong. */
+	bool rescue = d->handles++ == 0;
+
 	app_warn(
-		"%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean",
-		d->h.name, d->h.bdf);
-	custody_drop(a, d->h.name);
-	udrv_handle_close(&d->h);
+		"%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean%s",
+		d->h.name, d->h.bdf, rescue ? "" : ", without its consumers' memory");
+	device_close_handle(a, d, rescue);
+	if (d->handles > HANDLES_MAX) {
+		device_fail(d, "%u new handles in a row were of no use either", HANDLES_MAX);
+		return;
+	}
+	if (!d->error[0])
+		snprintf(d->error, sizeof(d->error), "its state could not be resumed");
 	d->fallback = true;
 	d->state = DEV_PENDING;
+}
+
+void device_stop(struct agent *a, struct agent_device *d)
+{
+	if (d->pidfd < 0) {
+		device_close_handle(a, d, d->h.policy == UDRV_RESET);
+		d->state = DEV_STOPPED;
+		return;
+	}
+	d->stopping = true;
+	if (pidfd_send_signal(d->pidfd, SIGTERM, NULL, 0))
+		app_warn("%s (%s): cannot signal its host: %s", d->h.name, d->h.bdf,
+			 app_errname(errno));
+}
+
+void device_kill(struct agent_device *d)
+{
+	if (d->pidfd >= 0 && pidfd_send_signal(d->pidfd, SIGKILL, NULL, 0) && errno != ESRCH)
+		app_err("%s (%s): cannot kill its host: %s", d->h.name, d->h.bdf,
+			app_errname(errno));
+}
+
+int device_restart(struct agent *a, struct agent_device *d, int program, char *why,
+		   size_t why_size)
+{
+	char name[48];
+
+	if (d->stopping || d->state == DEV_DETACHED) {
+		snprintf(why, why_size, "%s is %s", d->h.name,
+			 d->stopping ? "being stopped for an update" : "detached: set another policy first");
+		return -EBUSY;
+	}
+	if (program >= 0) {
+		int seals = fcntl(program, F_GET_SEALS);
+
+		if (seals < 0 || !(seals & F_SEAL_WRITE)) {
+			snprintf(why, why_size, "the program is no memfd sealed against writing");
+			return -EINVAL;
+		}
+		if (d->program >= 0)
+			close(d->program);
+		d->program = program;
+		snprintf(name, sizeof(name), "program-%s", d->h.name);
+		custody_put_fd(a, name, program);
+	}
+	d->backoff.streak = 0;
+	d->backoff.delay_ns = 0;
+	d->handles = 0;
+	if (d->pidfd >= 0) {
+		d->replacing = true;
+		device_kill(d);
+	} else if (d->state == DEV_FAILED) {
+		d->error[0] = '\0';
+		d->state = DEV_PENDING;
+	} else {
+		d->backoff.due_ns = 0;
+	}
+	return 0;
+}
+
+static void lease_free(struct agent *a, struct agent_device *d)
+{
+	char lease[48];
+
+	close(d->pidfd);
+	d->pidfd = -1;
+	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	custody_drop(a, lease);
+}
+
+/* "signal 9", "status 1"; only a child's end is known: a host that outlived an earlier agent is
+ * init's child. */
+static int host_end(const struct agent_device *d, char *text, size_t size)
+{
+	siginfo_t si = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED)) {
+		snprintf(text, size, "in an unknown way, as it was an earlier agent's");
+		return -1;
+	}
+	if (si.si_code == CLD_EXITED) {
+		snprintf(text, size, "with status %d", si.si_status);
+		return si.si_status;
+	}
+	snprintf(text, size, "by signal %d", si.si_status);
+	return -1;
+}
+
+/* There will be no further host: nobody looks after the device, so it must not go on writing. */
+static void give_up(struct agent *a, struct agent_device *d)
+{
+	unsigned int n = d->backoff.streak;
+	int err;
+
+	err = udrv_handle_quiesce(&d->h, app_log(NULL));
+	device_close_handle(a, d, true);
+	device_fail(d, "its hosts ended %u times in a row; %s", n,
+		    err ? "it may not be quiet (see above)" :
+			  "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
 }
 
 void device_lease_over(struct agent *a, struct agent_device *d)
 {
 	uint64_t now = app_now_ns();
-	siginfo_t si = { 0 };
-	char lease[48];
-	int status = -1;
+	char end[64];
+	int status;
 
-	/* Only a child's status can be had; a host that outlived an earlier agent is init's child.
-	 */
-	if (!waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED) && si.si_code == CLD_EXITED)
-		status = si.si_status;
-	close(d->pidfd);
-	d->pidfd = -1;
-	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
-	custody_drop(a, lease);
-	/* However often a host dies: as long as its successors get the device to run, it is not
-	 * given up. */
-	if (d->state == DEV_RUNNING) {
-		d->failures = 0;
-		if (now - d->running_ns >= STEADY_NS)
-			d->delay_ns = 0;
-	}
+	status = host_end(d, end, sizeof(end));
+	lease_free(a, d);
 	d->restarts++;
-	d->failures++;
-	if (status == HOST_EXIT_HANDLE && d->failures <= FAILURES_MAX) {
+	if (d->stopping) {
+		d->stopping = false;
+		device_close_handle(a, d, d->h.policy == UDRV_RESET);
+		d->state = DEV_STOPPED;
+		return;
+	}
+	if (d->replacing) {
+		d->replacing = false;
+		d->state = DEV_BACKOFF;
+		d->backoff.due_ns = now;
+		return;
+	}
+	if (status == HOST_EXIT_HANDLE) {
 		start_over(a, d);
 		return;
 	}
-	app_err("%s (%s): its host (pid %d) ended with %s %d: the device goes on, a successor takes it over",
-		d->h.name, d->h.bdf, d->pid, si.si_code == CLD_EXITED ? "status" : "signal",
-		si.si_status);
-	if (d->failures > FAILURES_MAX) {
-		custody_drop(a, d->h.name);
-		udrv_handle_close(&d->h);
-		device_fail(d, "its host ended %u times before the device ran", d->failures);
+	app_err("%s (%s): its host (pid %d) ended %s: the device goes on, a successor takes it over",
+		d->h.name, d->h.bdf, d->pid, end);
+	/* However often a host dies: as long as its successors get the device to run for a while,
+	 * it is not given up. */
+	if (!backoff_death(&d->backoff, now, d->state == DEV_RUNNING ? d->running_ns : 0)) {
+		give_up(a, d);
 		return;
 	}
-	snprintf(d->error, sizeof(d->error), "host ended %u time(s)", d->restarts);
+	snprintf(d->error, sizeof(d->error), "its host ended %s; %u in a row, the next one after %llu ms",
+		 end, d->backoff.streak, (unsigned long long)d->backoff.delay_ns / 1000000);
 	d->state = DEV_BACKOFF;
-	d->due_ns = now + d->delay_ns;
-	d->delay_ns = d->delay_ns ? d->delay_ns * 2 : DELAY_MIN_NS;
-	if (d->delay_ns > DELAY_MAX_NS)
-		d->delay_ns = DELAY_MAX_NS;
 }

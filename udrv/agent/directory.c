@@ -9,11 +9,19 @@
  *	handles {
  *		nvme0 { bdf; driver; policy = <u32>; noiommu; base-token = <u64>; fds = <u32>; };
  *	};
+ *	settings {
+ *		nvme1 { bdf; policy; restart-limit; restart-max-ms; detached; base-token; fds; };
+ *	};
  *	update {
  *		from-kernel; to-kernel; tsc-reboot = <u64>;
  *		phases { load { start-ns; duration-ns; }; };
+ *		decisions { nvme0 = "keep"; nvme1 = "reset"; };
+ *		outcomes { nvme0 { start; error; }; };
  *	};
  * };
+ *
+ * handles lists what is kept, in full; settings every device, the tokens being those of consumers'
+ * memory that outlives a handle. outcomes is written after the kexec, for agents that come later.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +41,7 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
+#define VERSION		1
 #define COMPATIBLE	"udrv,directory-v1"
 #define COMPATIBLE_STEM "udrv,directory-v"
 
@@ -60,8 +69,94 @@ static int write_handle(void *fdt, int parent, const struct udrv_handle *h, uint
 		       fdt_setprop_u32(fdt, node, "fds", mask);
 }
 
-static int write_update(void *fdt, const char *to_kernel, const struct directory_phase *phases,
-			unsigned int nphases)
+static int write_setting(void *fdt, int parent, const struct agent *a, unsigned int i, bool leaving)
+{
+	const struct agent_device *d = &a->dev[i];
+	const int *fd = leaving ? rescue_find(a, d->h.name) : NULL;
+	bool detached = leaving ? d->h.policy == UDRV_DETACH : d->state == DEV_DETACHED;
+	uint32_t mask = 0;
+	int node;
+
+	for (unsigned int e = 0; fd && e < UDRV_HANDLE_EXTRA; e++)
+		if (fd[e] >= 0)
+			mask |= 1u << (UDRV_FD_EXTRA + e);
+	node = fdt_add_subnode(fdt, parent, d->h.name);
+	if (node < 0)
+		return node;
+	return fdt_setprop_string(fdt, node, "bdf", d->h.bdf)					   ?:
+		       fdt_setprop_u32(fdt, node, "policy", d->h.policy)			   ?:
+		       fdt_setprop_u32(fdt, node, "restart-limit", d->backoff.limit)		   ?:
+		       fdt_setprop_u32(fdt, node, "restart-max-ms",
+				       (uint32_t)(d->backoff.max_ns / 1000000))			   ?:
+		       (detached ? fdt_setprop_empty(fdt, node, "detached") : 0)		   ?:
+		       (mask ? fdt_setprop_u64(fdt, node, "base-token", directory_token(i)) : 0) ?:
+		       (mask ? fdt_setprop_u32(fdt, node, "fds", mask) : 0);
+}
+
+static int write_settings(void *fdt, const struct agent *a, bool leaving)
+{
+	int node = fdt_subnode_offset(fdt, 0, "settings");
+	int err = 0;
+
+	if (node >= 0)
+		err = fdt_del_node(fdt, node);
+	if (err)
+		return err;
+	node = fdt_add_subnode(fdt, 0, "settings");
+	if (node < 0)
+		return node;
+	for (unsigned int i = a->ndev; i-- > 0 && !err;)
+		if (a->dev[i].h.bdf[0])
+			err = write_setting(fdt, node, a, i, leaving);
+	return err;
+}
+
+static int write_decisions(void *fdt, int update, const struct agent *a)
+{
+	int node, err = 0;
+
+	node = fdt_add_subnode(fdt, update, "decisions");
+	if (node < 0)
+		return node;
+	for (unsigned int i = a->ndev; i-- > 0 && !err;) {
+		const struct agent_device *d = &a->dev[i];
+
+		err = fdt_setprop_string(fdt, node, d->h.name,
+					 d->state == DEV_FAILED ? "failed" :
+								  policy_name(d->h.policy));
+	}
+	return err;
+}
+
+static int write_outcomes(void *fdt, const struct agent *a)
+{
+	int update = fdt_subnode_offset(fdt, 0, "update");
+	int node, err = 0;
+
+	if (update < 0 || !a->ready)
+		return 0;
+	/* What became of it at the time; later starts are other stories. */
+	if (fdt_subnode_offset(fdt, update, "outcomes") >= 0)
+		return 0;
+	node = fdt_add_subnode(fdt, update, "outcomes");
+	if (node < 0)
+		return node;
+	for (unsigned int i = a->ndev; i-- > 0 && !err;) {
+		const struct agent_device *d = &a->dev[i];
+		int n = fdt_add_subnode(fdt, node, d->h.name);
+
+		if (n < 0)
+			return n;
+		err = fdt_setprop_string(fdt, n, "start",
+					 d->state == DEV_RUNNING ? d->start :
+								   device_state_name(d->state)) ?:
+		      (d->error[0] ? fdt_setprop_string(fdt, n, "error", d->error) : 0);
+	}
+	return err;
+}
+
+static int write_update(void *fdt, const struct agent *a, const char *to_kernel,
+			const struct directory_phase *phases, unsigned int nphases)
 {
 	struct utsname un;
 	int node, err;
@@ -72,7 +167,8 @@ static int write_update(void *fdt, const char *to_kernel, const struct directory
 		return node;
 	err = fdt_setprop_string(fdt, node, "from-kernel", un.release)	    ?:
 		      fdt_setprop_string(fdt, node, "to-kernel", to_kernel) ?:
-		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0);
+		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0)   ?:
+		      write_decisions(fdt, node, a);
 	if (err)
 		return err;
 	node = fdt_add_subnode(fdt, node, "phases");
@@ -95,7 +191,8 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 
 	err = fdt_create_empty_tree(fdt, DIRECTORY_SIZE)		   ?:
 		      fdt_setprop_string(fdt, 0, "compatible", COMPATIBLE) ?:
-		      fdt_setprop_u64(fdt, 0, "cycle", to_kernel ? a->cycle + 1 : 0);
+		      fdt_setprop_u64(fdt, 0, "cycle", to_kernel ? a->cycle + 1 : 0) ?:
+		      write_settings(fdt, a, to_kernel);
 	if (err || !to_kernel)
 		return err;
 	node = fdt_add_subnode(fdt, 0, "handles");
@@ -104,11 +201,10 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 	for (unsigned int i = a->ndev; i-- > 0 && !err;)
 		if (a->dev[i].h.fd[UDRV_FD_VFIO] >= 0 && a->dev[i].h.policy == UDRV_KEEP)
 			err = write_handle(fdt, node, &a->dev[i].h, directory_token(i));
-	return err ?: write_update(fdt, to_kernel, phases, nphases);
+	return err ?: write_update(fdt, a, to_kernel, phases, nphases);
 }
 
-int directory_write(const struct agent *a, const char *to_kernel,
-		    const struct directory_phase *phases, unsigned int nphases, void **ret_map)
+static int directory_memfd(void **ret_map)
 {
 	int fd, err;
 	void *map;
@@ -118,27 +214,62 @@ int directory_write(const struct agent *a, const char *to_kernel,
 	if (fd < 0)
 		return -errno;
 	if (ftruncate(fd, DIRECTORY_SIZE) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
-		err = -errno;
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto close;
-	}
 	map = mmap(NULL, DIRECTORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED) {
-		err = -errno;
+	if (map == MAP_FAILED)
 		goto close;
-	}
+	*ret_map = map;
+	return fd;
+close:
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+int directory_write(const struct agent *a, const char *to_kernel,
+		    const struct directory_phase *phases, unsigned int nphases, void **ret_map)
+{
+	void *map;
+	int fd, err;
+
+	fd = directory_memfd(&map);
+	if (fd < 0)
+		return fd;
 	err = write_tree(map, a, to_kernel, phases, nphases);
-	if (err) {
-		app_err("cannot write the directory: %s", fdt_strerror(err));
-		err = -ENOSPC;
-	}
 	if (err || !ret_map)
 		munmap(map, DIRECTORY_SIZE);
 	else
 		*ret_map = map;
 	if (!err)
 		return fd;
-close:
+	app_err("cannot write the directory: %s", fdt_strerror(err));
+	close(fd);
+	return -ENOSPC;
+}
+
+int directory_refresh(const struct agent *a, void **ret)
+{
+	void *map;
+	int fd, err;
+
+	fd = directory_memfd(&map);
+	if (fd < 0)
+		return fd;
+	if (a->fdt)
+		err = fdt_open_into(a->fdt, map, DIRECTORY_SIZE) ?: write_settings(map, a, false) ?:
+		      write_outcomes(map, a);
+	else
+		err = write_tree(map, a, NULL, NULL, 0);
+	munmap(map, DIRECTORY_SIZE);
+	if (err) {
+		app_err("cannot write the directory: %s", fdt_strerror(err));
+		err = -ENOSPC;
+	} else {
+		err = directory_read(fd, ret);
+	}
+	if (!err)
+		return fd;
 	close(fd);
 	return err;
 }
@@ -148,11 +279,34 @@ void directory_stamp(void *map)
 	fdt_setprop_inplace_u64(map, fdt_path_offset(map, "/update"), "tsc-reboot", app_tsc());
 }
 
+/* Ours and the one before are read; what is only added does not change the number. */
+static int directory_version(const void *fdt)
+{
+	const char *compat = fdt_stringlist_get(fdt, 0, "compatible", 0, NULL);
+	size_t stem = strlen(COMPATIBLE_STEM);
+	unsigned long version;
+	char *end;
+
+	if (!compat || strncmp(compat, COMPATIBLE_STEM, stem)) {
+		app_err("directory of format '%s', this agent knows " COMPATIBLE,
+			compat ? compat : "?");
+		return -EBADMSG;
+	}
+	version = strtoul(compat + stem, &end, 10);
+	if (*end || end == compat + stem)
+		return -EBADMSG;
+	if (version == VERSION || version + 1 == VERSION)
+		return 0;
+	app_err("directory of format '%s', this agent knows " COMPATIBLE " and the one before",
+		compat);
+	return -EPROTONOSUPPORT;
+}
+
 int directory_read(int memfd, void **ret)
 {
-	const char *compat;
 	struct stat st;
 	void *fdt;
+	int err;
 
 	if (fstat(memfd, &st))
 		return -errno;
@@ -166,14 +320,10 @@ int directory_read(int memfd, void **ret)
 		free(fdt);
 		return -EBADMSG;
 	}
-	compat = fdt_stringlist_get(fdt, 0, "compatible", 0, NULL);
-	if (!compat || strcmp(compat, COMPATIBLE)) {
-		bool ours = compat && !strncmp(compat, COMPATIBLE_STEM, strlen(COMPATIBLE_STEM));
-
-		app_err("directory of format '%s', this agent knows " COMPATIBLE,
-			compat ? compat : "?");
+	err = directory_version(fdt);
+	if (err) {
 		free(fdt);
-		return ours ? -EPROTONOSUPPORT : -EBADMSG;
+		return err;
 	}
 	*ret = fdt;
 	return 0;
@@ -251,11 +401,95 @@ int directory_handles(const void *fdt,
 	return 0;
 }
 
+int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct policy_settings *s),
+		       void *ctx)
+{
+	int parent = fdt_path_offset(fdt, "/settings");
+	int node;
+
+	if (parent < 0)
+		return 0;
+	fdt_for_each_subnode(node, fdt, parent)
+	{
+		const char *name = fdt_get_name(fdt, node, NULL);
+		const char *bdf = get_str(fdt, node, "bdf");
+		struct policy_settings s = {
+			.policy = get_u32(fdt, node, "policy"),
+			.restart_limit = get_u32(fdt, node, "restart-limit"),
+			.restart_max_ms = get_u32(fdt, node, "restart-max-ms"),
+			.detached = fdt_getprop(fdt, node, "detached", NULL),
+			.base = get_u64(fdt, node, "base-token"),
+			.mask = get_u32(fdt, node, "fds"),
+		};
+
+		if (!name || !udrv_name_valid(name) || !udrv_bdf_valid(bdf) ||
+		    s.policy > UDRV_DETACH) {
+			app_err("directory: settings of '%s' make no sense: the defaults are used",
+				name ? name : "?");
+			continue;
+		}
+		strcpy(s.name, name);
+		strcpy(s.bdf, bdf);
+		fn(ctx, &s);
+	}
+	return 0;
+}
+
+static struct json_object *phases_json(const void *fdt, int update)
+{
+	struct json_object *phases = json_object_new_array();
+	int parent = fdt_subnode_offset(fdt, update, "phases");
+	int node;
+
+	if (parent < 0)
+		return phases;
+	fdt_for_each_subnode(node, fdt, parent)
+	{
+		struct json_object *p = json_object_new_object();
+
+		json_set_str(p, "name", fdt_get_name(fdt, node, NULL));
+		json_set_u64(p, "start_us", get_u64(fdt, node, "start-ns") / 1000);
+		json_set_u64(p, "duration_us", get_u64(fdt, node, "duration-ns") / 1000);
+		json_object_array_add(phases, p);
+	}
+	return phases;
+}
+
+/* {"nvme0": {"decision", "start", "error"}} */
+static struct json_object *outcomes_json(const void *fdt, int update)
+{
+	struct json_object *all = json_object_new_object();
+	int decisions = fdt_subnode_offset(fdt, update, "decisions");
+	int outcomes = fdt_subnode_offset(fdt, update, "outcomes");
+	int prop;
+
+	if (decisions < 0)
+		return all;
+	fdt_for_each_property_offset(prop, fdt, decisions)
+	{
+		struct json_object *o = json_object_new_object();
+		const char *name = NULL;
+		int node;
+
+		fdt_getprop_by_offset(fdt, prop, &name, NULL);
+		if (!name)
+			continue;
+		json_set_str(o, "decision", get_str(fdt, decisions, name));
+		node = outcomes < 0 ? outcomes : fdt_subnode_offset(fdt, outcomes, name);
+		if (node >= 0) {
+			json_set_str(o, "start", get_str(fdt, node, "start"));
+			if (fdt_getprop(fdt, node, "error", NULL))
+				json_set_str(o, "error", get_str(fdt, node, "error"));
+		}
+		json_set(all, name, o);
+	}
+	return all;
+}
+
 struct json_object *directory_report(const void *fdt)
 {
-	struct json_object *o, *phases;
+	struct json_object *o;
 	int update = fdt ? fdt_path_offset(fdt, "/update") : -1;
-	int parent, node;
 
 	if (update < 0)
 		return NULL;
@@ -264,19 +498,7 @@ struct json_object *directory_report(const void *fdt)
 	json_set_str(o, "from_kernel", get_str(fdt, update, "from-kernel"));
 	json_set_str(o, "to_kernel", get_str(fdt, update, "to-kernel"));
 	json_set_u64(o, "tsc_reboot", get_u64(fdt, update, "tsc-reboot"));
-	phases = json_object_new_array();
-	parent = fdt_subnode_offset(fdt, update, "phases");
-	if (parent >= 0) {
-		fdt_for_each_subnode(node, fdt, parent)
-		{
-			struct json_object *p = json_object_new_object();
-
-			json_set_str(p, "name", fdt_get_name(fdt, node, NULL));
-			json_set_u64(p, "start_us", get_u64(fdt, node, "start-ns") / 1000);
-			json_set_u64(p, "duration_us", get_u64(fdt, node, "duration-ns") / 1000);
-			json_object_array_add(phases, p);
-		}
-	}
-	json_set(o, "phases", phases);
+	json_set(o, "phases", phases_json(fdt, update));
+	json_set(o, "outcomes", outcomes_json(fdt, update));
 	return o;
 }

@@ -33,22 +33,20 @@ struct agent_device *agent_add(struct agent *a, const char *name)
 	if (a->ndev == AGENT_DEVICES || strlen(name) >= sizeof(d->h.name))
 		return NULL;
 	d = &a->dev[a->ndev++];
-	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1 };
+	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
 	strcpy(d->h.name, name);
+	backoff_init(&d->backoff);
 	return d;
 }
 
 static struct json_object *device_json(const struct agent_device *d)
 {
-	static const char *const policies[] = {
-		[UDRV_KEEP] = "keep", [UDRV_RESET] = "reset", [UDRV_DETACH] = "detach"
-	};
 	struct json_object *o = json_object_new_object();
 
 	json_set_str(o, "name", d->h.name);
 	json_set_str(o, "bdf", d->h.bdf);
 	json_set_str(o, "driver", d->h.driver);
-	json_set_str(o, "policy", policies[d->h.policy]);
+	policy_json(d, o);
 	json_set_bool(o, "noiommu", d->h.noiommu);
 	json_set_str(o, "state", device_state_name(d->state));
 	if (d->start[0])
@@ -58,6 +56,7 @@ static struct json_object *device_json(const struct agent_device *d)
 	if (d->pidfd >= 0)
 		json_set_u64(o, "pid", (uint64_t)d->pid);
 	json_set_u64(o, "restarts", d->restarts);
+	json_set_u64(o, "restarts_in_a_row", d->backoff.streak);
 	return o;
 }
 
@@ -73,6 +72,7 @@ static struct json_object *status_json(const struct agent *a)
 	json_set_str(o, "session", a->incoming >= 0 ? "incoming" : "none");
 	json_set_bool(o, "liveupdate", a->luo >= 0);
 	json_set_u64(o, "tsc_init", a->tsc_init);
+	json_set(o, "update", update_json());
 	for (unsigned int i = 0; i < a->ndev; i++)
 		json_object_array_add(devices, device_json(&a->dev[i]));
 	json_set(o, "devices", devices);
@@ -87,22 +87,77 @@ static int reply_json(int sock, uint32_t id, struct json_object *o)
 	return err;
 }
 
+static int serve_set(struct agent *a, struct agent_client *c, uint32_t id, struct json_object *req)
+{
+	struct agent_device *d = agent_find(a, json_get_str(req, "device", ""));
+	char why[192] = "";
+	int err;
+
+	if (!d)
+		return udrv_msg_reply_error(c->sock, id, ENOENT, "no such device");
+	err = policy_set(a, d, req, why, sizeof(why));
+	if (err)
+		return udrv_msg_reply_error(c->sock, id, err, "%s", why);
+	return reply_json(c->sock, id, device_json(d));
+}
+
+/* Answered when the device runs again, or has failed. */
+static int serve_restart(struct agent *a, struct agent_client *c, struct udrv_msg *m,
+			 struct json_object *req)
+{
+	struct agent_device *d = agent_find(a, json_get_str(req, "device", ""));
+	char why[192] = "";
+	int program = m->nfds ? udrv_msg_take_fd(m, 0) : -1;
+	int err;
+
+	if (!d) {
+		err = -ENOENT;
+		snprintf(why, sizeof(why), "no such device");
+	} else if (update_active()) {
+		err = -EBUSY;
+		snprintf(why, sizeof(why), "an update is under way");
+	} else {
+		err = device_restart(a, d, program, why, sizeof(why));
+	}
+	if (err) {
+		if (program >= 0)
+			close(program);
+		return udrv_msg_reply_error(c->sock, m->id, err, "%s", why);
+	}
+	c->wait_device = d;
+	c->id = m->id;
+	return 0;
+}
+
+static int serve_report(struct agent *a, struct agent_client *c, uint32_t id)
+{
+	struct json_object *report = report_json(a);
+
+	return report ? reply_json(c->sock, id, report) :
+			udrv_msg_reply_error(c->sock, id, ENOENT,
+					     "there was no update since the cold boot");
+}
+
 static int serve_command(struct agent *a, struct agent_client *c, struct udrv_msg *m)
 {
 	const char *text = udrv_msg_text(m);
 	struct json_object *req = text ? json_tokener_parse(text) : NULL;
 	const char *command = json_get_str(req, "command", "");
-	struct json_object *report;
 	int err = 0;
 
 	if (!strcmp(command, "wait")) {
 		c->wait_ready = true;
 		c->id = m->id;
 	} else if (!strcmp(command, "report")) {
-		report = directory_report(a->fdt);
-		err = report ? reply_json(c->sock, m->id, report) :
-			       udrv_msg_reply_error(c->sock, m->id, ENOENT,
-						    "there was no update since the cold boot");
+		err = serve_report(a, c, m->id);
+	} else if (!strcmp(command, "abort")) {
+		err = update_abort(c, m->id);
+	} else if (!strcmp(command, "commit")) {
+		err = update_commit(c, m->id);
+	} else if (!strcmp(command, "set")) {
+		err = serve_set(a, c, m->id, req);
+	} else if (!strcmp(command, "restart")) {
+		err = serve_restart(a, c, m, req);
 	} else {
 		err = udrv_msg_reply_error(c->sock, m->id, EOPNOTSUPP,
 					   "the agent knows no command '%s'", command);
@@ -126,7 +181,7 @@ static int serve_adopted(struct agent *a, struct agent_client *c, struct udrv_ms
 	if (err || !d || (c->owner != d && peer.pid != d->pid)) {
 		err = udrv_msg_reply_error(c->sock, m->id, EPERM, "the lease is not yours");
 	} else {
-		device_adopted(a, d, start);
+		device_adopted(a, d, start, json_get_str(o, "why", ""));
 		err = udrv_msg_reply_ok(c->sock, m->id, NULL);
 	}
 	json_object_put(o);
@@ -172,7 +227,7 @@ static int serve_one(struct agent *a, struct agent_client *c)
 		err = serve_command(a, c, &m);
 		break;
 	case UDRV_MSG_UPDATE:
-		agent_update(a, c->sock, &m);
+		err = agent_update(a, c, &m);
 		break;
 	default:
 		err = udrv_msg_reply_error(c->sock, m.id, EOPNOTSUPP,
@@ -203,8 +258,22 @@ static void accept_client(struct agent *a)
 
 static void drop_client(struct agent_client *c)
 {
+	update_client_gone(c);
 	close(c->sock);
 	*c = (struct agent_client){ .sock = -1 };
+}
+
+static void answer_restart(struct agent_client *c)
+{
+	const struct agent_device *d = c->wait_device;
+
+	if (d->replacing || (d->state != DEV_RUNNING && d->state != DEV_FAILED))
+		return;
+	c->wait_device = NULL;
+	if (d->state == DEV_FAILED)
+		udrv_msg_reply_error(c->sock, c->id, EIO, "%s", d->error);
+	else
+		reply_json(c->sock, c->id, device_json(d));
 }
 
 /* Connections that asked to be told. */
@@ -223,16 +292,18 @@ static void answer_waiting(struct agent *a)
 			c->wait_lease = NULL;
 			device_lease(a, d, c->sock, c->id);
 		}
+		if (c->sock >= 0 && c->wait_device)
+			answer_restart(c);
 	}
 }
 
 static int next_timeout_ms(const struct agent *a)
 {
-	uint64_t now = app_now_ns(), next = UINT64_MAX;
+	uint64_t now = app_now_ns(), next = update_due();
 
 	for (unsigned int i = 0; i < a->ndev; i++)
-		if (a->dev[i].state == DEV_BACKOFF && a->dev[i].due_ns < next)
-			next = a->dev[i].due_ns;
+		if (a->dev[i].state == DEV_BACKOFF && a->dev[i].backoff.due_ns < next)
+			next = a->dev[i].backoff.due_ns;
 	if (next == UINT64_MAX)
 		return -1;
 	return next <= now ? 0 : (int)((next - now + 999999) / 1000000);
@@ -240,22 +311,24 @@ static int next_timeout_ms(const struct agent *a)
 
 static void serve(struct agent *a)
 {
-	struct pollfd p[1 + AGENT_CLIENTS + AGENT_DEVICES];
+	struct pollfd p[2 + AGENT_CLIENTS + AGENT_DEVICES];
 
 	for (;;) {
-		struct pollfd *clients = p + 1, *leases = p + 1 + AGENT_CLIENTS;
+		struct pollfd *clients = p + 2, *leases = p + 2 + AGENT_CLIENTS;
 		unsigned int ndev = a->ndev;
 
 		answer_waiting(a);
+		update_progress();
 		agent_progress(a);
 		answer_waiting(a);
 		custody_settle(a);
 		p[0] = (struct pollfd){ .fd = a->listener, .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = update_pollfd(), .events = POLLIN };
 		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 			clients[i] = (struct pollfd){ .fd = a->client[i].sock, .events = POLLIN };
 		for (unsigned int i = 0; i < ndev; i++)
 			leases[i] = (struct pollfd){ .fd = a->dev[i].pidfd, .events = POLLIN };
-		if (poll(p, 1 + AGENT_CLIENTS + ndev, next_timeout_ms(a)) < 0)
+		if (poll(p, 2 + AGENT_CLIENTS + ndev, next_timeout_ms(a)) < 0)
 			continue;
 		for (unsigned int i = 0; i < ndev; i++)
 			if (leases[i].revents && a->dev[i].pidfd == leases[i].fd)
@@ -263,6 +336,9 @@ static void serve(struct agent *a)
 		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 			if (clients[i].revents && serve_one(a, &a->client[i]))
 				drop_client(&a->client[i]);
+		/* After the clients: what they want of an update comes first. */
+		if (p[1].revents && update_pollfd() == p[1].fd)
+			update_event();
 		if (p[0].revents)
 			accept_client(a);
 	}
@@ -292,6 +368,7 @@ int udrv_agent_run(int custody, uint64_t tsc_init, bool first)
 	}
 	if (agent_configure(&a))
 		return APP_FAILED;
+	policy_restore(&a);
 	serve(&a);
 	return APP_FAILED;
 }

@@ -60,6 +60,13 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		a->directory = fd;
 		return;
 	}
+	if (rescue_kept(a, name, fd))
+		return;
+	d = strncmp(name, "program-", 8) ? NULL : agent_find(a, name + 8);
+	if (d) {
+		d->program = fd;
+		return;
+	}
 	d = strncmp(name, "lease-", 6) ? NULL : agent_find(a, name + 6);
 	if (d) {
 		d->pidfd = fd;
@@ -69,7 +76,8 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		return;
 	}
 	/*
-	 * "outgoing": an update that its agent did not live to see; closing the session undoes it.
+	 * "outgoing": an update that its agent did not live to see; closing the session undoes it. The kernel
+	 * that it has loaded is harmless without a session: the reboot would be an ordinary one.
 	 * udrv-init's duplicate has to wait until all of its answer was read.
 	 */
 	close(fd);
@@ -125,8 +133,7 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	app_err("%s (%s): %s: %s: it is quiesced and started clean", d->h.name, d->h.bdf, what,
 		app_errname(err));
 	snprintf(d->error, sizeof(d->error), "%s: %s", what, app_errname(err));
-	custody_drop(a, d->h.name);
-	udrv_handle_close(&d->h);
+	device_close_handle(a, d, true);
 	device_recall_host(a, d);
 	d->adopt = false;
 	d->fallback = true;
@@ -210,6 +217,7 @@ static void adopt(struct agent *a, struct agent_device *d)
 	if (d->pidfd < 0)
 		device_start_host(a, d);
 	device_give_handle(a, d);
+	report_mark("adopt", d->h.name);
 	set_updating(&d->h, false);
 }
 
@@ -225,7 +233,7 @@ static int read_directory(struct agent *a)
 	}
 	/* So that a later agent of this kernel knows that it is not the first. */
 	a->directory = directory_write(a, NULL, NULL, 0, NULL);
-	return a->directory < 0 ? a->directory : 0;
+	return a->directory < 0 ? a->directory : directory_read(a->directory, &a->fdt);
 }
 
 int agent_restore(struct agent *a)
@@ -272,31 +280,37 @@ static void finish_session(struct agent *a)
 	custody_drop(a, "incoming");
 	close(a->incoming);
 	a->incoming = -1;
+	report_mark("finish", NULL);
 }
 
 static bool settled(const struct agent *a)
 {
-	for (unsigned int i = 0; i < a->ndev; i++)
-		if (a->dev[i].state != DEV_RUNNING && a->dev[i].state != DEV_FAILED)
+	for (unsigned int i = 0; i < a->ndev; i++) {
+		enum agent_state s = a->dev[i].state;
+
+		if (s != DEV_RUNNING && s != DEV_FAILED && s != DEV_DETACHED)
 			return false;
+	}
 	return true;
 }
 
 static void report_ready(struct agent *a)
 {
-	unsigned int resumed = 0, started = 0, failed = 0;
+	unsigned int resumed = 0, started = 0, failed = 0, detached = 0;
 
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		if (a->dev[i].state == DEV_FAILED)
 			failed++;
+		else if (a->dev[i].state == DEV_DETACHED)
+			detached++;
 		else if (!strcmp(a->dev[i].start, "resumed"))
 			resumed++;
 		else
 			started++;
 	}
 	app_info(
-		"ready: %u device(s): %u resumed, %u started, %u failed; kexecs since the cold boot: %llu",
-		a->ndev, resumed, started, failed, (unsigned long long)a->cycle);
+		"ready: %u device(s): %u resumed, %u started, %u failed, %u detached; kexecs since the cold boot: %llu",
+		a->ndev, resumed, started, failed, detached, (unsigned long long)a->cycle);
 }
 
 void agent_progress(struct agent *a)
@@ -307,7 +321,7 @@ void agent_progress(struct agent *a)
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
-		if (d->state == DEV_BACKOFF && d->pidfd < 0 && now >= d->due_ns)
+		if (d->state == DEV_BACKOFF && d->pidfd < 0 && now >= d->backoff.due_ns)
 			device_start_host(a, d);
 		open |= d->state == DEV_STARTING || d->state == DEV_BACKOFF;
 	}
@@ -315,13 +329,15 @@ void agent_progress(struct agent *a)
 	 * guards it. */
 	if (!open && a->incoming >= 0)
 		finish_session(a);
-	if (a->incoming < 0)
+	/* A handle that an update has preserved must be let go of first. */
+	if (a->incoming < 0 && !update_active())
 		for (unsigned int i = 0; i < a->ndev; i++)
 			if (a->dev[i].state == DEV_PENDING)
 				device_create(a, &a->dev[i]);
 	if (a->ready || !settled(a))
 		return;
 	a->ready = true;
+	report_settled(a);
 	report_ready(a);
 	custody_ready(a);
 }

@@ -24,6 +24,12 @@ int cmd_verify(struct cli *c);
 int cmd_smart_log(struct cli *c);
 int cmd_error_log(struct cli *c);
 int cmd_reset(struct cli *c);
+int cmd_set(struct cli *c);
+int cmd_restart(struct cli *c);
+int cmd_upgrade(struct cli *c);
+
+/** update_report() - udrvctl update --report */
+int update_report(struct cli *c);
 
 /**
  * cli_fail() - "udrvctl: what: why (errno name)"; returns APP_FAILED. @why NULL: what the errno

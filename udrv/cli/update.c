@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* udrvctl update: ask the agent to go to the next kernel, or what became of the last time. */
+/* udrvctl update: ask the agent to go to the next kernel, in one step or in two, or not to. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,10 +36,8 @@ static int progress(void *ctx, struct udrv_msg *m)
 	return 0;
 }
 
-static int update(struct cli *c, const char *kernel, const char *image, const char *cmdline,
-		  bool dry_run)
+static int update(struct cli *c, const char *kernel, const char *image, struct json_object *req)
 {
-	struct json_object *req = json_object_new_object();
 	struct client_call call = { .type = UDRV_MSG_UPDATE, .nfds = 2, .fn = progress, .ctx = c };
 	int fd[2] = { -1, -1 };
 	int err, ret = APP_OK;
@@ -50,9 +49,6 @@ static int update(struct cli *c, const char *kernel, const char *image, const ch
 		ret = cli_fail(errno, NULL, "%s", fd[0] < 0 ? kernel : image);
 		goto out;
 	}
-	if (cmdline)
-		json_set_str(req, "cmdline", cmdline);
-	json_set_bool(req, "dry_run", dry_run);
 	call.text = json_text(req);
 	call.fd = fd;
 	err = client_call_path(UDRV_AGENT_SOCKET, &call, NULL);
@@ -62,139 +58,117 @@ out:
 	for (int i = 0; i < 2; i++)
 		if (fd[i] >= 0)
 			close(fd[i]);
-	json_object_put(req);
 	return ret;
 }
 
-static void raise_to(struct json_object *o, const char *key, uint64_t val)
+/* "commit" or "abort" of one that is under way. */
+static int update_command(struct cli *c, const char *command)
 {
-	if (val > json_get_u64(o, key, 0))
-		json_set_u64(o, key, val);
+	struct client_call call = { .type = UDRV_MSG_COMMAND, .fn = progress, .ctx = c };
+	char text[64];
+	int err;
+
+	snprintf(text, sizeof(text), "{\"command\":\"%s\"}", command);
+	call.text = text;
+	err = client_call_path(UDRV_AGENT_SOCKET, &call, NULL);
+	return err ? cli_fail(err, call.why, "update --%s", command) : APP_OK;
 }
 
-/* The device's part: its host has it, as it was there when the first completion was delivered. */
-static struct json_object *device_report(struct json_object *device, uint64_t cycle,
-					 struct json_object *report)
+/* Seconds as milliseconds into the request; false: no number. */
+static bool set_seconds(struct json_object *req, const char *key, const char *text)
 {
-	struct json_object *o = json_object_new_object(), *host = NULL, *irq, *cycles, *mine = NULL;
-	struct client_call call = { .type = UDRV_MSG_STATUS };
-	uint64_t first;
-	char path[96];
+	char *tail;
+	double s = strtod(text, &tail);
 
-	json_set_str(o, "name", json_get_str(device, "name", "?"));
-	json_set_str(o, "start", json_get_str(device, "start", json_get_str(device, "state", "?")));
-	if (json_get(device, "error"))
-		json_set_str(o, "error", json_get_str(device, "error", ""));
-	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
-	if (client_call_path(path, &call, &host))
-		return o;
-	irq = json_get(host, "irq");
-	json_set_u64(o, "in_flight_at_kexec",
-		     json_get_u64(json_get(host, "resume"), "in_flight", 0));
-	json_set_u64(o, "latched_while_masked", json_get_u64(irq, "latched_while_masked", 0));
-	json_set_u64(o, "delivered_after", json_get_u64(irq, "delivered_after", 0));
-	cycles = json_get(json_get(host, "verify"), "cycles");
-	for (size_t i = 0; cycles && i < json_object_array_length(cycles); i++)
-		if (json_get_u64(json_object_array_get_idx(cycles, i), "cycle", ~0ull) == cycle)
-			mine = json_object_array_get_idx(cycles, i);
-	if (mine) {
-		json_set_u64(o, "completed_across", json_get_u64(mine, "completed_across", 0));
-		raise_to(report, "tsc_last_completion",
-			 json_get_u64(mine, "tsc_last_completion", 0));
-		raise_to(report, "tsc_last_alive", json_get_u64(mine, "tsc_last_alive", 0));
+	if (*tail || tail == text || !(s >= 0.001) || s > 86400)
+		return false;
+	json_set_u64(req, key, (uint64_t)(s * 1000));
+	return true;
+}
+
+static const struct option update_options[] = { { "kernel", required_argument, NULL, 'k' },
+						{ "image", required_argument, NULL, 'i' },
+						{ "cmdline", required_argument, NULL, 'c' },
+						{ "deadline", required_argument, NULL, 'd' },
+						{ "hold", required_argument, NULL, 'h' },
+						{ "dry-run", no_argument, NULL, 'n' },
+						{ "prepare", no_argument, NULL, 'p' },
+						{ "commit", no_argument, NULL, 'C' },
+						{ "abort", no_argument, NULL, 'a' },
+						{ "report", no_argument, NULL, 'r' },
+						{} };
+
+struct update_args {
+	const char *kernel, *image;
+	int what;		/* 'C', 'a', 'r', 0: an update */
+	unsigned int modes;	/* how many of them */
+	bool details;		/* something that only an update takes */
+};
+
+static bool parse(int argc, char **argv, struct update_args *args, struct json_object *req)
+{
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", update_options, NULL)) != -1) {
+		args->details |= opt != 'C' && opt != 'a' && opt != 'r';
+		switch (opt) {
+		case 'k':
+			args->kernel = optarg;
+			break;
+		case 'i':
+			args->image = optarg;
+			break;
+		case 'c':
+			json_set_str(req, "cmdline", optarg);
+			break;
+		case 'd':
+			if (!set_seconds(req, "deadline_ms", optarg))
+				return false;
+			break;
+		case 'h':
+			if (!set_seconds(req, "hold_ms", optarg))
+				return false;
+			break;
+		case 'n':
+			json_set_bool(req, "dry_run", true);
+			break;
+		case 'p':
+			json_set_bool(req, "prepare", true);
+			break;
+		case 'C':
+		case 'a':
+		case 'r':
+			args->what = opt;
+			args->modes++;
+			break;
+		default:
+			return false;
+		}
 	}
-	first = json_get_u64(json_get(host, "resume"), "tsc_first_completion", 0);
-	if (mine && json_get_u64(mine, "tsc_first_completion", 0))
-		first = json_get_u64(mine, "tsc_first_completion", 0);
-	if (first && first < json_get_u64(report, "tsc_first_completion", ~0ull))
-		json_set_u64(report, "tsc_first_completion", first);
-	json_object_put(host);
-	return o;
-}
-
-/* freeze: until a host's event loop last came round in the old kernel; from then on it is the
- * kernels' time. */
-static void blackout(struct json_object *report, uint64_t khz)
-{
-	uint64_t reboot = json_get_u64(report, "tsc_reboot", 0),
-		 init = json_get_u64(report, "tsc_init", 0);
-	uint64_t first = json_get_u64(report, "tsc_first_completion", 0);
-	uint64_t last = json_get_u64(report, "tsc_last_alive", 0);
-	struct json_object *o;
-
-	if (!khz || !reboot || init < reboot || first < init)
-		return;
-	if (last < reboot)
-		last = reboot;
-	o = json_object_new_object();
-	json_set_double(o, "total", (double)(first - reboot) / (double)khz);
-	json_set_double(o, "freeze", (double)(last - reboot) / (double)khz);
-	json_set_double(o, "kernel", (double)(init - last) / (double)khz);
-	json_set_double(o, "userspace", (double)(first - init) / (double)khz);
-	json_set(report, "blackout_ms", o);
-}
-
-static int report(struct cli *c)
-{
-	struct json_object *report, *status, *devices, *out = json_object_new_array();
-	uint64_t khz = app_tsc_khz();
-
-	if (cli_agent(UDRV_MSG_COMMAND, "{\"command\":\"report\"}", &report) ||
-	    cli_agent(UDRV_MSG_STATUS, NULL, &status))
-		return APP_FAILED;
-	json_set_u64(report, "tsc_khz", khz);
-	json_set_u64(report, "tsc_init", json_get_u64(status, "tsc_init", 0));
-	devices = json_get(status, "devices");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
-		json_object_array_add(out, device_report(json_object_array_get_idx(devices, i),
-							 json_get_u64(report, "cycle", 0), report));
-	blackout(report, khz);
-	json_set(report, "devices", out);
-	json_object_put(status);
-	cli_print(c, report);
-	return APP_OK;
+	if (optind != argc || args->modes > 1)
+		return false;
+	return args->modes ? !args->details : args->kernel && args->image;
 }
 
 int cmd_update(struct cli *c)
 {
-	static const struct option options[] = { { "kernel", required_argument, NULL, 'k' },
-						 { "image", required_argument, NULL, 'i' },
-						 { "cmdline", required_argument, NULL, 'c' },
-						 { "dry-run", no_argument, NULL, 'n' },
-						 { "report", no_argument, NULL, 'r' },
-						 {} };
-	const char *kernel = NULL, *image = NULL, *cmdline = NULL;
-	bool dry_run = false, want_report = false;
+	struct json_object *req = json_object_new_object();
+	struct update_args args = { 0 };
 	char *argv[34] = { "udrvctl update" };
-	int argc = 1, opt;
+	int argc = 1, ret;
 
 	while (argc <= c->argc && argc < 33) {
 		argv[argc] = c->argv[argc - 1];
 		argc++;
 	}
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (opt) {
-		case 'k':
-			kernel = optarg;
-			break;
-		case 'i':
-			image = optarg;
-			break;
-		case 'c':
-			cmdline = optarg;
-			break;
-		case 'n':
-			dry_run = true;
-			break;
-		case 'r':
-			want_report = true;
-			break;
-		default:
-			return cli_usage();
-		}
-	}
-	if (optind != argc || want_report == (kernel || image || cmdline || dry_run) ||
-	    (!want_report && (!kernel || !image)))
-		return cli_usage();
-	return want_report ? report(c) : update(c, kernel, image, cmdline, dry_run);
+	if (!parse(argc, argv, &args, req))
+		ret = cli_usage();
+	else if (args.what == 'r')
+		ret = update_report(c);
+	else if (args.what)
+		ret = update_command(c, args.what == 'C' ? "commit" : "abort");
+	else
+		ret = update(c, args.kernel, args.image, req);
+	json_object_put(req);
+	return ret;
 }

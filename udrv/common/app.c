@@ -21,6 +21,7 @@ struct app_log_state {
 	char prefix[48];
 	bool kmsg;
 	int fd; /* of /dev/kmsg, -1: not open */
+	char error[192];
 };
 
 static struct app_log_state log_state = { .fd = -1 };
@@ -34,6 +35,8 @@ static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 	char line[640];
 	int n;
 
+	if (level == UDRV_LOG_ERR)
+		snprintf(s->error, sizeof(s->error), "%s", msg);
 	if (s->kmsg && s->fd < 0)
 		s->fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	if (s->kmsg)
@@ -67,6 +70,11 @@ const struct udrv_log *app_log(const char *prefix)
 		log_state.fd = STDERR_FILENO;
 	}
 	return &log;
+}
+
+const char *app_last_error(void)
+{
+	return log_state.error;
 }
 
 void app_log_kmsg(void)

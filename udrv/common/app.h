@@ -76,6 +76,9 @@ void app_log_kmsg(void);
  */
 void app_stdio(void);
 
+/** app_last_error() - the last error that this process has logged, or "": the reason of what failed last */
+const char *app_last_error(void);
+
 /** app_log_level() - least severe level that is logged; UDRV_LOG_INFO at the beginning */
 void app_log_level(enum udrv_log_level level);
 

@@ -4,11 +4,12 @@
 $(call guest-program,udrv,main.c app.c json.c client.c \
 	../init/main.c ../init/custody.c ../init/late.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
-	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c \
-	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c \
+	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
+	../agent/worker.c ../agent/backoff.c ../agent/policy.c ../agent/policy_name.c ../agent/rescue.c ../agent/report.c \
+	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c ../host/stop.c \
 	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_control.c ../host/verify_done.c \
 	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
-	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/status.c ../cli/update.c ../cli/verify.c)
+	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c)
 
 UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)
 GUEST_PROGRAMS := $(filter-out $(BUILD)/bin/udrv,$(GUEST_PROGRAMS)) $(UDRV_NAMES)

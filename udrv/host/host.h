@@ -59,9 +59,12 @@ struct host_irq {
 /**
  * struct host - one device's host
  * @start: "resumed", "started" or "fallback"
+ * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
  * @poll_due: the controller was reset, and what it had is still to be delivered as lost
+ * @signals: a signalfd
+ * @stopping: nothing new is issued
  */
 struct host {
 	struct udrv_handle handle;
@@ -72,12 +75,15 @@ struct host {
 	const struct consumer_ops *consumer;
 	void *priv;
 	const char *start;
+	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
 	uint64_t failing_since_ns;	/* 0: the controller works */
 	bool failed;
 	struct host_irq irq;
 	bool poll_due;
+	int signals;
+	bool stopping;
 };
 
 /* lease.c: the agent's side */
@@ -92,6 +98,8 @@ int host_lease(struct host *h, const char *name);
  */
 int host_receive(struct host *h, void (*preview)(struct host *h));
 void host_adopted(struct host *h);
+/** host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot */
+void host_refused(struct host *h);
 
 /* irq.c */
 
@@ -109,6 +117,11 @@ int host_listen(struct host *h);
 /** host_reply() - answer a request that was put off; closes nothing */
 void host_reply(int sock, uint32_t id, struct json_object *o);
 void host_reply_error(int sock, uint32_t id, int err, const char *why);
+
+/* stop.c */
+
+/** host_stop_arm() - from now on SIGTERM shuts the controller down and ends the host; -errno */
+int host_stop_arm(struct host *h);
 
 /* main.c */
 

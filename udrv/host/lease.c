@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Leasing a device from the agent. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,23 +59,38 @@ int host_lease(struct host *h, const char *name)
 	return 0;
 }
 
-void host_adopted(struct host *h)
+static int tell_agent(struct host *h, const char *start)
 {
 	struct json_object *o = json_object_new_object();
 	struct client_call c = { .type = UDRV_MSG_ADOPTED };
 	int err;
 
 	json_set_str(o, "device", h->handle.name);
-	json_set_str(o, "start", h->start);
+	json_set_str(o, "start", start);
+	if (h->why[0])
+		json_set_str(o, "why", h->why);
 	c.text = json_text(o);
 	if (h->lease.agent >= 0)
 		err = client_call(h->lease.agent, &c, NULL);
 	else
 		err = client_call_path(UDRV_AGENT_SOCKET, &c, NULL);
-	if (err)
-		app_warn("cannot tell udrv-agent that the device runs: %s", app_errname(err));
 	if (h->lease.agent >= 0)
 		close(h->lease.agent);
 	h->lease.agent = -1;
 	json_object_put(o);
+	return err;
+}
+
+void host_adopted(struct host *h)
+{
+	int err = tell_agent(h, h->start);
+
+	if (err)
+		app_warn("cannot tell udrv-agent that the device runs: %s", app_errname(err));
+}
+
+void host_refused(struct host *h)
+{
+	snprintf(h->why, sizeof(h->why), "%s", app_last_error());
+	tell_agent(h, "refused");
 }

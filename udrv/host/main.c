@@ -44,10 +44,16 @@ static void deliver(struct host *h)
 		poll_queue(h, i);
 }
 
+static void issue(struct host *h)
+{
+	if (!h->stopping)
+		h->consumer->issue(h);
+}
+
 void host_poll(struct host *h)
 {
 	deliver(h);
-	h->consumer->issue(h);
+	issue(h);
 }
 
 int host_reset(struct host *h)
@@ -72,7 +78,7 @@ static void queue_ready(void *ctx, struct udrv_nvme_queue *q)
 	while (udrv_nvme_queue(h->nvme, i) != q)
 		i++;
 	poll_queue(h, i);
-	h->consumer->issue(h);
+	issue(h);
 }
 
 static void tick(void *ctx)
@@ -102,9 +108,7 @@ static void tick(void *ctx)
 
 static void issue_tick(void *ctx)
 {
-	struct host *h = ctx;
-
-	h->consumer->issue(h);
+	issue(ctx);
 }
 
 static int poll_idle(void *ctx)
@@ -126,6 +130,7 @@ static int bring_up(struct host *h)
 			h->start = "resumed";
 			return 0;
 		}
+		snprintf(h->why, sizeof(h->why), "%s", app_last_error());
 		app_err("cannot resume: %s: the controller is reset, what was outstanding is lost",
 			app_errname(err));
 	} else if (lc != UDRV_INIT) {
@@ -212,8 +217,11 @@ static int run(struct host *h)
 		return APP_USAGE;
 	}
 	err = udrv_handle_device(&h->handle, app_log(NULL), &h->dev);
-	if (err == -ESTALE || err == -EBADMSG)
+	/* Also a format that only a newer program knows. */
+	if (err == -ESTALE || err == -EBADMSG || err == -EPROTONOSUPPORT) {
+		host_refused(h);
 		return HOST_EXIT_HANDLE;
+	}
 	if (!err)
 		err = bring_up(h);
 	if (!err)
@@ -221,12 +229,16 @@ static int run(struct host *h)
 	if (!err)
 		err = go_live(h);
 	if (err) {
+		if (err == -ESTALE || err == -EBADMSG)
+			host_refused(h);
 		app_err("giving up: %s", app_errname(err));
 		return err == -ESTALE || err == -EBADMSG ? HOST_EXIT_HANDLE : APP_FAILED;
 	}
 	host_adopted(h);
 	report_resume(h);
 	err = host_listen(h);
+	if (!err)
+		err = host_stop_arm(h);
 	if (!err)
 		err = udrv_loop_timer(h->loop, TICK_NS, TICK_NS, tick, h, NULL);
 	if (!err)

@@ -103,6 +103,24 @@ static void open_cycle(struct host *h, struct verify *v)
 	v->cycle_opened = h->lease.cycle;
 }
 
+/* The device was reset and its handle is a new one: what was under way has no slot to tell of it any more. */
+static void count_lost(struct verify *v)
+{
+	struct verify_memory *m = v->m;
+	uint64_t lost = 0;
+
+	for (unsigned int op = 0; op < m->h.nops && op < VERIFY_OPS_MAX; op++) {
+		for (unsigned int k = 0; k < VERIFY_KINDS; k++) {
+			lost += m->op[op].submitted[k] - m->op[op].completed[k];
+			verify_publish(&m->op[op].completed[k], m->op[op].submitted[k]);
+		}
+	}
+	m->h.lost += lost;
+	if (lost)
+		app_err("verify: %llu command(s) were lost in a reset of the device: they failed, and may or may not have happened",
+			(unsigned long long)lost);
+}
+
 int verify_resume(struct host *h, struct verify *v)
 {
 	static struct rebuild r;
@@ -121,6 +139,8 @@ int verify_resume(struct host *h, struct verify *v)
 		m->h.mode = VERIFY_IDLE;
 		return 0;
 	}
+	if (!strcmp(h->start, "started"))
+		count_lost(v);
 	r = (struct rebuild){ .v = v };
 	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
 		udrv_nvme_each(udrv_nvme_queue(h->nvme, i), live_slot, &r);

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The report of the last update. Its first half comes with the directory, from the agent that left
+ * the old kernel; the second is taken here. A mark costs a read of the cycle counter: it may stand
+ * where every millisecond counts.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+
+#define MARKS (3 * AGENT_DEVICES + 8)
+
+static struct mark {
+	const char *phase;
+	const char *device;
+	uint64_t tsc;
+} marks[MARKS];
+static unsigned int nmarks;
+
+void report_mark(const char *phase, const char *device)
+{
+	if (nmarks < MARKS)
+		marks[nmarks++] = (struct mark){ phase, device, app_tsc() };
+}
+
+void report_settled(struct agent *a)
+{
+	void *fdt;
+	int fd;
+
+	report_mark("settle", NULL);
+	if (!a->fdt)
+		return;
+	fd = directory_refresh(a, &fdt);
+	if (fd < 0) {
+		app_warn("the outcome of the update cannot be recorded: %s", app_errname(fd));
+		return;
+	}
+	custody_put_fd(a, "directory", fd);
+	close(a->directory);
+	a->directory = fd;
+	free(a->fdt);
+	a->fdt = fdt;
+}
+
+static struct json_object *marks_json(const struct agent *a)
+{
+	struct json_object *array = json_object_new_array();
+	uint64_t khz = nmarks ? app_tsc_khz() : 0, from = a->tsc_init;
+
+	for (unsigned int i = 0; i < nmarks && khz; i++) {
+		struct json_object *o = json_object_new_object();
+		char name[64];
+
+		snprintf(name, sizeof(name), "%s%s%s", marks[i].phase, marks[i].device ? "-" : "",
+			 marks[i].device ? marks[i].device : "");
+		json_set_str(o, "name", name);
+		json_set_u64(o, "start_us",
+			     (uint64_t)((double)(from - a->tsc_init) * 1000 / (double)khz));
+		json_set_u64(o, "duration_us",
+			     (uint64_t)((double)(marks[i].tsc - from) * 1000 / (double)khz));
+		json_object_array_add(array, o);
+		from = marks[i].tsc;
+	}
+	return array;
+}
+
+/* A line for each device that is not what it was, and why. */
+static struct json_object *degraded_json(struct json_object *outcomes)
+{
+	struct json_object *array = json_object_new_array();
+
+	json_object_object_foreach(outcomes, name, o)
+	{
+		const char *decision = json_get_str(o, "decision", "?");
+		const char *start = json_get_str(o, "start", "not settled yet");
+		const char *error = json_get_str(o, "error", "");
+		char line[320];
+
+		if (!strcmp(decision, "keep") && !strcmp(start, "resumed"))
+			continue;
+		if (!strcmp(decision, "reset") && !strcmp(start, "started"))
+			continue;
+		if (!strcmp(decision, "detach") && !strcmp(start, "detached"))
+			continue;
+		snprintf(line, sizeof(line), "%s: %s, was to be %s%s%s", name, start,
+			 !strcmp(decision, "keep")  ? "resumed" :
+			 !strcmp(decision, "reset") ? "started clean" :
+						      "left alone",
+			 error[0] ? ": " : "", error);
+		json_object_array_add(array, json_object_new_string(line));
+	}
+	return array;
+}
+
+struct json_object *report_json(const struct agent *a)
+{
+	struct json_object *o = directory_report(a->fdt);
+
+	if (!o)
+		return NULL;
+	json_set(o, "phases_after", marks_json(a));
+	json_set(o, "degraded", degraded_json(json_get(o, "outcomes")));
+	return o;
+}

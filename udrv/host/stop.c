@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * SIGTERM: the device is to be closed. What is outstanding is waited for, the controller is shut
+ * down cleanly, and the host ends. How long that may take is the agent's business: it kills.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <udrv/loop.h>
+
+#include "udrv/common/app.h"
+#include "udrv/host/host.h"
+
+#define RETRY_NS 10000000ull
+
+static void try_shutdown(void *ctx)
+{
+	struct host *h = ctx;
+	int err;
+
+	err = udrv_nvme_shutdown(h->nvme);
+	if (err == -EBUSY || err == -EAGAIN)
+		return;
+	if (err)
+		app_warn("the controller was disabled, as it did not shut down: %s",
+			 app_errname(err));
+	/* The driver is gone: no other callback of the loop may run. */
+	_exit(APP_OK);
+}
+
+static void signalled(void *ctx, short revents)
+{
+	struct host *h = ctx;
+	struct signalfd_siginfo si;
+
+	(void)revents;
+	if (read(h->signals, &si, sizeof(si)) != sizeof(si) || h->stopping)
+		return;
+	app_info("asked to stop: nothing new is issued");
+	h->stopping = true;
+	if (udrv_loop_timer(h->loop, 0, RETRY_NS, try_shutdown, h, NULL))
+		udrv_loop_stop(h->loop);
+}
+
+int host_stop_arm(struct host *h)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	h->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (h->signals < 0)
+		return -errno;
+	return udrv_loop_poll(h->loop, h->signals, POLLIN, signalled, h, NULL);
+}
