@@ -13,6 +13,7 @@ import stat
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import blocks
 import timeline
 import tracelog
 from guest import CommandFailed
+from nic_traffic import NicTraffic
 from paravisor import REFRESH, Paravisor, Setup, compare
 from qemu import Controller, Namespace, addresses
 from report import Counted
@@ -61,6 +63,7 @@ class Plan:
     disks: list[Path] = field(default_factory=list)     # one per controller; the default is in the directory
     controllers: int = 1
     root_port: bool = True
+    nic: bool = False               # a NIC beside the controllers, under the verifying UDP stream
     cmdline: str = ""
     before_kexec: Callable[[Paravisor, int], None] | None = None
     after_kexec: Callable[[Paravisor, int], None] | None = None
@@ -92,12 +95,15 @@ class Experiment:
             for n, disk in enumerate(self.disks)]
         self.bdfs = addresses(self.controllers)
         self.kept: list[Kept] = []
+        self.nic: NicTraffic | None = None
 
     def setup(self) -> Setup:
         plan = self.plan
+        vfio_user = [self.nic.model.device] if self.nic else []
+        devices = addresses([*self.controllers, *vfio_user])
         return Setup(
-            plan.kernel, plan.image, plan.directory, self.controllers,
-            devices=",".join(f"{name}@{bdf}" for name, bdf in self.bdfs.items()),
+            plan.kernel, plan.image, plan.directory, self.controllers, vfio_user=vfio_user,
+            devices=",".join(f"{name}@{bdf}" for name, bdf in devices.items()),
             nvme=f"queues={plan.queues},depth={max(64, plan.depth + 2 * plan.zero_depth)}",
             verify=f"blocks={plan.blocks},queues={plan.queues},depth={plan.depth},zdepth={plan.zero_depth},"
                    f"rate={plan.rate},write=60,flush=64",
@@ -108,7 +114,11 @@ class Experiment:
         try:
             for disk in self.disks:
                 prepare_disk(disk)
-            with Paravisor(self.setup()) as paravisor:
+            with ExitStack() as stack:
+                if self.plan.nic:
+                    self.nic = stack.enter_context(NicTraffic(self.plan.directory))
+                    self.counted.nic = self.nic.counted
+                paravisor = stack.enter_context(Paravisor(self.setup()))
                 self._live(paravisor)
                 paravisor.end()
             self._check_disks()
@@ -132,8 +142,11 @@ class Experiment:
             self.counted.config_diff[name] = []
             if not paravisor.verify_status(name)["running"]:
                 raise CommandFailed(f"{name}: the workload is not running; console.log may say why")
-            self.kept.append(paravisor.kept(name, device["bdf"]))
-            self.narrator.line(f"{name} at {device['bdf']}: {device['nvme']['io_queues']} I/O queues, I/O is running")
+            self.kept.append(paravisor.kept(name, device["bdf"], "nvme" in device))
+            what = f"{device['nvme']['io_queues']} I/O queues, I/O" if "nvme" in device else "its consumer"
+            self.narrator.line(f"{name} at {device['bdf']}: {what} is running")
+        if self.nic:
+            self.nic.start()
         per_segment = plan.writes // (plan.cycles + 1) + 1
         for cycle in range(1, plan.cycles + 1):
             self._watch(paravisor, per_segment * cycle)
@@ -194,6 +207,10 @@ class Experiment:
             changes = compare(before[kept.name], paravisor.snapshot(kept))
             self.counted.config_diff[kept.name] += [f"kexec {cycle}: {change}" for change in changes]
         self._throttle(paravisor, 0)
+        if self.nic:
+            self.nic.cycle(cycle)
+            stream = self.nic.status()
+            say(f"  {stream['sent']} frames sent to the NIC, {stream['echoed']} have come back")
         update = paravisor.update_report()
         self.counted.updates.append(update)
         self.counted.kernels.append(paravisor.status()["kernel_release"])
@@ -227,6 +244,8 @@ class Experiment:
 
     def _finish(self, paravisor: Paravisor) -> None:
         self._complaints(paravisor)
+        if self.nic:
+            self._finish_nic(paravisor, self.nic)
         self.narrator.line("stopping the workload, reading every block back")
         finals = []
         for n, name in enumerate(self.bdfs):
@@ -241,6 +260,12 @@ class Experiment:
             self.counted.resumes = [self._sum([c[n] for c in cycles]) for n in range(1, self.plan.cycles + 1)]
         self.narrator.line(f"{v['submitted']} commands, of namespace 1 {v['writes']} writes, {v['reads']} reads, "
                            f"{v['flushes']} flushes: {v['errors']} errors, {v['miscompares']} miscompares")
+
+    def _finish_nic(self, paravisor: Paravisor, nic: NicTraffic) -> None:
+        stream = nic.stop_sender()
+        nic.finish(paravisor.guest.json(f"udrvctl verify stop {nic.model.device.name} -o json", SEGMENT_TIMEOUT))
+        self.narrator.line(f"{stream['sent']} frames sent to the NIC, {stream['echoed']} came back: {stream['lost']} lost, "
+                           f"{stream['duplicated']} twice, {stream['corrupt']} damaged")
 
     def _check_disks(self) -> None:
         problems = []
@@ -257,6 +282,10 @@ class Experiment:
         (directory / "kept.json").write_text(json.dumps([k.to_json() for k in self.kept]) + "\n")
         events = tracelog.read(directory / "qemu-trace.log")
         verdict = self.counted.witness = Witness(events, self.kept).check(self.plan.cycles)
+        nic = self.counted.nic
+        if nic and nic.model_start and nic.model_end and self.nic:
+            # QEMU sees no reset of a device that another process serves; the model does.
+            verdict.resets_seen[self.nic.model.device.name] = nic.model_end["resets"] - nic.model_start["resets"]
         for n, c in enumerate(verdict.cycles, 1):
             self.narrator.line(f"witness: kexec {n}: {c.in_flight} commands in flight, {c.completed_inside} completed inside "
                                f"the blackout, {c.completed_across} in all; {c.vectors_latched} vectors raised while masked")

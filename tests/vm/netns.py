@@ -86,6 +86,10 @@ class NetworkNamespace:
     def mac(self) -> str:
         return json.loads(self.run("ip", "-j", "link", "show", "dev", self.tap))[0]["address"]
 
+    def dropped(self) -> int:
+        """Frames for the TAP's other end that its queue had no room for."""
+        return json.loads(self.run("ip", "-j", "-s", "link", "show", "dev", self.tap))[0]["stats64"]["tx"]["dropped"]
+
     def counters(self) -> dict[str, int]:
         return counters(self.run("cat", "/proc/net/snmp"), self.run("cat", "/proc/net/snmp6"))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import qemu
 from pciconf import ConfigReader, difference, layout, short_bdf
-from qemu import VM, Controller, Machine
+from qemu import VM, Controller, Machine, VfioUser
 from stream import Timeout
 from witness import Kept
 
@@ -54,6 +54,7 @@ class Setup:
     cmdline: str = ""               # appended
     accel: str = "tcg"
     memory: str = ""                # "" for what the kernel needs
+    vfio_user: list[VfioUser] = field(default_factory=list) # they come after the controllers
     files: dict[str, Path] = field(default_factory=dict)    # more for the share, by name
     extra: list[str] = field(default_factory=list)          # more arguments of QEMU
 
@@ -78,7 +79,7 @@ class Paravisor:
             shutil.copyfile(source, self.share / name)
         memory = setup.memory or (KASAN_MEMORY if has_kasan(setup.kernel) else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
-                             share=self.share, memory=memory, accel=setup.accel, extra=setup.extra))
+                             setup.vfio_user, self.share, memory=memory, accel=setup.accel, extra=setup.extra))
         self.guest = self.vm.guest
         self.config = ConfigReader(self.vm.qmp)
 
@@ -145,12 +146,12 @@ class Paravisor:
     def update_report(self) -> dict[str, Any]:
         return self.guest.json("udrvctl update --report -o json")
 
-    def kept(self, name: str, bdf: str) -> Kept:
+    def kept(self, name: str, bdf: str, nvme: bool = True) -> Kept:
         """What the witness needs to know of a device."""
         bridges = self.config.bridges(bdf)
         layouts = {short_bdf(f): layout(self.config.config(f)) for f in (bdf, *bridges)}
         return Kept(name, short_bdf(bdf), tuple(bridges), {f: lay.status for f, lay in layouts.items()},
-                    {f: lay.msix_control for f, lay in layouts.items() if lay.msix_control is not None})
+                    {f: lay.msix_control for f, lay in layouts.items() if lay.msix_control is not None}, nvme)
 
     def snapshot(self, kept: Kept) -> dict[str, bytes]:
         """Configuration space of a device and its bridges."""

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import report_nic
+from nic_traffic import NicCounted
 from witness import Cycle, Verdict
 
 IN_FLIGHT = 32          # commands that must be in flight at each kexec
@@ -25,6 +27,7 @@ class Counted:
     resumes: list[dict[str, int]] | None = None                             # per cycle, what the guest says of its resume
     updates: list[dict[str, Any]] = field(default_factory=list)             # `udrvctl update --report`, one a cycle
     witness: Verdict | None = None
+    nic: NicCounted | None = None                                           # None: there is no NIC
     disk_problems: list[str] | None = None                                  # None: the disk was not checked
     failures: list[str] = field(default_factory=list)                       # of the run itself
 
@@ -122,8 +125,11 @@ class _Report:
                 self.missing(figure, f"{len(updates)} update reports for {self.counted.cycles} kexecs")
             return
         irq: dict[str, Any] = {}
+        # Of a NIC that another process serves, the pending bits cannot be read.
+        nics = {d["name"] for d in self.counted.devices if d["driver"] == "mana"}
+        devices = [[d for d in u["devices"] if d["name"] not in nics] for u in updates]
         for key in ("latched_while_masked", "delivered_after"):
-            values = [sum(d[key] for d in u["devices"]) for u in updates if all(key in d for d in u["devices"])]
+            values = [sum(d[key] for d in found) for found in devices if all(key in d for d in found)]
             if len(values) == len(updates):
                 irq[key] = values
             else:
@@ -156,6 +162,9 @@ class _Report:
                 self.missing(f"{name}: resets_seen, bars_moved", "the trace was not read")
             else:
                 for key, values in (("resets_seen", witness.resets_seen), ("bars_moved", witness.bars_moved)):
+                    if name not in values:
+                        self.missing(f"{name}: {key}", "nobody has seen the device")
+                        continue
                     entry[key] = values[name]
                     if values[name]:
                         self.failures.append(f"{name}: {key} is {values[name]}")
@@ -184,6 +193,9 @@ def build(counted: Counted) -> dict[str, Any]:
         maker.missing("kernels", f"{len(counted.kernels)} kernels seen for {counted.cycles} kexecs")
     report["devices"] = maker.devices()
     report["nvme"] = maker.nvme()
+    if counted.nic is not None:
+        report["nic"], problems = report_nic.build(counted.nic, counted.cycles)
+        maker.failures += problems
     maker.updates(report)
     if counted.witness is not None:
         maker.failures += _limited(f"witness: {v}" for v in counted.witness.violations)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import report
+import test_report_nic
 from report import Counted
 from witness import Cycle, Verdict
 
@@ -44,6 +45,23 @@ class Report(unittest.TestCase):
                          {"total": 3000.0, "freeze": 10.0, "kernel": 2960.0, "userspace": 30.0})
         self.assertEqual(list(result), ["cycles", "kernels", "accel", "devices", "nvme", "irq", "blackout_ms", "verdict",
                                         "failures"])
+
+    def test_with_a_nic(self) -> None:
+        counted = good()
+        counted.devices.append({"name": "mana0", "bdf": "0000:02:00.0", "driver": "mana"})
+        counted.config_diff["mana0"] = []
+        counted.witness.bars_moved["mana0"] = counted.witness.resets_seen["mana0"] = 0
+        for update in counted.updates:
+            update["devices"].append({"name": "mana0", "start": "resumed"})     # without what cannot be counted
+        counted.nic = test_report_nic.good()
+        result = report.build(counted)
+        self.assertEqual(result["failures"], [])
+        self.assertEqual(result["nic"]["lost"], 0)
+        self.assertEqual(result["irq"], {"latched_while_masked": [4, 4], "delivered_after": [4, 4]})
+        counted.nic.sender["lost"] = 1
+        self.assertEqual(report.build(counted)["verdict"], "fail")
+        del counted.witness.resets_seen["mana0"]
+        self.assertTrue(any("mana0: resets_seen" in f for f in report.build(counted)["failures"]))
 
     def spoil(self, change: Callable[[Counted], Any], text: str) -> dict[str, Any]:
         counted = good()
