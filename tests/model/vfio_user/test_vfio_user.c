@@ -109,17 +109,18 @@ START_TEST(refuses_a_wrong_access)
 
 START_TEST(does_not_answer_a_posted_write)
 {
-	struct {
-		struct vfio_user_region_access req;
-		uint32_t val;
-	} __attribute__((packed)) w = { .req = { .offset = 8, .count = 4 }, .val = 0xdecade };
+	const uint32_t val = 0xdecade;
+	_Alignas(struct vfio_user_region_access) uint8_t room[sizeof(struct vfio_user_region_access) + sizeof(val)];
+	struct vfio_user_region_access *w = (struct vfio_user_region_access *)room;
 	const struct vfio_user_header hdr = { .id = 77, .command = VFIO_USER_REGION_WRITE,
-					      .size = sizeof(hdr) + sizeof(w), .flags = VFIO_USER_F_NO_REPLY };
+					      .size = sizeof(hdr) + sizeof(room), .flags = VFIO_USER_F_NO_REPLY };
 	uint32_t got = 0;
 
-	ck_assert(client_send(&c, &hdr, &w, sizeof(w), NULL, 0));
-	w.req.offset = CLIENT_BAR0_SIZE;
-	ck_assert(client_send(&c, &hdr, &w, sizeof(w), NULL, 0));
+	*w = (struct vfio_user_region_access){ .offset = 8, .count = sizeof(val) };
+	memcpy(w->data, &val, sizeof(val));
+	ck_assert(client_send(&c, &hdr, room, sizeof(room), NULL, 0));
+	w->offset = CLIENT_BAR0_SIZE;
+	ck_assert(client_send(&c, &hdr, room, sizeof(room), NULL, 0));
 	ck_assert_int_eq(client_read(&c, 0, 8, &got, 4), 0);
 	ck_assert_uint_eq(got, 0xdecade);
 }
@@ -208,35 +209,36 @@ START_TEST(stops_when_told)
 START_TEST(lets_a_part_of_a_bar_be_mapped)
 {
 	struct vfio_user_opts opts = client_opts(&c);
-	struct {
-		struct vfio_region_info info;
-		struct vfio_region_info_cap_sparse_mmap cap;
-		struct vfio_region_sparse_mmap_area area[2];
-	} info = { .info = { .argsz = sizeof(info.info) } };
-	size_t len = sizeof(info);
+	_Alignas(struct vfio_region_info) uint8_t room[sizeof(struct vfio_region_info) +
+						       sizeof(struct vfio_region_info_cap_sparse_mmap) +
+						       2 * sizeof(struct vfio_region_sparse_mmap_area)] = { 0 };
+	struct vfio_region_info *info = (struct vfio_region_info *)room;
+	struct vfio_region_info_cap_sparse_mmap *cap = (void *)(room + sizeof(*info));
+	size_t len = sizeof(room);
 	int mem = client_memory(CLIENT_BAR0_SIZE), fd;
 
+	info->argsz = sizeof(*info);
 	client_stop(&c);
 	opts.bar[0].fd = mem;
 	opts.bar[0].nareas = 2;
 	opts.bar[0].area[0] = (struct vfio_user_area){ .offset = 0, .size = 0x1000 };
 	opts.bar[0].area[1] = (struct vfio_user_area){ .offset = 0x2000, .size = 0x2000 };
 	client_start(&c, &opts, true);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, &info.info, sizeof(info.info), NULL, 0, &info,
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info), NULL, 0, room,
 				     &len, &fd), 0);
 	/* How much it takes is said, with the offset that the capability will have; the descriptor waits. */
-	ck_assert_uint_eq(len, sizeof(info.info));
-	ck_assert_uint_eq(info.info.argsz, sizeof(info));
-	ck_assert_uint_eq(info.info.cap_offset, sizeof(info.info));
+	ck_assert_uint_eq(len, sizeof(*info));
+	ck_assert_uint_eq(info->argsz, sizeof(room));
+	ck_assert_uint_eq(info->cap_offset, sizeof(*info));
 	ck_assert_int_eq(fd, -1);
-	len = sizeof(info);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, &info.info, sizeof(info.info), NULL, 0, &info,
+	len = sizeof(room);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info), NULL, 0, room,
 				     &len, &fd), 0);
-	ck_assert_uint_eq(len, sizeof(info));
+	ck_assert_uint_eq(len, sizeof(room));
 	ck_assert_int_ge(fd, 0);
-	ck_assert_uint_eq(info.cap.header.id, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
-	ck_assert_uint_eq(info.cap.nr_areas, 2);
-	ck_assert_uint_eq(info.area[1].offset, 0x2000);
+	ck_assert_uint_eq(cap->header.id, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
+	ck_assert_uint_eq(cap->nr_areas, 2);
+	ck_assert_uint_eq(cap->areas[1].offset, 0x2000);
 	close(fd);
 	close(mem);
 }
