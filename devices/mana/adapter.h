@@ -208,5 +208,7 @@ int mana_quiesce(struct udrv_mana *mana);
 /* irq.c */
 int mana_irq_enable(struct udrv_mana *mana);
 void mana_irq_free(struct udrv_mana *mana);
+/* Look for events whose interrupt never came. */
+void mana_irq_missed(struct udrv_mana *mana);
 
 #endif

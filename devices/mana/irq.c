@@ -36,6 +36,33 @@ static void signalled(void *arg, uint64_t count)
 	}
 }
 
+/*
+ * An event that one tick and the next one see at the same place had no interrupt, or one that was lost: its queue is
+ * served without.
+ */
+void mana_irq_missed(struct udrv_mana *mana)
+{
+	if (!mana->nirqs)
+		return;
+	for (unsigned int i = 0; i < mana->nqueues; i++) {
+		struct udrv_mana_queue *q = &mana->queues[i];
+		struct gdma_eqe eqe;
+
+		if (q->failed || mana_eq_look(&q->eq, q->eq.head, &eqe) != 1) {
+			q->eq.overdue = false;
+		} else if (!q->eq.overdue || q->eq.overdue_at != q->eq.head) {
+			q->eq.overdue = true;
+			q->eq.overdue_at = q->eq.head;
+		} else {
+			mana_warn(mana, "vport %u, queue %u: an event has come without an interrupt", q->vport,
+				  q->index);
+			q->eq.overdue = false;
+			mana_eq_drain(q);
+			mana->irq_fn(mana->irq_ctx, q);
+		}
+	}
+}
+
 /* MSI-X is on, all vectors masked: devices may refuse vectors for queues before. What is armed already stays. */
 int mana_irq_enable(struct udrv_mana *mana)
 {

@@ -59,6 +59,8 @@ struct mana_eq {
 	uint32_t head;
 	uint32_t id;
 	bool tested;			/* a test event was seen */
+	bool overdue;			/* the last tick saw an event at @overdue_at that nobody had been told of */
+	uint32_t overdue_at;
 };
 
 struct udrv_mana_queue {

@@ -21,7 +21,6 @@ int udrv_mana_reset(struct udrv_mana *mana)
 	err = mana_setup(mana, true);
 	if (err) {
 		mana_fail(mana);
-		mana_err(mana, "the adapter could not be set up again (error %d)", err);
 		return err;
 	}
 	mana_info(mana, "the adapter was reset and set up again");
@@ -94,8 +93,10 @@ int udrv_mana_tick(struct udrv_mana *mana, uint64_t now_ns)
 		mana_fail(mana);
 		return -ENODEV;
 	}
-	if (!mana->failed)
+	if (!mana->failed) {
 		mana_hwc_service(mana);
+		mana_irq_missed(mana);
+	}
 	why = reason(mana, now_ns);
 	if (!why && udrv_load32(&mana->state->steer_unsure) && !mana_hwc_pending(mana) && mana_steer_again(mana))
 		why = reason(mana, now_ns);

@@ -283,6 +283,7 @@ int mana_setup(struct udrv_mana *mana, bool again)
 		return err;
 	err = bring_up(mana, again);
 	if (err) {
+		mana_err(mana, "the adapter could not be set up (error %d)", err);
 		/* Not half alive, with queues in memory that its owner may give away. */
 		mana_fail(mana);
 		mana_quiesce(mana);

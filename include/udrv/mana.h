@@ -138,7 +138,7 @@ int udrv_mana_reset(struct udrv_mana *mana);
 /**
  * udrv_mana_tick() - timeouts, events and resets; call it a few times a second with CLOCK_MONOTONIC nanoseconds
  *
- * Serves the hardware channel. Resets the adapter when it asks for that, when a request stays unanswered, or when a
+ * Serves the hardware channel, and calls udrv_mana_irq_arm()'s @fn for a queue pair whose interrupt was lost. Resets the adapter when it asks for that, when a request stays unanswered, or when a
  * queue has failed; does none of this while an update is under way. Since it may reset, the queues' threads have to
  * stand still.
  *
