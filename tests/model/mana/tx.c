@@ -37,8 +37,11 @@ static uint32_t check_oob(struct mana_model *m, const struct wq *sq, const struc
 {
 	uint32_t s0 = le32toh(oob->s0), s1 = le32toh(oob->s1);
 	bool wide = MANA_TX_FORMAT(s0) == MANA_TX_LONG;
-	uint32_t vport = wide ? MANA_TX_LONG_VPORT(le32toh(oob->l1)) : MANA_TX_SHORT_VPORT(s1);
+	uint32_t vport = MANA_TX_SHORT_VPORT(s1);
 
+	/* In a long OOB (for a VLAN tag, say) Linux puts an offset that fits there into the short field all the same. */
+	if (wide && MANA_TX_LONG_VPORT(le32toh(oob->l1)))
+		vport = MANA_TX_LONG_VPORT(le32toh(oob->l1));
 	if (MANA_TX_FORMAT(s0) > MANA_TX_LONG || w->oob_size != (wide ? GDMA_OOB_LARGE_SIZE : GDMA_OOB_SMALL_SIZE)) {
 		model_violation(m, "SQ %#x: OOB of format %u has %u bytes", sq->id, MANA_TX_FORMAT(s0), w->oob_size);
 		return MANA_CQE_TX_INVALID_OOB;
