@@ -39,11 +39,6 @@ def host_program(name: str) -> Path:
     return _built(build_dir() / "tests" / name, "model")
 
 
-def kernel_modules() -> Path:
-    """Where the modules of our own kernel are, if it has any."""
-    return build_dir() / "kernel" / "modules"
-
-
 def debian_kernel() -> Path:
     """The directory of Debian 12's cloud kernel: vmlinuz, modules, release."""
     return _built(build_dir() / "debian-kernel" / "vmlinuz", "check SUITE=model").parent

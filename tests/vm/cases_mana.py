@@ -23,6 +23,8 @@ from qemu import VM, Machine, addresses
 CMDLINE = f"console=ttyS0 quiet no_timer_check panic=-1 {nic_image.RDINIT}"
 SECONDS = 3             # of each throughput run
 DOWN_UP, RELOADS = 20, 5
+VLAN, VLAN_IPV4 = 5, "10.78.0"
+MODULES = ["ipv6", "8021q", "mana"]     # what of them a kernel has built in is not found as a module
 ETHERNET_HEADER = 14
 # What a run of throughput must at least come to: far below what the slowest machine does, far above a trickle of
 # retransmissions.
@@ -35,6 +37,7 @@ class Oracle:
     name: str
     kernel: Path
     modules: list[Path]
+    link_events: bool = False       # its driver hears of the link
 
     @property
     def driver(self) -> Path | None:
@@ -42,12 +45,13 @@ class Oracle:
 
 
 def ours(context: Context) -> Oracle:
-    return Oracle("ours", context.kernel, nic_image.module_closure(artifacts.kernel_modules(), ["ipv6", "8021q", "mana"]))
+    directory = context.kernel.with_name("modules")
+    return Oracle("ours", context.kernel, nic_image.module_closure(directory, MODULES), link_events=True)
 
 
 def debian(_: Context) -> Oracle:
     directory = artifacts.debian_kernel()
-    return Oracle("debian", directory / "vmlinuz", nic_image.module_closure(directory / "modules", ["8021q", "mana"]))
+    return Oracle("debian", directory / "vmlinuz", nic_image.module_closure(directory / "modules", MODULES))
 
 
 class Judge:
@@ -88,6 +92,7 @@ class Judge:
         self.nic.start()
         self.nic.log_mark("start")
         self.nic.insert(self.oracle.modules)
+        self.nic.guest.check("test -e /proc/net/if_inet6")      # without IPv6, half of this would be left out
         self.probes = 1
         name = self.nic.wait_interface()
         self.nic.up()
@@ -169,6 +174,18 @@ class Judge:
             self.nic.iperf(netns.IPV4, 1, "-R")
         return ", ".join(map(str, tried))
 
+    def link(self) -> str:
+        """The cable is pulled and put back."""
+        if not self.oracle.link_events:
+            return "this driver does not hear of it"
+        self.model.fault("link-down")
+        self.nic.wait_carrier(False)
+        self.model.fault("link-up")
+        self.nic.wait_carrier(True)
+        self.nic.ping(netns.IPV4, 3)
+        self.nic.ping(netns.IPV6, 3)
+        return "down and up"
+
     def down_up(self) -> str:
         for _ in range(DOWN_UP):
             self.nic.down()
@@ -234,7 +251,8 @@ def judge(context: Context, oracle: Oracle) -> None:
         judge = Judge(context, oracle, network, model, server, vm)
         judge.step("boot", judge.boot)
         resets = model.stats()["resets"]
-        for name in ("probe", "ping", "offloads", "throughput", "statistics", "queues", "mtu", "down_up", "reload"):
+        for name in ("probe", "ping", "offloads", "throughput", "statistics", "queues", "mtu", "link", "down_up",
+                     "reload"):
             judge.step(name.replace("_", " and "), getattr(judge, name))
         for text in judge.nic.network_errors() + network.errors():
             judge.problem(f"network: {text}")
@@ -251,3 +269,38 @@ def mana_ours(context: Context) -> None:
 @case("mana-debian", "the mana driver of Debian 12's 6.1 cloud kernel does, too, and can be reloaded", "model")
 def mana_debian(context: Context) -> None:
     judge(context, debian(context))
+
+
+@case("mana-echo", "the model's own peer answers Linux: ARP, neighbour discovery, pings, and through a VLAN", "model")
+def mana_echo(context: Context) -> None:
+    oracle = debian(context)
+    directory = context.directory
+    image = nic_image.build(context.image, directory / "image", oracle.modules)
+    with (ManaModel(directory) as model,
+          VM(Machine(directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device], memory="512M",
+                     accel=context.accel)) as vm):
+        vm.guest.wait_ready(BOOT_TIMEOUT)
+        nic = NicGuest(vm.guest, addresses([model.device])[model.device.name])
+        nic.start()
+        nic.insert(oracle.modules)
+        vlan = f"{nic.wait_interface()}.{VLAN}"
+        nic.up()
+        # It is every host of the network, so that each address answers.
+        for address in (netns.IPV4, "10.77.0.200", netns.IPV6, "fd00:77::abcd"):
+            nic.ping(address, 3)
+            nic.ping(address, 3, 1400)
+        before = model.stats()
+        vm.guest.check(f"{IP} link add link {nic.interface} name {vlan} type vlan id {VLAN} && {IP} link set {vlan} up && "
+                       f"{IP} addr add {VLAN_IPV4}.2/24 dev {vlan}")
+        nic.ping(f"{VLAN_IPV4}.1", 3)
+        after = model.stats()
+        # The tag went out beside the frame and came back beside it, or it would not have come to this interface.
+        received = int(vm.guest.check(f"cat /sys/class/net/{vlan}/statistics/rx_packets"))
+        errors = nic.network_errors()
+        vm.guest.send("poweroff -f")
+        vm.wait_exit(BOOT_TIMEOUT)
+        counts = model.wait_end()
+    expect(received >= 3, f"{vlan} received {received} frames")
+    expect(after["tx"] - before["tx"] >= 3, "the model sent nothing for the VLAN")
+    expect(not counts["strict_violations"], f"{counts['strict_violations']} violations: {counts['first_violation']}")
+    expect(not errors, "\n".join(errors))
