@@ -38,9 +38,15 @@ static const struct udrv_bar_ops bar_ops = { .read = bar_read, .write = bar_writ
 
 static int bar_map(void *ctx, unsigned int bar, struct udrv_bar *ret)
 {
+	struct mana_fixture *fx = ctx;
+
 	if (bar)
 		return -ENOENT;
-	*ret = (struct udrv_bar){ .size = MANA_MODEL_BAR0_SIZE, .ops = &bar_ops, .ctx = ctx };
+	*ret = (struct udrv_bar){
+		.size = MANA_MODEL_BAR0_SIZE,
+		.ops = fx->bar_ops ? fx->bar_ops : &bar_ops,
+		.ctx = ctx,
+	};
 	return 0;
 }
 

@@ -508,8 +508,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *suite = suite_create("mana-fault");
-	TCase *tc = suite_case(suite, "fault", 60);
+	Suite *suite = suite_create("mana-recovery");
+	TCase *tc = suite_case(suite, "recovery", 60);
 
 	tcase_add_loop_test(tc, a_start_fails_cleanly, 0, sizeof(at_start) / sizeof(at_start[0]));
 	tcase_add_test(tc, a_stuck_channel_is_freed_by_the_reset);
