@@ -46,7 +46,7 @@ class Terminal(Narrator):
         self._drawn = True
 
 
-def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path, blackout: float | None) -> int:
+def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path, blackout: float | None, nic: bool) -> int:
     terminal = Terminal()
     out.mkdir(parents=True, exist_ok=True)
     for name in OUTPUTS:
@@ -59,7 +59,7 @@ def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path, blackout:
     else:
         terminal.line(f"a kexec of this kernel takes {blackout:.2f} s here ({accelerator})")
         plan = Plan(kernel, image, out, accelerator, blackout, cycles, writes=report.WRITES * min(cycles, 3) // 3,
-                    disks=[disk])
+                    disks=[disk], nic=nic)
         counted = Experiment(plan, terminal).run()
     result = report.build(counted)
     (out / "report.json").write_text(json.dumps(result, indent=1) + "\n")
@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
     parser.add_argument("--out", type=Path, help="instead of demo/ in the build directory")
     parser.add_argument("--blackout", type=float, metavar="SECONDS", help="how long one takes, instead of measuring it")
+    parser.add_argument("--nic", action="store_true", help="with a NIC under the verifying UDP stream")
     options = parser.parse_args()
     try:
         cycles = int(os.environ.get("CYCLES") or 3)
@@ -83,7 +84,7 @@ def main() -> int:
             raise ValueError(f"CYCLES={cycles}: must be at least 1")
         out = (options.out or artifacts.build_dir() / "demo").resolve()
         return run((options.kernel or artifacts.kernel()).resolve(), (options.image or artifacts.image()).resolve(), out,
-                   cycles, Path(os.environ.get("DISK") or out / "disk.raw").resolve(), options.blackout)
+                   cycles, Path(os.environ.get("DISK") or out / "disk.raw").resolve(), options.blackout, options.nic)
     except (artifacts.NotBuilt, NoQemu, ValueError, OSError) as e:
         print(f"demo: {e}", file=sys.stderr)
         return 1

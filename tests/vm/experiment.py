@@ -294,6 +294,7 @@ class Experiment:
         if series is None:
             self.counted.failures.append("timeline.svg: the trace shows no I/O")
             return
+        stream = nic.sender["series"] if nic and nic.sender else None
         title = f"NVMe I/O through {len(verdict.cycles)} kexec updates" + \
             (f": {len(verdict.violations)} violations" if verdict.violations else ", controller never reset")
-        (directory / "timeline.svg").write_text(timeline.svg(series, verdict.cycles, self.namespace_names, title))
+        (directory / "timeline.svg").write_text(timeline.svg(series, verdict.cycles, self.namespace_names, title, stream))

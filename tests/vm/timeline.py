@@ -2,7 +2,8 @@
 """timeline.svg: what the device completed, what was delivered and what was in flight, with the blackouts shaded.
 
 All of it comes out of QEMU's trace: completions are the controller's own, deliveries are the steps of the completion
-queues' head doorbells, so that neither is the word of the code under test.
+queues' head doorbells, so that neither is the word of the code under test. With a NIC, the book of the host's sender is
+drawn beneath.
 """
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from tracelog import Event
 from witness import Cycle
@@ -138,12 +140,22 @@ def _thin(series: Series, points: list[tuple[float, int]]) -> list[tuple[float, 
     return [by_pixel[n] for n in sorted(by_pixel)]
 
 
-def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str) -> str:
-    """The picture. `names` says what each NSID is."""
+def _stream_rate(series: Series, stream: dict[str, Any], key: str) -> list[tuple[float, float]]:
+    """What a sender has counted per bucket of its own, as (time, per second); outside of the picture nothing is drawn."""
+    counts = dict(stream[key])
+    points = [(stream["start"] + n * stream["bucket"], counts.get(n, 0) / stream["bucket"])
+              for n in range(max(counts, default=0) + 2)]
+    inside = [point for point in points if series.start <= point[0] <= series.end]
+    return [*inside, (inside[-1][0], 0.0)] if inside else []
+
+
+def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str,
+        stream: dict[str, Any] | None = None) -> str:
+    """The picture. `names` says what each NSID is; `stream` is nic_sender's series, if there is a NIC."""
     completed = {nsid: _rate(series, counts) for nsid, counts in sorted(series.completed.items())}
     delivered = _rate(series, series.delivered)
     in_flight = _thin(series, series.in_flight)
-    tops = [TOP + n * (PANEL + GAP) for n in range(3)]
+    tops = [TOP + n * (PANEL + GAP) for n in range(4 if stream else 3)]
     panels = [
         _Panel(tops[0], "completed by the controller, per second", series,
                max((v for p in completed.values() for _, v in p), default=1)),
@@ -152,7 +164,11 @@ def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str) 
         _Panel(tops[2], "commands in flight in the controller", series, max((v for _, v in in_flight), default=1),
                logarithmic=False),
     ]
-    height = tops[2] + PANEL + 70
+    frames = {key: _stream_rate(series, stream, key) for key in ("sent", "echoed")} if stream else {}
+    if stream:
+        panels.append(_Panel(tops[3], "frames sent to the NIC (line), and back from it (area), per second", series,
+                             max((int(v) for points in frames.values() for _, v in points), default=1)))
+    height = tops[-1] + PANEL + 70
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}">',
            "<style>text{font:12px sans-serif;fill:#333}.h{font-size:16px;font-weight:bold}.t{font-weight:bold}"
            ".n{text-anchor:end}.m{text-anchor:middle}.f{fill:none;stroke:#333}.g{stroke:#ddd}"
@@ -176,7 +192,10 @@ def svg(series: Series, cycles: list[Cycle], names: dict[int, str], title: str) 
                    f'<text x="{x + 18}" y="{TOP - 8}">{escape(names.get(nsid, f"namespace {nsid}"))}</text>')
     out.append(panels[1].steps(delivered, COLOURS[3], fill=True))
     out.append(panels[2].steps(in_flight, COLOURS[5], fill=True))
-    bottom = tops[2] + PANEL
+    if stream:
+        out.append(panels[3].steps(frames["echoed"], COLOURS[2], fill=True))
+        out.append(panels[3].steps(frames["sent"], COLOURS[0]))
+    bottom = tops[-1] + PANEL
     span = series.end - series.start
     tick = next(t for t in (0.5, 1, 2, 5, 10, 30, 60, 300, 1e9) if span / t <= 25)
     for n in range(int(span / tick) + 1):
