@@ -11,7 +11,8 @@ from qemu import Controller, Namespace, addresses
 
 GUARDS = "live_update_guards"
 PORT_BUS = "0000:01:00"         # three NVMe functions behind a root port
-IGB = "0000:02:00.0"            # has MSI and VFs, which QEMU's NVMe has not by default
+IGB = "0000:02:00.0"            # has MSI, D3 and VFs, which QEMU's NVMe has not by default
+VF = "0000:02:10.0"             # its first
 
 # Each refusal of a preserve is one line of the old kernel's log, which names the device and the reason.
 REASONS = [(PORT_BUS, "the memfd mapped at IOVA 0x100000000 is not preserved"),
@@ -21,6 +22,9 @@ REASONS = [(PORT_BUS, "the memfd mapped at IOVA 0x100000000 is not preserved"),
            (PORT_BUS, "not the cdev file that the device was bound"),
            (PORT_BUS, "INTx or MSI is in use"),
            (IGB, "INTx or MSI is in use"),
+           (IGB, "device is in D3hot"),
+           (IGB, "the device is in low power mode"),
+           (VF, "VFs can not be preserved"),
            (IGB, "device has enabled VFs")]
 
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <linux/iommufd.h>
+#include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
 #include "device.h"
@@ -33,6 +34,10 @@ int device_bind(struct device *dev)
 	if (dev->iommu < 0)
 		return -errno;
 	bind.iommufd = dev->iommu;
+	if (dev->token) {
+		bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
+		bind.token_uuid_ptr = (uintptr_t)dev->token;
+	}
 	err = request(dev->cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	if (!err)
 		err = request(dev->iommu, IOMMU_IOAS_ALLOC, &alloc);
@@ -162,6 +167,55 @@ int device_set_command(struct device *dev, uint16_t command)
 											  0;
 }
 
+static int set_feature(struct device *dev, uint32_t feature, const void *data, size_t size)
+{
+	_Alignas(struct vfio_device_feature) uint8_t room[sizeof(struct vfio_device_feature) + 16];
+	struct vfio_device_feature *set = (struct vfio_device_feature *)room;
+
+	*set = (struct vfio_device_feature){
+		.argsz = (uint32_t)(sizeof(*set) + size),
+		.flags = feature | VFIO_DEVICE_FEATURE_SET,
+	};
+	if (size)
+		memcpy(set->data, data, size);
+	return request(dev->cdev, VFIO_DEVICE_FEATURE, set);
+}
+
+int device_set_token(struct device *pf, const uint8_t token[16])
+{
+	return set_feature(pf, VFIO_DEVICE_FEATURE_PCI_VF_TOKEN, token, 16);
+}
+
+int device_low_power(struct device *dev, bool allow)
+{
+	return set_feature(dev,
+			   allow ? VFIO_DEVICE_FEATURE_LOW_POWER_ENTRY :
+				   VFIO_DEVICE_FEATURE_LOW_POWER_EXIT,
+			   NULL, 0);
+}
+
+int device_set_power(struct device *dev, uint16_t state)
+{
+	struct vfio_region_info info;
+	uint8_t at = PCI_CAPABILITY_LIST, id;
+	int err = region(dev, VFIO_PCI_CONFIG_REGION_INDEX, &info);
+
+	for (int n = 0; !err && n < 48; n++) {
+		off_t offset = (off_t)info.offset;
+
+		if (pread(dev->cdev, &at, 1, offset + at) != 1 || !at ||
+		    pread(dev->cdev, &id, 1, offset + at) != 1)
+			return -ENOENT;
+		if (id == PCI_CAP_ID_PM)
+			return pwrite(dev->cdev, &state, sizeof(state), offset + at + PCI_PM_CTRL) <
+					       0 ?
+				       -errno :
+				       0;
+		at += PCI_CAP_LIST_NEXT;
+	}
+	return err ? err : -ENOENT;
+}
+
 int device_map_bar(struct device *dev)
 {
 	struct vfio_region_info info;
@@ -180,9 +234,16 @@ int device_map_bar(struct device *dev)
 
 int device_open(struct device *dev, const char *bdf, size_t size)
 {
+	return device_open_vf(dev, bdf, size, NULL);
+}
+
+int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8_t token[16])
+{
 	int err;
 
-	*dev = (struct device){ .cdev = -1, .iommu = -1, .memory = -1, .size = size };
+	*dev = (struct device){
+		.cdev = -1, .iommu = -1, .memory = -1, .size = size, .token = token
+	};
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 	dev->memory = memory_create("pool", size, MFD_ALLOW_SEALING | MFD_EXEC);
 	if (dev->memory < 0)

@@ -14,6 +14,7 @@ struct device {
 	char bdf[16];
 	int cdev, iommu;
 	uint32_t ioas, hwpt;
+	const uint8_t *token; /* to be bound with, or NULL */
 	int memory; /* memfd that is mapped at DEVICE_IOVA */
 	void *pool;
 	size_t size;
@@ -32,10 +33,15 @@ int device_arm(struct device *dev, unsigned int index); /* vector 0 of VFIO_PCI_
 int device_disarm(struct device *dev, unsigned int index);
 int device_reset(struct device *dev);
 int device_set_command(struct device *dev, uint16_t command);
+int device_set_power(struct device *dev, uint16_t state); /* PCI_PM_CTRL: D0 to D3hot */
+int device_low_power(struct device *dev, bool allow); /* when nobody uses it */
 int device_map_bar(struct device *dev);
 
 /* The whole way: open, bind, map a new memfd of @size, attach. */
 int device_open(struct device *dev, const char *bdf, size_t size);
+/* A VF takes the token (a UUID) that its PF was given. */
+int device_set_token(struct device *pf, const uint8_t token[16]);
+int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8_t token[16]);
 void device_close(struct device *dev);
 
 /* Physical address at an offset of what is mapped at DEVICE_IOVA; 0 on error. */

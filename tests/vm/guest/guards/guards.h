@@ -41,7 +41,7 @@ struct world {
 
 /* Each is a chapter of the test; false if there is no point in going on. */
 bool check_refusals(struct world *w); /* what cannot be preserved is refused */
-bool check_igb(struct world *w); /* MSI, and functions with VFs, are */
+bool check_igb(struct world *w); /* MSI, D3, VFs and functions that have some are */
 bool check_hold(struct world *w); /* what is preserved is held, until the session is closed */
 bool check_incoming(struct world *w); /* the next kernel, before and while files are retrieved */
 bool check_adoption(struct world *w); /* what is retrieved is guarded until it is adopted */

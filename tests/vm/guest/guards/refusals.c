@@ -9,32 +9,7 @@
 #include "session.h"
 #include "sysfs.h"
 #include "tap.h"
-
-enum {
-	MEMORY = 1,
-	OTHER,
-	CDEV,
-};
-
-/*
- * What preserving the device's cdev says in a session of its own that has its memory, and, if that
- * is not -1, another memfd. Closing the session undoes everything.
- */
-static int try_preserve(struct world *w, struct device *dev, int cdev, int other)
-{
-	int session = session_create(w->luo, "try");
-	int err;
-
-	if (session < 0)
-		return session;
-	err = session_preserve(session, dev->memory, MEMORY);
-	if (!err && other >= 0)
-		err = session_preserve(session, other, OTHER);
-	tap_is(err, 0, "%s: the memory is preserved", dev->bdf);
-	err = session_preserve(session, cdev, CDEV);
-	close(session);
-	return err;
-}
+#include "try.h"
 
 static void refuse_memory(struct world *w, struct device *dev)
 {
@@ -42,23 +17,23 @@ static void refuse_memory(struct world *w, struct device *dev)
 	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
 	int session = session_create(w->luo, "without memory");
 
-	tap_is(session_preserve(session, dev->cdev, CDEV), -EINVAL,
+	tap_is(session_preserve(session, dev->cdev, TRY_CDEV), -EINVAL,
 	       "preserve a cdev before its memory");
 	close(session);
 
 	tap_is(device_map_anonymous(dev, DEVICE_EXTRA), 0, "map anonymous memory");
-	tap_is(try_preserve(w, dev, dev->cdev, -1), -EOPNOTSUPP,
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
 	       "preserve a cdev with anonymous memory mapped");
 	tap_is(device_unmap(dev, DEVICE_EXTRA, PAGE), 0, "unmap it");
 
 	page[0] = page[PAGE] = 1;
 	tap_is(device_map(dev, other, 2 * PAGE, DEVICE_EXTRA), 0, "map another memfd");
-	tap_is(try_preserve(w, dev, dev->cdev, -1), -EINVAL,
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EINVAL,
 	       "preserve a cdev without one of its memfds");
-	tap_is(try_preserve(w, dev, dev->cdev, other), 0, "preserve a cdev with both of them");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, other), 0, "preserve a cdev with both of them");
 	tap_is(memory_punch(other, PAGE), 0, "punch a page out of a memfd that is mapped");
 	page[PAGE] = 2; /* there is a page again, but not the one that the device knows */
-	tap_is(try_preserve(w, dev, dev->cdev, other), -ESTALE,
+	tap_is(try_preserve(w->luo, dev, dev->cdev, other), -ESTALE,
 	       "preserve a cdev with a memfd that was punched");
 	tap_is(device_unmap(dev, DEVICE_EXTRA, 2 * PAGE), 0, "unmap it");
 
@@ -77,34 +52,16 @@ bool check_refusals(struct world *w)
 
 	unbound = pci_open_cdev(dev->bdf);
 	tap_is(unbound, 0, "open the cdev a second time");
-	tap_is(try_preserve(w, dev, unbound, -1), -EINVAL,
+	tap_is(try_preserve(w->luo, dev, unbound, -1), -EINVAL,
 	       "preserve a cdev file that is not bound");
 	close(unbound);
 
 	tap_is(device_arm(dev, VFIO_PCI_INTX_IRQ_INDEX), 0, "arm INTx");
-	tap_is(try_preserve(w, dev, dev->cdev, -1), -EOPNOTSUPP, "preserve a cdev that uses INTx");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
+	       "preserve a cdev that uses INTx");
 	tap_is(device_disarm(dev, VFIO_PCI_INTX_IRQ_INDEX), 0, "disarm it");
 	tap_is(device_arm(dev, VFIO_PCI_MSIX_IRQ_INDEX), 0, "arm MSI-X");
-	tap_is(try_preserve(w, dev, dev->cdev, -1), 0, "preserve the same cdev that uses MSI-X");
-	return true;
-}
-
-bool check_igb(struct world *w)
-{
-	struct device dev;
-
-	if (!tap_need(pci_bind_vfio(w->igb), "bind %s", w->igb) ||
-	    !tap_need(device_open(&dev, w->igb, HUGE_PAGE), "open %s", w->igb))
-		return false;
-	tap_is(device_arm(&dev, VFIO_PCI_MSI_IRQ_INDEX), 0, "arm MSI");
-	tap_is(try_preserve(w, &dev, dev.cdev, -1), -EOPNOTSUPP, "preserve a cdev that uses MSI");
-	tap_is(device_disarm(&dev, VFIO_PCI_MSI_IRQ_INDEX), 0, "disarm it");
-	tap_is(try_preserve(w, &dev, dev.cdev, -1), 0, "preserve the same cdev without interrupts");
-
-	tap_is(write_file("/sys/module/vfio_pci/parameters/enable_sriov", "1"), 0, "allow SR-IOV");
-	tap_is(pci_write(w->igb, "sriov_numvfs", "1"), 0, "make a VF");
-	tap_is(try_preserve(w, &dev, dev.cdev, -1), -EBUSY, "preserve a function that has VFs");
-	tap_is(pci_write(w->igb, "sriov_numvfs", "0"), 0, "remove the VF");
-	device_close(&dev);
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), 0,
+	       "preserve the same cdev that uses MSI-X");
 	return true;
 }

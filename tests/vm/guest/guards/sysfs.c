@@ -35,18 +35,29 @@ int pci_write(const char *bdf, const char *attribute, const char *text)
 	return write_file(path, text);
 }
 
-int pci_driver(const char *bdf, char *name, size_t size)
+/* What a link in a device's directory points at, without the path. */
+static int link_target(const char *bdf, const char *link, char *name, size_t size)
 {
 	char path[PATH_MAX], target[PATH_MAX];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), DEVICES "/%s/driver", bdf);
+	snprintf(path, sizeof(path), DEVICES "/%s/%s", bdf, link);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
 	snprintf(name, size, "%s", strrchr(target, '/') + 1);
 	return 0;
+}
+
+int pci_driver(const char *bdf, char *name, size_t size)
+{
+	return link_target(bdf, "driver", name, size);
+}
+
+int pci_virtfn(const char *bdf, char *vf, size_t size)
+{
+	return link_target(bdf, "virtfn0", vf, size);
 }
 
 static bool bound_to_vfio(const char *bdf)

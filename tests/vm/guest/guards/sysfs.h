@@ -13,6 +13,7 @@ int pci_write(const char *bdf, const char *attribute, const char *text);
 int pci_driver(const char *bdf, char *name, size_t size);
 int pci_bind_vfio(const char *bdf);
 int pci_open_cdev(const char *bdf);
+int pci_virtfn(const char *bdf, char *vf, size_t size); /* the address of its first VF */
 
 /* COMMAND, 0xffff if it cannot be read. */
 uint16_t pci_command(const char *bdf);
