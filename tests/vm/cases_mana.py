@@ -129,6 +129,19 @@ class Judge:
                     self.problem(f"iperf3 {family} {direction}: {rate:.1f} Mbit/s")
         return ", ".join(rates) + " Mbit/s"
 
+    def by_software(self) -> str:
+        """Without offloads both stacks make and verify all checksums themselves: whatever the model told the driver
+        about a frame before, its contents are judged now."""
+        guest, interface = self.nic.guest, self.nic.interface
+        guest.check(f"{ETHTOOL} -K {interface} rx off tx off sg off tso off")
+        rates = []
+        for address, family in ((netns.IPV4, "IPv4"), (netns.IPV6, "IPv6")):
+            for direction, options in (("out", ""), ("in", "-R")):
+                self.server.wait_idle()
+                rates.append(f"{family} {direction} {self.nic.iperf(address, 1, options):.0f}")
+        guest.check(f"{ETHTOOL} -K {interface} rx on tx on sg on tso on")
+        return ", ".join(rates) + " Mbit/s"
+
     def statistics(self) -> str:
         """The driver's own account: offloads were used, and no queue complained."""
         found = self.nic.statistics()
@@ -255,7 +268,7 @@ def judge(context: Context, oracle: Oracle) -> None:
         judge = Judge(context, oracle, network, model, server, vm)
         judge.step("boot", judge.boot)
         resets = model.stats()["resets"]
-        for name in ("probe", "ping", "offloads", "throughput", "statistics", "queues", "mtu", "link", "down_up",
+        for name in ("probe", "ping", "offloads", "throughput", "statistics", "by_software", "queues", "mtu", "link", "down_up",
                      "reload"):
             judge.step(name.replace("_", " and "), getattr(judge, name))
         for text in judge.nic.network_errors() + network.errors():
