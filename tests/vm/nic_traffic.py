@@ -72,6 +72,11 @@ class NicTraffic:
         assert self._sender
         self._sender.lines.send(f"cycle {cycle}\n")
 
+    def rate(self, rate: float) -> None:
+        """Frames a second from now on."""
+        assert self._sender
+        self._sender.lines.send(f"rate {rate}\n")
+
     def stop_sender(self) -> dict[str, Any]:
         """Send no more, and wait for what is on its way."""
         assert self._sender
