@@ -166,6 +166,14 @@ void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep)
 	}
 }
 
+void nvme_queue_registers(struct udrv_nvme_queue *q)
+{
+	volatile uint8_t *base = q->bar->base;
+
+	q->sq_reg = base ? (volatile uint32_t *)(base + q->sq_db) : NULL;
+	q->cq_reg = base ? (volatile uint32_t *)(base + q->cq_db) : NULL;
+}
+
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st)
 {
 	uint64_t rings = udrv_load64(&st->rings_off);
@@ -182,8 +190,7 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->nslots = q->depth + NVME_RESERVE;
 	q->sq_db = nvme_sq_doorbell(ctrl->facts.cap, q->qid);
 	q->cq_db = nvme_cq_doorbell(ctrl->facts.cap, q->qid);
-	q->sq_reg = ctrl->bar.base ? (volatile uint32_t *)(ctrl->bar.base + q->sq_db) : NULL;
-	q->cq_reg = ctrl->bar.base ? (volatile uint32_t *)(ctrl->bar.base + q->cq_db) : NULL;
+	nvme_queue_registers(q);
 	q->sq = udrv_dma_ptr(ctrl->dma, rings);
 	q->cq = udrv_dma_ptr(ctrl->dma, rings + nvme_sq_bytes(q->sq_entries));
 	q->lists_off = udrv_load64(&st->lists_off);

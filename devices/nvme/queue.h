@@ -89,6 +89,8 @@ static inline uint64_t nvme_cq_bytes(uint32_t entries)
 /* Allocate what the process needs for the queue, if it has not got it yet. @st with geometry set; -ENOMEM. */
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st);
 void nvme_queue_free(struct udrv_nvme_queue *q);
+/* Where the doorbells are, once BAR 0 is mapped; part of nvme_queue_init() if it is. */
+void nvme_queue_registers(struct udrv_nvme_queue *q);
 
 /* Pool memory for rings and lists by tag, geometry into @st; -ENOMEM, -ENOSPC. The rings are zeroed. */
 int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid, uint32_t sq_entries,

@@ -107,10 +107,25 @@ static int check_queues(struct udrv_nvme *ctrl)
 	return 0;
 }
 
-/* Pass 1: nothing is written, neither to the device nor to memory. */
-static int look(struct udrv_nvme *ctrl)
+static struct udrv_nvme_queue *queue_at(struct udrv_nvme *ctrl, unsigned int qid)
 {
-	struct nvme_facts now;
+	return qid ? &ctrl->io[qid - 1] : &ctrl->admin;
+}
+
+static bool event_unanswered(const struct udrv_nvme *ctrl)
+{
+	const struct nvme_slot_state *slot = nvme_queue_slots(nvme_admin_state(ctrl));
+
+	for (unsigned int i = 0; i < NVME_ADMIN_DEPTH; i++) {
+		if (udrv_load32(&slot[i].state) == NVME_SLOT_DONE && slot[i].cookie[0] == NVME_ADMIN_AER)
+			return true;
+	}
+	return false;
+}
+
+/* Pass 1, as far as it needs no device. */
+static int look_at_memory(struct udrv_nvme *ctrl)
+{
 	int err;
 
 	if (udrv_state_lifecycle(ctrl->st) != UDRV_READY)
@@ -122,15 +137,59 @@ static int look(struct udrv_nvme *ctrl)
 		nvme_err(ctrl, "the saved state has no complete description of the controller (error %d)", err);
 		return -EBADMSG;
 	}
-	now = ctrl->facts;
-	err = nvme_regs_map(ctrl, now.io_queues);	/* overwrites CAP and VS with what is read */
-	ctrl->facts = now;
+	err = check_queues(ctrl);
+	if (err)
+		return err;
+	ctrl->io = calloc(ctrl->facts.io_queues, sizeof(*ctrl->io));
+	if (!ctrl->io)
+		return -ENOMEM;
+	ctrl->nio = ctrl->facts.io_queues;
+	for (unsigned int i = 0; !err && i <= ctrl->nio; i++) {
+		err = nvme_queue_init(ctrl, queue_at(ctrl, i), i ? nvme_io_state(ctrl, i - 1) : nvme_admin_state(ctrl));
+		if (!err)
+			nvme_queue_rebuild(queue_at(ctrl, i));
+	}
+	return err;
+}
+
+int udrv_nvme_resume_begin(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+{
+	struct udrv_nvme *ctrl;
+	int err;
+
+	err = nvme_ctrl_new(dev, opts, &ctrl);
+	if (err)
+		return err;
+	err = look_at_memory(ctrl);
+	if (err) {
+		nvme_ctrl_free(ctrl);
+		return err;
+	}
+	/* What a reset sets up again. */
+	ctrl->opts.io_queues = ctrl->facts.io_queues;
+	ctrl->opts.depth = ctrl->facts.depth;
+	ctrl->opts.max_transfer = ctrl->facts.max_transfer;
+	ctrl->opts.poll = !ctrl->facts.vectors;
+	ctrl->aer.rescan = event_unanswered(ctrl);
+	nvme_ctrl_info(ctrl);
+	*ret = ctrl;
+	return 0;
+}
+
+/* The rest of pass 1. */
+int udrv_nvme_resume_look(struct udrv_nvme *ctrl)
+{
+	struct nvme_facts facts = ctrl->facts;
+	int err;
+
+	err = nvme_regs_map(ctrl, facts.io_queues);	/* overwrites CAP and VS with what is read */
+	ctrl->facts = facts;
 	if (!err)
 		err = check_identity(ctrl);
 	if (!err)
 		err = check_registers(ctrl);
-	if (!err)
-		err = check_queues(ctrl);
+	for (unsigned int i = 0; !err && i <= ctrl->nio; i++)
+		nvme_queue_registers(queue_at(ctrl, i));
 	return err;
 }
 
@@ -209,15 +268,10 @@ static bool needs_nudge(const struct udrv_nvme_queue *q, bool head_moved)
 	return udrv_load64(&st->ringing) != udrv_load64(&st->rung) || (!head_moved && nvme_queue_stuck(q));
 }
 
-static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st,
-		      bool *ret_head_moved)
+static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, bool *ret_head_moved)
 {
-	int err;
+	const struct nvme_queue_state *st = q->st;
 
-	err = nvme_queue_init(ctrl, q, st);
-	if (err)
-		return err;
-	nvme_queue_rebuild(q);
 	*ret_head_moved = take_completions(q, &ctrl->report);
 	nvme_queue_rebuild(q);
 
@@ -300,46 +354,27 @@ static void settle_queue(struct udrv_nvme_queue *q, bool head_moved, struct udrv
 	nvme_queue_rebuild(q);
 }
 
-static bool event_unanswered(const struct udrv_nvme *ctrl)
+int udrv_nvme_resume_finish(struct udrv_nvme *ctrl)
 {
-	const struct nvme_slot_state *slot = nvme_queue_slots(nvme_admin_state(ctrl));
-
-	for (unsigned int i = 0; i < NVME_ADMIN_DEPTH; i++) {
-		if (udrv_load32(&slot[i].state) == NVME_SLOT_DONE && slot[i].cookie[0] == NVME_ADMIN_AER)
-			return true;
-	}
-	return false;
-}
-
-static int resume(struct udrv_nvme *ctrl)
-{
+	const struct udrv_nvme_resume_report *r = &ctrl->report;
 	bool head_moved[UDRV_NVME_MAX_QUEUES + 1];
 	int err;
 
-	err = look(ctrl);
-	if (err)
-		return err;
-	ctrl->io = calloc(ctrl->facts.io_queues, sizeof(*ctrl->io));
-	if (!ctrl->io)
-		return -ENOMEM;
-	ctrl->nio = ctrl->facts.io_queues;
-	/* What a reset sets up again. */
-	ctrl->opts.io_queues = ctrl->facts.io_queues;
-	ctrl->opts.depth = ctrl->facts.depth;
-	ctrl->opts.max_transfer = ctrl->facts.max_transfer;
-	ctrl->opts.poll = !ctrl->facts.vectors;
-	ctrl->aer.rescan = event_unanswered(ctrl);
-
-	err = open_queue(ctrl, &ctrl->admin, nvme_admin_state(ctrl), &head_moved[0]);
-	for (unsigned int i = 0; !err && i < ctrl->nio; i++)
-		err = open_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i), &head_moved[i + 1]);
-	if (err)
-		return err;
-
+	for (unsigned int i = 0; i <= ctrl->nio; i++) {
+		err = open_queue(ctrl, queue_at(ctrl, i), &head_moved[i]);
+		if (err)
+			return err;
+	}
 	for (unsigned int i = 0; i <= ctrl->nio; i++)
-		settle_queue(i ? &ctrl->io[i - 1] : &ctrl->admin, head_moved[i], &ctrl->report);
-	nvme_ctrl_info(ctrl);
+		settle_queue(queue_at(ctrl, i), head_moved[i], &ctrl->report);
 	udrv_store64(&ctrl->state->resumes, udrv_load64(&ctrl->state->resumes) + 1);
+
+	/* If the predecessor stopped between two requests, there is none. */
+	err = nvme_aer_submit(ctrl);
+	if (err)
+		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d)", err);
+	nvme_info(ctrl, "resumed: %u commands in flight, %u of them completed, %u never submitted, %u to deliver again, "
+		  "%u nudges", r->in_flight, r->completed, r->never_submitted, r->redelivered, r->nudges);
 	return 0;
 }
 
@@ -348,21 +383,15 @@ int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
 	struct udrv_nvme *ctrl;
 	int err;
 
-	err = nvme_ctrl_new(dev, opts, &ctrl);
+	err = udrv_nvme_resume_begin(dev, opts, &ctrl);
 	if (err)
 		return err;
-	err = resume(ctrl);
-	if (err) {
+	err = udrv_nvme_resume_look(ctrl);
+	if (!err)
+		err = udrv_nvme_resume_finish(ctrl);
+	if (err)
 		nvme_ctrl_free(ctrl);
-		return err;
-	}
-	/* If the predecessor stopped between two requests, there is none. */
-	err = nvme_aer_submit(ctrl);
-	if (err)
-		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d)", err);
-	nvme_info(ctrl, "resumed: %u commands in flight, %u of them completed, %u never submitted, %u to deliver again, "
-		  "%u nudges", ctrl->report.in_flight, ctrl->report.completed, ctrl->report.never_submitted,
-		  ctrl->report.redelivered, ctrl->report.nudges);
-	*ret = ctrl;
-	return 0;
+	else
+		*ret = ctrl;
+	return err;
 }

@@ -86,16 +86,25 @@ int udrv_dma_format(int memfd, struct udrv_state *st, const struct udrv_dma_run 
 
 /**
  * udrv_dma_open() - open the pool that a predecessor left, with the book found in @st
- * @runs: the device addresses as they are *now*
+ * @memfd: borrowed
+ * @st: its state; must outlive the pool
  *
- * The runs are compared with the recorded ones page by page, and every entry of the book is checked: inside
- * the pool, no two overlap.
+ * Device addresses are the recorded ones: nothing may be told to the device before udrv_dma_compare() has found
+ * that they still hold. Every entry of the book is checked: inside the pool, no two overlap.
+ *
+ * Return: 0; -EBADMSG: damaged book or record, or not the size of @memfd; -ENOMEM; -errno of mmap().
+ */
+int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_log *log, struct udrv_dma **ret);
+
+/**
+ * udrv_dma_compare() - does the device still find every page of a pool where it knows it?
+ * @runs: the device addresses as they are *now*; cover the pool without gaps, in order
+ * @nruns: 1 to UDRV_DMA_MAX_RUNS
  *
  * Return: 0; -ESTALE: an address differs from the record (message names the first): the device's queues do
- * not point at this memory, do not resume; -EBADMSG: damaged book or record; -errno of mmap().
+ * not point at this memory, do not resume; -EINVAL: @runs do not cover the pool.
  */
-int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs, unsigned int nruns,
-		  const struct udrv_log *log, struct udrv_dma **ret);
+int udrv_dma_compare(const struct udrv_dma *dma, const struct udrv_dma_run *runs, unsigned int nruns);
 
 /** udrv_dma_runs() - the runs recorded in a state; returns their number or -EBADMSG, -ENOENT */
 int udrv_dma_runs(const struct udrv_state *st, struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS]);

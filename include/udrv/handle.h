@@ -11,6 +11,12 @@
  *   cold start	udrv_handle_create() → udrv_handle_device() → driver start
  *   new process	handle received → udrv_handle_device() → driver resume
  *   new kernel	fds retrieved from LUO → udrv_handle_adopt() → udrv_handle_device() → driver resume
+ *
+ * After a kexec every millisecond counts, so adopting and opening can also be done in steps, by two processes side
+ * by side:
+ *   memfds retrieved			udrv_handle_memory() → udrv_nvme_resume_begin()
+ *   VFIO retrieved → udrv_handle_bind()	udrv_handle_identify() → udrv_nvme_resume_look()
+ *   udrv_handle_attach()		udrv_handle_complete() → udrv_nvme_resume_finish()
  */
 #ifndef UDRV_HANDLE_H
 #define UDRV_HANDLE_H
@@ -120,6 +126,22 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
 
 /**
+ * udrv_handle_bind() - the first half of udrv_handle_adopt(): bind the cdev to a new iommufd
+ *
+ * From here on the device can be looked at (udrv_handle_identify()), but not used.
+ * Return: as udrv_handle_adopt().
+ */
+int udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log);
+
+/**
+ * udrv_handle_attach() - the second half: map the pool and attach
+ * @h: after udrv_handle_bind(); ioas_id and noiommu are set here
+ *
+ * Return: as udrv_handle_adopt().
+ */
+int udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log);
+
+/**
  * udrv_handle_device() - open the device of a complete handle in this process
  * @h: borrowed: the device duplicates nothing and closes nothing; the fds must stay open as long as @ret
  * @ret: the device, with its state and pool open (udrv_device_state(), udrv_device_dma())
@@ -143,6 +165,35 @@ int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log, 
  * it is gone; -EBUSY: the kernel guards it for an update; -errno.
  */
 int udrv_handle_quiesce(const struct udrv_handle *h, const struct udrv_log *log);
+
+/**
+ * udrv_handle_memory() - the first step of udrv_handle_device(): state and pool
+ * @h: borrowed; needs only its STATE and DMA descriptors yet
+ * @ret: a device that has memory and nothing else: BARs, configuration space and interrupts are -ENODEV until
+ *	udrv_handle_identify()
+ *
+ * Return: 0; -EBADMSG: damaged state; -EINVAL: a descriptor is missing; -errno. To be closed with
+ * udrv_device_close() whatever the later steps return.
+ */
+int udrv_handle_memory(const struct udrv_handle *h, const struct udrv_log *log, struct udrv_device **ret);
+
+/**
+ * udrv_handle_identify() - the second step: compare the device's identity with the state's record
+ * @h: the same handle; its VFIO descriptor is bound now
+ * @dev: of udrv_handle_memory(). Reading BARs and configuration space is allowed afterwards, nothing else is
+ *
+ * Return: 0; -ESTALE, -EBADMSG, -ENODEV, -errno as udrv_handle_device().
+ */
+int udrv_handle_identify(const struct udrv_handle *h, struct udrv_device *dev);
+
+/**
+ * udrv_handle_complete() - the last step: compare every physical address with the state's record
+ * @h: the same handle, complete
+ * @dev: after udrv_handle_identify(); can be used like one of udrv_handle_device() afterwards
+ *
+ * Return: 0; -ESTALE, -errno as udrv_handle_device().
+ */
+int udrv_handle_complete(const struct udrv_handle *h, struct udrv_device *dev);
 
 /** udrv_handle_close() - close every fd and set it to -1. Closing the last duplicate of VFIO quiesces the device. */
 void udrv_handle_close(struct udrv_handle *h);

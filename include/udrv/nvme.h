@@ -94,6 +94,37 @@ int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, 
  */
 int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
 
+/**
+ * udrv_nvme_resume_begin() - the first step of udrv_nvme_resume(): check the saved state
+ * @dev: that of udrv_handle_memory() is enough
+ * @opts: as udrv_nvme_resume()
+ * @ret: to be finished, or given up with udrv_nvme_detach(). udrv_nvme_info(), udrv_nvme_ns() and udrv_nvme_each()
+ *	may be used already, so that an owner can rebuild its tables
+ *
+ * Nothing is written, and the device is not read.
+ *
+ * Return: 0; -EAGAIN, -EBADMSG, -ENOMEM as udrv_nvme_resume().
+ */
+int udrv_nvme_resume_begin(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
+
+/**
+ * udrv_nvme_resume_look() - the second step: compare the controller's registers with the saved state
+ * @ctrl: of udrv_nvme_resume_begin(); its device can be read now (udrv_handle_identify())
+ *
+ * Nothing is written.
+ *
+ * Return: 0; -ESTALE, -EIO, -ENODEV, -errno as udrv_nvme_resume().
+ */
+int udrv_nvme_resume_look(struct udrv_nvme *ctrl);
+
+/**
+ * udrv_nvme_resume_finish() - the last step: take over
+ * @ctrl: after udrv_nvme_resume_look(); its device may be used now (udrv_handle_complete())
+ *
+ * Return: 0; -EIO as udrv_nvme_resume(): nothing was written to the device.
+ */
+int udrv_nvme_resume_finish(struct udrv_nvme *ctrl);
+
 /** udrv_nvme_detach() - free this process's memory and leave the controller running for a successor. NULL is allowed. */
 void udrv_nvme_detach(struct udrv_nvme *ctrl);
 

@@ -108,8 +108,9 @@ int fake_device_open(struct fake_device *fd)
 	fake_device_crash(fd);
 	err = udrv_state_open(fd->state_fd, 0, fd->opts.log, &fd->st);
 	if (!err)
-		err = udrv_dma_open(fd->dma_fd, fd->st, fd->runs, fd->nruns, fd->opts.log,
-				    &fd->dma);
+		err = udrv_dma_open(fd->dma_fd, fd->st, fd->opts.log, &fd->dma);
+	if (!err)
+		err = udrv_dma_compare(fd->dma, fd->runs, fd->nruns);
 	return err ? err : attach(fd);
 }
 

@@ -172,9 +172,18 @@ void device_create(struct agent *a, struct agent_device *d);
  * device_give_handle()
  */
 void device_start_host(struct agent *a, struct agent_device *d);
-/** device_preview() - let a host that waits look at its device's memory meanwhile */
-void device_preview(struct agent_device *d);
-void device_give_handle(struct agent *a, struct agent_device *d);
+#define HANDLE_VFIO   (1u << UDRV_FD_VFIO)
+#define HANDLE_IOMMU  (1u << UDRV_FD_IOMMU)
+#define HANDLE_MEMORY (~(HANDLE_VFIO | HANDLE_IOMMU))
+#define HANDLE_ALL    (~0u)
+
+/**
+ * device_give_part() - let a host that waits get ready with what there is of its handle
+ * @mask: which descriptors; it keeps those that it was given before
+ */
+void device_give_part(struct agent_device *d, unsigned int mask);
+/** device_give_handle() - give it the last part, with which the handle is complete */
+void device_give_handle(struct agent *a, struct agent_device *d, unsigned int mask);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */
 void device_recall_host(struct agent *a, struct agent_device *d);
 /** device_stop() - ask its host to shut the controller down and end; then its handle is closed */

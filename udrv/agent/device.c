@@ -50,6 +50,8 @@ void device_create(struct agent *a, struct agent_device *d)
 	struct udrv_handle_opts opts;
 	int err;
 
+	/* Large folios make the pool contiguous. */
+	app_write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "within_size");
 	err = bind_vfio(d->h.bdf);
 	if (!err)
 		err = agent_driver_opts(&d->h, &opts);
@@ -62,7 +64,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	rescue_give(a, &d->h);
 	custody_put_handle(a, &d->h);
 	device_start_host(a, d);
-	device_give_handle(a, d);
+	device_give_handle(a, d, HANDLE_ALL);
 }
 
 void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
@@ -87,10 +89,8 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 					  .agent = sock };
 	char *const argv[] = { "udrv-host", (char *)d->h.name, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
-	int keep[] = { sock, d->program };
 	int program = d->program;
 
-	app_child("udrv-host", keep, 2);
 	if (sock >= 0)
 		_exit(udrv_host_run(d->h.name, &lease));
 	if (program >= 0)
@@ -106,10 +106,12 @@ void device_start_host(struct agent *a, struct agent_device *d)
 {
 	int sock[2] = { -1, -1 };
 	char lease[48];
+	int keep[] = { -1, d->program };
 
 	if (a->first && !d->restarts && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
-	d->pid = fork();
+	keep[0] = sock[1];
+	d->pid = app_fork("udrv-host", keep, 2);
 	if (!d->pid)
 		host_child(a, d, sock[1]);
 	if (sock[1] >= 0)
@@ -128,38 +130,35 @@ void device_start_host(struct agent *a, struct agent_device *d)
 		device_fail(d, "pidfd_open: %s", app_errname(errno));
 		return;
 	}
-	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	app_join(lease, sizeof(lease), "lease-", d->h.name);
 	custody_put_fd(a, lease, d->pidfd);
 }
 
-void device_preview(struct agent_device *d)
+void device_give_part(struct agent_device *d, unsigned int mask)
 {
 	static struct udrv_msg m;
-	struct udrv_handle memory = d->h;
-
-	if (d->sock < 0)
-		return;
-	memory.fd[UDRV_FD_VFIO] = -1;
-	memory.fd[UDRV_FD_IOMMU] = -1;
-	udrv_msg_init(&m, UDRV_MSG_HANDLE, 0);
-	if (!udrv_msg_set_handle(&m, &memory))
-		udrv_msg_send(d->sock, &m);
-}
-
-void device_give_handle(struct agent *a, struct agent_device *d)
-{
-	static struct udrv_msg m;
+	struct udrv_handle part = d->h;
 	int err;
 
 	if (d->sock < 0)
 		return;
+	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++)
+		if (!(mask & 1u << i))
+			part.fd[i] = -1;
 	udrv_msg_init(&m, UDRV_MSG_HANDLE, 0);
-	err = udrv_msg_set_handle(&m, &d->h);
+	err = udrv_msg_set_handle(&m, &part);
 	if (!err)
 		err = udrv_msg_send(d->sock, &m);
 	if (err)
 		app_err("%s (%s): its host does not take the handle: %s", d->h.name, d->h.bdf,
 			app_errname(err));
+}
+
+void device_give_handle(struct agent *a, struct agent_device *d, unsigned int mask)
+{
+	if (d->sock < 0)
+		return;
+	device_give_part(d, mask);
 	/* It will say on this connection that it runs; if it does not take the handle, it ends. */
 	agent_client(a, d->sock, d);
 	d->sock = -1;
@@ -178,7 +177,7 @@ void device_recall_host(struct agent *a, struct agent_device *d)
 	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);
 	close(d->pidfd);
 	d->pidfd = -1;
-	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	app_join(lease, sizeof(lease), "lease-", d->h.name);
 	custody_drop(a, lease);
 }
 
@@ -236,7 +235,7 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	d->pid = peer.pid;
 	d->pidfd = peer.pidfd;
 	d->state = DEV_STARTING;
-	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	app_join(lease, sizeof(lease), "lease-", d->h.name);
 	custody_put_fd(a, lease, d->pidfd);
 	return send_lease(a, d, sock, id);
 }
@@ -346,7 +345,7 @@ static void lease_free(struct agent *a, struct agent_device *d)
 
 	close(d->pidfd);
 	d->pidfd = -1;
-	snprintf(lease, sizeof(lease), "lease-%s", d->h.name);
+	app_join(lease, sizeof(lease), "lease-", d->h.name);
 	custody_drop(a, lease);
 }
 

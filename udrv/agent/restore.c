@@ -27,7 +27,6 @@ static void kept_handle(struct agent *a, struct udrv_handle *h)
 		return;
 	}
 	d->h = *h;
-	d->adopt = h->fd[UDRV_FD_IOMMU] < 0;
 	d->state = DEV_BACKOFF;
 }
 
@@ -155,22 +154,17 @@ static int expect_handle(void *ctx, const struct udrv_handle *entry, uint64_t ba
 	if (!d)
 		return -ENOSPC;
 	d->h = *entry;
-	if (a->first)
-		device_start_host(a, d);
+	if (!a->first)
+		return 0;
+	/* udrv-init's answers also tell that it has mounted what the host needs. */
+	custody_settle(a);
+	device_start_host(a, d);
 	return 0;
 }
 
-/* What custody does not have yet is retrieved. */
-static int retrieve_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
+static int retrieve(struct agent *a, struct agent_device *d, uint64_t base, uint32_t mask)
 {
-	struct agent *a = ctx;
-	struct agent_device *d = agent_find(a, entry->name);
-
-	if (!d || d->h.fd[UDRV_FD_VFIO] >= 0)
-		return 0;
-	/* Memory first: the device may write to it from the moment on at which the kernel lets go
-	 * of it. */
-	for (int i = UDRV_HANDLE_FDS - 1; i >= 0; i--) {
+	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++) {
 		int fd;
 
 		if (!(mask & 1u << i))
@@ -178,12 +172,34 @@ static int retrieve_handle(void *ctx, const struct udrv_handle *entry, uint64_t 
 		fd = luo_retrieve(a->incoming, base + (uint64_t)i);
 		if (fd < 0) {
 			fall_back(a, d, "cannot be retrieved", fd);
-			return 0;
+			return fd;
 		}
 		d->h.fd[i] = fd;
 	}
-	d->adopt = true;
-	custody_put_handle(a, &d->h);
+	return 0;
+}
+
+/* Memory first: the device may write to it from the moment on at which the kernel lets go of it. */
+static int retrieve_memory(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
+{
+	struct agent *a = ctx;
+	struct agent_device *d = agent_find(a, entry->name);
+
+	if (d && d->h.fd[UDRV_FD_VFIO] < 0 && !retrieve(a, d, base, mask & HANDLE_MEMORY))
+		device_give_part(d, HANDLE_MEMORY);
+	return 0;
+}
+
+/* Should this process die before udrv-init has the handle: the session gives it out once more. */
+static int retrieve_device(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
+{
+	struct agent *a = ctx;
+	struct agent_device *d = agent_find(a, entry->name);
+
+	if (!d || d->h.fd[UDRV_FD_VFIO] >= 0 || d->fallback)
+		return 0;
+	d->adopt = !retrieve(a, d, base, mask & HANDLE_VFIO);
+	report_mark("retrieve", d->h.name);
 	return 0;
 }
 
@@ -203,10 +219,11 @@ static void adopt(struct agent *a, struct agent_device *d)
 {
 	int err;
 
-	/* The answers also tell that udrv-init has mounted what the host needs. */
-	custody_settle(a);
-	device_preview(d);
-	err = udrv_handle_adopt(&d->h, app_log(NULL));
+	err = udrv_handle_bind(&d->h, app_log(NULL));
+	if (!err) {
+		device_give_part(d, HANDLE_VFIO);
+		err = udrv_handle_attach(&d->h, app_log(NULL));
+	}
 	if (err) {
 		fall_back(a, d, "cannot be adopted", err);
 		return;
@@ -216,7 +233,7 @@ static void adopt(struct agent *a, struct agent_device *d)
 	custody_put_handle(a, &d->h);
 	if (d->pidfd < 0)
 		device_start_host(a, d);
-	device_give_handle(a, d);
+	device_give_handle(a, d, HANDLE_IOMMU);
 	report_mark("adopt", d->h.name);
 	set_updating(&d->h, false);
 }
@@ -253,10 +270,10 @@ int agent_restore(struct agent *a)
 			app_errname(err));
 	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, expect_handle, a);
-	if (a->directory >= 0)
-		custody_put_fd(a, "directory", a->directory);
-	if (!err && a->incoming >= 0)
-		directory_handles(a->fdt, retrieve_handle, a);
+	if (!err && a->incoming >= 0) {
+		directory_handles(a->fdt, retrieve_memory, a);
+		directory_handles(a->fdt, retrieve_device, a);
+	}
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
@@ -265,6 +282,8 @@ int agent_restore(struct agent *a)
 		else if (d->h.fd[UDRV_FD_STATE] >= 0)
 			set_updating(&d->h, false);
 	}
+	if (a->directory >= 0)
+		custody_put_fd(a, "directory", a->directory);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,6 @@
 #include <unistd.h>
 
 #include "udrv/common/app.h"
-
-#define CHILD_FDS 16u
 
 struct app_log_state {
 	char prefix[48];
@@ -62,7 +61,7 @@ const struct udrv_log *app_log(const char *prefix)
 
 	if (!prefix)
 		return &log;
-	snprintf(log_state.prefix, sizeof(log_state.prefix), "%s", prefix);
+	app_join(log_state.prefix, sizeof(log_state.prefix), prefix, "");
 	/* Executed by one that logs there: its stderr is the kernel's log. */
 	if (!log_state.kmsg && !fstat(STDERR_FILENO, &st) && S_ISCHR(st.st_mode) &&
 	    st.st_rdev == makedev(1, 11)) {
@@ -102,6 +101,18 @@ void app_stdio(void)
 		close(null);
 	if (kmsg > STDERR_FILENO)
 		close(kmsg);
+}
+
+const char *app_join(char *buf, size_t size, const char *a, const char *b)
+{
+	const char *parts[] = { a, b };
+	size_t len = 0;
+
+	for (unsigned int i = 0; i < 2; i++)
+		for (const char *p = parts[i]; *p && len + 1 < size; p++)
+			buf[len++] = *p;
+	buf[len] = '\0';
+	return buf;
 }
 
 const char *app_errname(int err)
@@ -259,34 +270,38 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
 	return err;
 }
 
-static int compare_ints(const void *a, const void *b)
+/* The lowest of these descriptors that is not below @from; UINT_MAX: none. */
+static unsigned int lowest_fd(const int *fd, unsigned int n, unsigned int from)
 {
-	return *(const int *)a - *(const int *)b;
+	unsigned int low = UINT_MAX;
+
+	for (unsigned int i = 0; i < n; i++)
+		if (fd[i] >= (int)from && (unsigned int)fd[i] < low)
+			low = (unsigned int)fd[i];
+	return low;
 }
 
-void app_child(const char *name, const int *keep, unsigned int n)
+pid_t app_fork(const char *name, const int *keep, unsigned int n)
 {
-	unsigned int from = STDERR_FILENO + 1;
-	int fd[CHILD_FDS];
+	unsigned int from = STDERR_FILENO + 1, next;
 	sigset_t none;
+	pid_t pid;
 
+	pid = _Fork();
+	if (pid)
+		return pid;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NAME, name);
 	if (log_state.fd > STDERR_FILENO)
 		log_state.fd = -1;
-	if (n > CHILD_FDS)
-		n = CHILD_FDS;
-	memcpy(fd, keep, n * sizeof(fd[0]));
-	qsort(fd, n, sizeof(fd[0]), compare_ints);
-	for (unsigned int i = 0; i < n; i++) {
-		if (fd[i] < (int)from)
-			continue;
-		if ((unsigned int)fd[i] > from)
-			close_range(from, (unsigned int)fd[i] - 1, 0);
-		from = (unsigned int)fd[i] + 1;
+	while ((next = lowest_fd(keep, n, from)) != UINT_MAX) {
+		if (next > from)
+			close_range(from, next - 1, 0);
+		from = next + 1;
 	}
-	close_range(from, ~0u, 0);
+	close_range(from, UINT_MAX, 0);
+	return 0;
 }
 
 static uint64_t app_clock_ns(clockid_t id)

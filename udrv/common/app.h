@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <udrv/log.h>
 
@@ -86,6 +87,13 @@ void app_log_level(enum udrv_log_level level);
 #define app_warn(...)	udrv_log(app_log(NULL), UDRV_LOG_WARN, __VA_ARGS__)
 #define app_info(...)	udrv_log(app_log(NULL), UDRV_LOG_INFO, __VA_ARGS__)
 
+/**
+ * app_join() - @a and @b as one string, cut to @size
+ *
+ * Return: @buf.
+ */
+const char *app_join(char *buf, size_t size, const char *a, const char *b);
+
 /** app_errname() - "ENODEV" for 19 or -19; never NULL */
 const char *app_errname(int err);
 
@@ -132,14 +140,16 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
 		size_t why_size);
 
 /**
- * app_child() - make a process that was just forked one of its own, as exec would
- * @name: for ps
- * @keep: descriptors beside 0–2 that stay open, @n of them, -1 allowed
+ * app_fork() - fork; the child is a process of its own, as exec would make it
+ * @name: of the child, for ps
+ * @keep: descriptors beside 0–2 that the child keeps open, @n of them, -1 allowed
  *
  * What a parent has open must not live on in a child: closing the last duplicate means something
- * here.
+ * here. No handlers of pthread_atfork() run, and no locks are reinitialized: the caller has one thread.
+ *
+ * Return: as fork(); -1 with errno.
  */
-void app_child(const char *name, const int *keep, unsigned int n);
+pid_t app_fork(const char *name, const int *keep, unsigned int n);
 
 /** app_now_ns() - CLOCK_MONOTONIC in nanoseconds */
 uint64_t app_now_ns(void);

@@ -24,8 +24,8 @@ struct udrv_msg;
 /**
  * struct consumer_ops - who uses the device's queues
  * @name: for commands
- * @preview: optional; while the kernel still adopts the device: what needs only the handle's memfds and writes
- *	nothing. Whatever is wrong is found by @open
+ * @prepare: optional; a resume has begun (udrv_nvme_resume_begin()), the device may not be there yet: get
+ *	ready for an @open that is to come. Whatever is wrong is found by @open
  * @open: after the driver runs, before any completion was polled. @resumed: take over what a
  *	predecessor left
  * @done: a completion of queue @qi; the consumer releases the slot
@@ -37,7 +37,7 @@ struct udrv_msg;
  */
 struct consumer_ops {
 	const char *name;
-	void (*preview)(struct host *h);
+	void (*prepare)(struct host *h);
 	int (*open)(struct host *h, bool resumed);
 	void (*done)(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
 	void (*issue)(struct host *h);
@@ -91,12 +91,14 @@ struct host {
 /** host_lease() - get the handle of @name; waits for the agent. -errno (message) */
 int host_lease(struct host *h, const char *name);
 /**
- * host_receive() - wait for the handle on the connection that this process was forked with
- * @preview: called when memory comes ahead of the device, with a handle that lacks it
+ * host_await() - wait until the handle has descriptor @fd
  *
- * Return: 0; -ENOTCONN: none comes; -errno.
+ * On the connection that this process was forked with, a handle that is being adopted comes in parts: each has
+ * what the ones before did not have.
+ *
+ * Return: 0, at once if it has it; -ENOTCONN: it does not come; -errno.
  */
-int host_receive(struct host *h, void (*preview)(struct host *h));
+int host_await(struct host *h, enum udrv_handle_fd fd);
 void host_adopted(struct host *h);
 /** host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot */
 void host_refused(struct host *h);

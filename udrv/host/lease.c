@@ -19,21 +19,37 @@ static int take_handle(void *ctx, struct udrv_msg *m)
 	return m->type == UDRV_MSG_HANDLE ? udrv_msg_take_handle(m, &h->handle) : -EBADMSG;
 }
 
-int host_receive(struct host *h, void (*preview)(struct host *h))
+static int receive_part(struct host *h)
 {
 	static struct udrv_msg m;
+	struct udrv_handle part, whole;
 	int err;
 
-	for (;;) {
-		err = udrv_msg_recv(h->lease.agent, &m);
-		if (!err)
-			err = take_handle(h, &m);
-		udrv_msg_drop_fds(&m);
-		if (err || h->handle.fd[UDRV_FD_VFIO] >= 0)
-			return err;
-		preview(h);
-		udrv_handle_close(&h->handle);
+	err = udrv_msg_recv(h->lease.agent, &m);
+	if (!err)
+		err = m.type == UDRV_MSG_HANDLE ? udrv_msg_take_handle(&m, &part) : -EBADMSG;
+	udrv_msg_drop_fds(&m);
+	if (err)
+		return err;
+	whole = part;
+	for (int i = 0; i < UDRV_HANDLE_FDS; i++) {
+		int had = h->handle.fd[i];
+
+		part.fd[i] = had >= 0 ? whole.fd[i] : -1;
+		whole.fd[i] = had >= 0 ? had : whole.fd[i];
 	}
+	udrv_handle_close(&part);
+	h->handle = whole;
+	return 0;
+}
+
+int host_await(struct host *h, enum udrv_handle_fd fd)
+{
+	int err = 0;
+
+	while (!err && h->handle.fd[fd] < 0)
+		err = h->lease.agent < 0 ? -EINVAL : receive_part(h);
+	return err;
 }
 
 int host_lease(struct host *h, const char *name)
@@ -42,7 +58,6 @@ int host_lease(struct host *h, const char *name)
 	struct json_object *o = NULL;
 	int err;
 
-	h->handle = (struct udrv_handle)UDRV_HANDLE_INIT;
 	err = client_call_path(UDRV_AGENT_SOCKET, &c, &o);
 	if (!err && h->handle.fd[UDRV_FD_VFIO] < 0)
 		err = -EBADMSG;
@@ -92,5 +107,7 @@ void host_adopted(struct host *h)
 void host_refused(struct host *h)
 {
 	snprintf(h->why, sizeof(h->why), "%s", app_last_error());
+	/* The agent listens once it has given all of it. */
+	host_await(h, UDRV_FD_IOMMU);
 	tell_agent(h, "refused");
 }

@@ -117,29 +117,76 @@ static int poll_idle(void *ctx)
 	return 1;
 }
 
-/* Resume if the state says so and all agrees with it; else reset, which is what start begins with.
+/*
+ * What came of a step of a resume. One that refuses ends the resume, and the controller is started anew
+ * when the device is there.
  */
-static int bring_up(struct host *h)
+static int resume_step(struct host *h, int err)
 {
-	enum udrv_lifecycle lc = udrv_state_lifecycle(udrv_device_state(h->dev));
-	int err = -EAGAIN;
+	if (!err)
+		return 0;
+	app_join(h->why, sizeof(h->why), app_last_error(), "");
+	app_err("cannot resume: %s: the controller is reset, what was outstanding is lost",
+		app_errname(err));
+	udrv_nvme_detach(h->nvme);
+	h->nvme = NULL;
+	return err == -EAGAIN || err == -ESTALE || err == -EBADMSG || err == -EIO ? 0 : err;
+}
 
+static int open_memory(struct host *h)
+{
+	enum udrv_lifecycle lc;
+	int err;
+
+	err = host_await(h, UDRV_FD_STATE);
+	if (!err)
+		err = udrv_handle_memory(&h->handle, app_log(NULL), &h->dev);
+	if (err)
+		return err;
+	lc = udrv_state_lifecycle(udrv_device_state(h->dev));
+	h->start = lc == UDRV_INIT ? "started" : "fallback";
 	if (lc == UDRV_READY) {
-		err = udrv_nvme_resume(h->dev, &h->opts, &h->nvme);
-		if (!err) {
-			h->start = "resumed";
-			return 0;
-		}
-		snprintf(h->why, sizeof(h->why), "%s", app_last_error());
-		app_err("cannot resume: %s: the controller is reset, what was outstanding is lost",
-			app_errname(err));
+		err = resume_step(h, udrv_nvme_resume_begin(h->dev, &h->opts, &h->nvme));
+		if (h->nvme && h->consumer->prepare)
+			h->consumer->prepare(h);
 	} else if (lc != UDRV_INIT) {
 		app_warn(
 			"a predecessor was stopped in a reset or a shutdown: the controller is started anew");
 	}
-	if (err != -EAGAIN && err != -ESTALE && err != -EBADMSG && err != -EIO)
+	return err;
+}
+
+static int open_device(struct host *h)
+{
+	int err;
+
+	err = host_await(h, UDRV_FD_VFIO);
+	if (!err)
+		err = udrv_handle_identify(&h->handle, h->dev);
+	if (!err && h->nvme)
+		err = resume_step(h, udrv_nvme_resume_look(h->nvme));
+	if (!err)
+		err = host_await(h, UDRV_FD_IOMMU);
+	if (!err)
+		err = udrv_handle_complete(&h->handle, h->dev);
+	if (!err && h->nvme)
+		err = resume_step(h, udrv_nvme_resume_finish(h->nvme));
+	return err;
+}
+
+/* Resume if the state says so and all agrees with it; else reset, which is what start begins with.
+ */
+static int bring_up(struct host *h)
+{
+	int err;
+
+	err = open_memory(h);
+	if (!err)
+		err = open_device(h);
+	if (!err && h->nvme)
+		h->start = "resumed";
+	if (err || h->nvme)
 		return err;
-	h->start = lc == UDRV_INIT ? "started" : "fallback";
 	err = udrv_nvme_start(h->dev, &h->opts, &h->nvme);
 	if (err)
 		app_err("cannot start the controller: %s", app_errname(err));
@@ -157,6 +204,11 @@ static int go_live(struct host *h)
 	int err;
 
 	deliver(h);
+	err = udrv_loop_create(0, &h->loop);
+	if (err) {
+		app_err("cannot make an event loop: %s", app_errname(err));
+		return err;
+	}
 	host_irq_before(h);
 	err = h->opts.poll ? -EOPNOTSUPP : udrv_nvme_irq_arm(h->nvme, h->loop, queue_ready, h);
 	if (err && err != -EOPNOTSUPP) {
@@ -187,25 +239,6 @@ static void report_resume(struct host *h)
 		r->redelivered);
 }
 
-/*
- * While the kernel adopts the device: read what is about to be read, so that it, and the code that
- * does it, are at hand when every millisecond counts. Whatever is wrong with it is found, and told,
- * by the real reading.
- */
-static void preview(struct host *h)
-{
-	static struct udrv_nvme_snapshot snapshot;
-	struct udrv_state *st;
-
-	app_cmdline();
-	if (udrv_state_open(h->handle.fd[UDRV_FD_STATE], UDRV_STATE_RDONLY, NULL, &st))
-		return;
-	udrv_nvme_inspect(st, &snapshot);
-	udrv_state_close(st);
-	if (h->consumer->preview)
-		h->consumer->preview(h);
-}
-
 static int run(struct host *h)
 {
 	char why[96];
@@ -216,23 +249,22 @@ static int run(struct host *h)
 		app_err("udrv.nvme=: %s", why);
 		return APP_USAGE;
 	}
-	err = udrv_handle_device(&h->handle, app_log(NULL), &h->dev);
+	err = bring_up(h);
+	/* None comes if the device cannot be adopted: the agent has told why. */
+	if (err == -ENOTCONN)
+		return APP_FAILED;
+	if (!err)
+		err = h->consumer->open(h, !strcmp(h->start, "resumed"));
+	if (!err)
+		err = go_live(h);
 	/* Also a format that only a newer program knows. */
 	if (err == -ESTALE || err == -EBADMSG || err == -EPROTONOSUPPORT) {
 		host_refused(h);
 		return HOST_EXIT_HANDLE;
 	}
-	if (!err)
-		err = bring_up(h);
-	if (!err)
-		err = h->consumer->open(h, !strcmp(h->start, "resumed"));
-	if (!err)
-		err = go_live(h);
 	if (err) {
-		if (err == -ESTALE || err == -EBADMSG)
-			host_refused(h);
 		app_err("giving up: %s", app_errname(err));
-		return err == -ESTALE || err == -EBADMSG ? HOST_EXIT_HANDLE : APP_FAILED;
+		return APP_FAILED;
 	}
 	host_adopted(h);
 	report_resume(h);
@@ -250,24 +282,13 @@ static int run(struct host *h)
 	return APP_FAILED;
 }
 
-/* What needs neither the device nor anything mounted. */
-static int prepare(struct host *h)
-{
-	int err;
-
-	err = udrv_loop_create(0, &h->loop);
-	if (err)
-		app_err("cannot make an event loop: %s", app_errname(err));
-	return err;
-}
-
-static struct host the_host = { .consumer = &verify_consumer };
+static struct host the_host = { .handle = UDRV_HANDLE_INIT, .consumer = &verify_consumer };
 
 static void host_log(const char *name)
 {
 	char prefix[48];
 
-	snprintf(prefix, sizeof(prefix), "udrv-host %s", name);
+	app_join(prefix, sizeof(prefix), "udrv-host ", name);
 	app_log(prefix);
 	signal(SIGPIPE, SIG_IGN);
 }
@@ -280,10 +301,7 @@ int udrv_host_run(const char *name, const struct host_lease *lease)
 	host_log(name);
 	the_host.lease = *lease;
 	app_log_level(UDRV_LOG_WARN);
-	if (prepare(&the_host))
-		return APP_FAILED;
-	/* None comes if the device cannot be adopted: the agent has told why. */
-	return host_receive(&the_host, preview) ? APP_FAILED : run(&the_host);
+	return run(&the_host);
 }
 
 int udrv_host_main(int argc, char **argv)
@@ -293,7 +311,7 @@ int udrv_host_main(int argc, char **argv)
 		return APP_USAGE;
 	}
 	host_log(argv[1]);
-	if (prepare(&the_host) || host_lease(&the_host, argv[1]))
+	if (host_lease(&the_host, argv[1]))
 		return APP_FAILED;
 	return run(&the_host);
 }

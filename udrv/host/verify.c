@@ -38,18 +38,6 @@ static int map_memory(struct host *h, struct verify *v)
 	return 0;
 }
 
-/* The mapping outlives the descriptor that it was made of. */
-static void verify_preview(struct host *h)
-{
-	struct verify *v = &the_workload;
-
-	if (h->handle.fd[UDRV_FD_EXTRA] < 0 || v->m || map_memory(h, v))
-		return;
-	/* The process's own tables, which it shares with the agent until it writes them. */
-	memset(v->busy, 0, sizeof(v->busy));
-	memset(v->place, 0, sizeof(v->place));
-}
-
 static int open_memory(struct host *h, struct verify *v)
 {
 	int err;
@@ -76,6 +64,26 @@ static int open_buffers(struct host *h, struct verify *v)
 	return udrv_dma_alloc(dma, size, VERIFY_BLOCK, 0, DMA_TAG, &v->dma_off);
 }
 
+static int open_all(struct host *h, struct verify *v)
+{
+	int err;
+
+	err = open_memory(h, v);
+	if (!err)
+		err = open_buffers(h, v);
+	if (err)
+		app_err("verify: cannot open its memory: %s", app_errname(err));
+	return err;
+}
+
+static void verify_prepare(struct host *h)
+{
+	struct verify *v = &the_workload;
+
+	if (h->handle.fd[UDRV_FD_EXTRA] >= 0 && !open_all(h, v))
+		v->rebuilt = !verify_rebuild(h, v);
+}
+
 static int verify_open(struct host *h, bool resumed)
 {
 	struct verify *v = &the_workload;
@@ -85,13 +93,11 @@ static int verify_open(struct host *h, bool resumed)
 
 	if (h->handle.fd[UDRV_FD_EXTRA] < 0)
 		return 0;
-	err = open_memory(h, v);
-	if (!err)
-		err = open_buffers(h, v);
-	if (err) {
-		app_err("verify: cannot open its memory: %s", app_errname(err));
+	err = open_all(h, v);
+	if (err)
 		return err;
-	}
+	/* A reset has changed the driver's slots since. */
+	v->rebuilt &= resumed;
 	v->random = app_tsc() | 1;
 	h->priv = v;
 	if (v->m->h.mode != VERIFY_IDLE || resumed)
@@ -113,7 +119,7 @@ static struct json_object *verify_status(struct host *h)
 
 const struct consumer_ops verify_consumer = {
 	.name = "verify",
-	.preview = verify_preview,
+	.prepare = verify_prepare,
 	.open = verify_open,
 	.done = verify_done,
 	.issue = verify_issue,

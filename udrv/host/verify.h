@@ -32,6 +32,7 @@ struct verify_place {
  * @busy: per block: a command is under way
  * @ring: queues with commands that the device has not been told of
  * @tokens: commands that the rate allows now
+ * @rebuilt: verify_rebuild() is done
  * @cycle_opened: the cycle whose account this process opened: what it resumes was in flight at that
  *	kexec
  * @stop_sock, @stop_id: who asked for the stop and waits for its end; -1
@@ -51,6 +52,7 @@ struct verify {
 	unsigned int data_count;
 	unsigned int complaints;
 	uint64_t cycle_opened;
+	bool rebuilt;
 	bool readback_wanted;
 	int stop_sock;
 	uint32_t stop_id;
@@ -75,6 +77,12 @@ void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_done *d
 
 /* verify_resume.c */
 
+/**
+ * verify_rebuild() - this process's tables out of the preserved ones and the driver's slots
+ *
+ * Return: 0; -EBADMSG: they make no sense, or do not fit the controller.
+ */
+int verify_rebuild(struct host *h, struct verify *v);
 /** verify_resume() - take over what a predecessor left: its commands are the driver's slots */
 int verify_resume(struct host *h, struct verify *v);
 /**

@@ -121,24 +121,13 @@ static void count_lost(struct verify *v)
 			(unsigned long long)lost);
 }
 
-int verify_resume(struct host *h, struct verify *v)
+int verify_rebuild(struct host *h, struct verify *v)
 {
 	static struct rebuild r;
 	struct verify_memory *m = v->m;
-	int err;
 
-	if (m->h.mode > VERIFY_READBACK)
+	if (m->h.mode > VERIFY_READBACK || verify_places(h, v))
 		return -EBADMSG;
-	if (m->h.mode == VERIFY_IDLE && !m->h.nops) {
-		m->h.cycle = h->lease.cycle;
-		return 0;
-	}
-	err = verify_places(h, v);
-	if (err) {
-		app_err("verify: its tables make no sense for this controller: it stops");
-		m->h.mode = VERIFY_IDLE;
-		return 0;
-	}
 	if (!strcmp(h->start, "started"))
 		count_lost(v);
 	r = (struct rebuild){ .v = v };
@@ -146,8 +135,6 @@ int verify_resume(struct host *h, struct verify *v)
 		udrv_nvme_each(udrv_nvme_queue(h->nvme, i), live_slot, &r);
 	if (r.strangers)
 		app_err("verify: %u command(s) under way are not in its tables", r.strangers);
-	if (m->h.cycle != h->lease.cycle)
-		open_cycle(h, v);
 	v->idle_head = v->idle_len = 0;
 	for (unsigned int op = 0; op < m->h.nops; op++) {
 		if (r.live[op])
@@ -158,6 +145,26 @@ int verify_resume(struct host *h, struct verify *v)
 			m->op[op].submitted[k] = m->op[op].completed[k];
 		v->idle[v->idle_len++] = (uint16_t)op;
 	}
+	return 0;
+}
+
+int verify_resume(struct host *h, struct verify *v)
+{
+	struct verify_memory *m = v->m;
+
+	if (m->h.mode > VERIFY_READBACK)
+		return -EBADMSG;
+	if (m->h.mode == VERIFY_IDLE && !m->h.nops) {
+		m->h.cycle = h->lease.cycle;
+		return 0;
+	}
+	if (!v->rebuilt && verify_rebuild(h, v)) {
+		app_err("verify: its tables make no sense for this controller: it stops");
+		m->h.mode = VERIFY_IDLE;
+		return 0;
+	}
+	if (m->h.cycle != h->lease.cycle)
+		open_cycle(h, v);
 	/* A read-back that was cut short begins again: which of its reads were checked is not
 	 * recorded. */
 	m->h.readback = 0;

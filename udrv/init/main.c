@@ -72,7 +72,6 @@ static void __attribute__((noreturn)) agent_child(const struct init *in, int cus
 	char *const argv[] = { "udrv-agent", "--custody-fd", fd, "--tsc-init", tsc, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
 
-	app_child("udrv-agent", &custody, 1);
 	if (first)
 		_exit(udrv_agent_run(custody, in->tsc, true));
 	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
@@ -91,7 +90,7 @@ static void start_agent(struct init *in, bool first)
 	in->agent_started_ns = app_now_ns();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
-	in->agent = fork();
+	in->agent = app_fork("udrv-agent", &sock[1], 1);
 	if (!in->agent)
 		agent_child(in, sock[1], first);
 	if (sock[1] >= 0)
@@ -223,8 +222,6 @@ int udrv_init_main(int argc, char **argv)
 	app_stdio();
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
 	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
-	/* Before any pool is made: large folios make it contiguous. */
-	app_write_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", "within_size");
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);

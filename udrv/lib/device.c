@@ -8,6 +8,8 @@
 #include <udrv/device.h>
 #include <udrv/log.h>
 
+#include "udrv/lib/device_internal.h"
+
 #define CONFIG_SIZE    4096u
 #define CONFIG_COMMAND 0x04u
 #define COMMAND_BME    0x0004u
@@ -62,6 +64,11 @@ void udrv_device_close(struct udrv_device *dev)
 const char *udrv_device_name(const struct udrv_device *dev)
 {
 	return dev->name;
+}
+
+void *udrv_device_ctx(const struct udrv_device *dev)
+{
+	return dev->ctx;
 }
 
 struct udrv_dma *udrv_device_dma(const struct udrv_device *dev)

@@ -87,8 +87,8 @@ static int pool_new(int memfd, const struct udrv_dma_run *runs, unsigned int nru
 
 static int pool_map(struct dma_pool *pool, int memfd)
 {
-	void *map = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			 memfd, 0);
+	/* Its pages are there: not populated, as that would take time with the size of the pool. */
+	void *map = mmap(NULL, pool->pub.size, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
 	int err;
 
 	if (map == MAP_FAILED) {
@@ -181,47 +181,41 @@ int udrv_dma_runs(const struct udrv_state *st, struct udrv_dma_run runs[UDRV_DMA
 	return len;
 }
 
-/* Compare what was recorded with the addresses of now; the runs may be cut differently. */
-static int runs_compare(const struct dma_pool *pool, const struct udrv_state *st)
+int udrv_dma_compare(const struct udrv_dma *dma, const struct udrv_dma_run *runs,
+		     unsigned int nruns)
 {
-	struct udrv_dma_run was[UDRV_DMA_MAX_RUNS];
-	int n = udrv_dma_runs(st, was);
+	const struct dma_pool *pool = dma_pool(dma);
 
-	if (n <= 0) {
-		udrv_log(pool->log, UDRV_LOG_ERR,
-			 "dma: the state's record of device addresses is %s",
-			 n == -ENOENT ? "missing" : "damaged");
-		return -EBADMSG;
+	if (!runs_cover(runs, nruns, dma->size)) {
+		udrv_log(pool->log, UDRV_LOG_ERR, "dma: %u runs do not cover the pool of %llu bytes",
+			 nruns, (unsigned long long)dma->size);
+		return -EINVAL;
 	}
-	if (was[n - 1].off + was[n - 1].len != pool->pub.size) {
-		udrv_log(pool->log, UDRV_LOG_ERR, "dma: the pool has %llu bytes, recorded are %llu",
-			 (unsigned long long)pool->pub.size,
-			 (unsigned long long)(was[n - 1].off + was[n - 1].len));
-		return -EBADMSG;
-	}
-	for (int i = 0; i < n; i++) {
-		for (uint64_t done = 0; done < was[i].len; done += UDRV_DMA_PAGE) {
-			uint64_t now = udrv_dma_addr(&pool->pub, was[i].off + done);
+	/* Page by page: the runs may be cut differently. */
+	for (unsigned int i = 0; i < nruns; i++) {
+		for (uint64_t done = 0; done < runs[i].len; done += UDRV_DMA_PAGE) {
+			uint64_t was = udrv_dma_addr(dma, runs[i].off + done);
 
-			if (now == was[i].addr + done)
+			if (was == runs[i].addr + done)
 				continue;
 			udrv_log(pool->log, UDRV_LOG_ERR,
 				 "dma: pool offset %#llx is now at device address %#llx, the device knows it at %#llx: do not resume",
-				 (unsigned long long)(was[i].off + done), (unsigned long long)now,
-				 (unsigned long long)(was[i].addr + done));
+				 (unsigned long long)(runs[i].off + done),
+				 (unsigned long long)(runs[i].addr + done), (unsigned long long)was);
 			return -ESTALE;
 		}
 	}
 	return 0;
 }
 
-int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *runs,
-		  unsigned int nruns, const struct udrv_log *log, struct udrv_dma **ret)
+int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_log *log,
+		  struct udrv_dma **ret)
 {
+	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
 	struct dma_pool *pool;
 	size_t book_size;
 	void *book;
-	int err;
+	int err, nruns;
 
 	book = udrv_state_area(st, DMA_BOOK_AREA, &book_size);
 	if (!book || book_size < sizeof(struct dma_entry) ||
@@ -230,13 +224,16 @@ int udrv_dma_open(int memfd, struct udrv_state *st, const struct udrv_dma_run *r
 			 "dma: the state has no usable area \"" DMA_BOOK_AREA "\"");
 		return -EBADMSG;
 	}
-	err = pool_new(memfd, runs, nruns, log, &pool);
+	nruns = udrv_dma_runs(st, runs);
+	if (nruns <= 0) {
+		udrv_log(log, UDRV_LOG_ERR, "dma: the state's record of device addresses is %s",
+			 nruns == -ENOENT ? "missing" : "damaged");
+		return -EBADMSG;
+	}
+	err = pool_new(memfd, runs, (unsigned int)nruns, log, &pool);
 	if (err)
-		return err;
-	err = runs_compare(pool, st);
-	if (!err)
-		err = dma_index_init(pool, book,
-				     (unsigned int)(book_size / sizeof(struct dma_entry)));
+		return err == -EINVAL ? -EBADMSG : err;
+	err = dma_index_init(pool, book, (unsigned int)(book_size / sizeof(struct dma_entry)));
 	if (!err)
 		err = dma_index_load(pool);
 	/* Everything about a predecessor's pool is checked before it is mapped. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A handle's way into the device: made, adopted after a kexec, opened in a process. */
+/* Handles are made, and adopted after a kexec. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,21 +19,6 @@
 #include "udrv/lib/vfio.h"
 
 #define DEFAULT_BOOK_ENTRIES 128
-
-/* Seals that keep a memfd mapped in several processes from being pulled away under one of them. */
-#define MEMFD_SEALS (F_SEAL_SHRINK | F_SEAL_GROW)
-
-static int memfd_check(int fd, const char *which, const struct udrv_handle *h,
-		       const struct udrv_log *log)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals >= 0 && (seals & MEMFD_SEALS) == MEMFD_SEALS)
-		return 0;
-	udrv_log(log, UDRV_LOG_ERR, "%s: the %s descriptor is no memfd of a fixed size (seals %d)",
-		 h->name, which, seals);
-	return -EBADMSG;
-}
 
 static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opts,
 		       const struct udrv_log *log)
@@ -69,16 +54,6 @@ static int make_memfds(struct udrv_handle *h, const struct udrv_handle_opts *opt
 	return 0;
 }
 
-static int open_vfio(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
-{
-	int err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], ret);
-
-	if (err)
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
-			 strerror(-err));
-	return err;
-}
-
 /* Write the record of device and pool into a fresh state. */
 static int format_state(const struct udrv_handle *h, const struct udrv_handle_opts *opts,
 			const struct udrv_dma_run *runs, unsigned int nruns,
@@ -93,7 +68,9 @@ static int format_state(const struct udrv_handle *h, const struct udrv_handle_op
 	err = udrv_state_format(h->fd[UDRV_FD_STATE], log, &st);
 	if (err)
 		return err;
-	err = open_vfio(h, log, &vfio);
+	err = udrv_vfio_new(&vfio);
+	if (!err)
+		err = udrv_handle_open_vfio(h, vfio, log);
 	if (err)
 		goto out;
 	fdt = udrv_state_edit(st);
@@ -164,54 +141,12 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 	return err;
 }
 
-/* State and pool of a handle, checked against device and addresses; both are closed with @vfio. */
-static int open_memory(const struct udrv_handle *h, struct vfio *vfio, const struct udrv_log *log)
-{
-	struct udrv_dma_run runs[UDRV_DMA_MAX_RUNS];
-	int err, nruns;
-
-	err = memfd_check(h->fd[UDRV_FD_STATE], "state", h, log);
-	if (!err)
-		err = memfd_check(h->fd[UDRV_FD_DMA], "DMA", h, log);
-	if (!err)
-		err = udrv_state_open(h->fd[UDRV_FD_STATE], 0, log, &vfio->st);
-	if (!err)
-		err = udrv_handle_compare_id(vfio, h, vfio->st, log);
-	if (err)
-		return err;
-	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA],
-				  h->bdf, log, runs);
-	if (nruns < 0)
-		return nruns == -EFBIG ? -ESTALE : nruns;
-	return udrv_dma_open(h->fd[UDRV_FD_DMA], vfio->st, runs, (unsigned int)nruns, log,
-			     &vfio->dma);
-}
-
-static int open_backend(const struct udrv_handle *h, const struct udrv_log *log, struct vfio **ret)
-{
-	struct vfio *vfio;
-	int err;
-
-	err = open_vfio(h, log, &vfio);
-	if (err)
-		return err;
-	err = open_memory(h, vfio, log);
-	if (err) {
-		udrv_vfio_ops.close(vfio);
-		return err;
-	}
-	*ret = vfio;
-	return 0;
-}
-
-static int adopt(struct udrv_handle *h, const struct udrv_log *log)
+static int attach(struct udrv_handle *h, const struct udrv_log *log)
 {
 	int err;
 
-	err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
-	if (!err)
-		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO],
-				       h->fd[UDRV_FD_DMA], h->bdf, log, &h->ioas_id);
+	err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA],
+			       h->bdf, log, &h->ioas_id);
 	if (err)
 		return err;
 	err = udrv_iommufd_is_noiommu(h->fd[UDRV_FD_IOMMU], h->ioas_id);
@@ -224,7 +159,13 @@ static int adopt(struct udrv_handle *h, const struct udrv_log *log)
 	return 0;
 }
 
-int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
+static void close_iommufd(struct udrv_handle *h)
+{
+	close(h->fd[UDRV_FD_IOMMU]);
+	h->fd[UDRV_FD_IOMMU] = -1;
+}
+
+int udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log)
 {
 	int fd, err;
 
@@ -242,38 +183,24 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
 	if (fd < 0)
 		return fd;
 	h->fd[UDRV_FD_IOMMU] = fd;
-	err = adopt(h, log);
-	if (err) {
-		close(fd);
-		h->fd[UDRV_FD_IOMMU] = -1;
-	}
+	err = udrv_iommufd_bind(fd, h->fd[UDRV_FD_VFIO], h->bdf, log);
+	if (err)
+		close_iommufd(h);
 	return err;
 }
 
-int udrv_handle_device(const struct udrv_handle *h, const struct udrv_log *log,
-		       struct udrv_device **ret)
+int udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log)
 {
-	char name[64];
-	struct vfio *vfio;
-	int err;
+	int err = attach(h, log);
 
-	err = udrv_handle_check(h, log);
 	if (err)
-		return err;
-	for (int i = 0; i < UDRV_FD_EXTRA; i++) {
-		if (h->fd[i] < 0) {
-			udrv_log(log, UDRV_LOG_ERR,
-				 "%s: the handle is not complete: descriptor %d is missing",
-				 h->name, i);
-			return -EINVAL;
-		}
-	}
-	err = open_backend(h, log, &vfio);
-	if (err)
-		return err;
-	snprintf(name, sizeof(name), "%s (%s)", h->name, h->bdf);
-	err = udrv_device_create(name, &udrv_vfio_ops, vfio, vfio->dma, vfio->st, log, ret);
-	if (err)
-		udrv_vfio_ops.close(vfio);
+		close_iommufd(h);
 	return err;
+}
+
+int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)
+{
+	int err = udrv_handle_bind(h, log);
+
+	return err ? err : udrv_handle_attach(h, log);
 }

@@ -40,10 +40,12 @@ int udrv_handle_quiesce(const struct udrv_handle *h, const struct udrv_log *log)
 		return err;
 	if (h->fd[UDRV_FD_VFIO] < 0)
 		return -EINVAL;
-	err = udrv_vfio_open(h->fd[UDRV_FD_VFIO], &vfio);
+	err = udrv_vfio_new(&vfio);
+	if (err)
+		return err;
+	err = udrv_handle_open_vfio(h, vfio, log);
 	if (err) {
-		udrv_log(log, UDRV_LOG_ERR, "%s (%s): cannot query the device: %s", h->name, h->bdf,
-			 strerror(-err));
+		udrv_vfio_ops.close(vfio);
 		return err;
 	}
 	err = bus_master_off(vfio);

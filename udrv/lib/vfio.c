@@ -17,6 +17,8 @@ static int vfio_bar_map(void *ctx, unsigned int bar, struct udrv_bar *ret)
 {
 	struct vfio *vfio = ctx;
 
+	if (vfio->fd < 0)
+		return -ENODEV;
 	if (bar >= VFIO_BARS)
 		return -ENOENT;
 	return udrv_vfio_bar_map(vfio->fd, VFIO_PCI_BAR0_REGION_INDEX + bar, &vfio->bar[bar], ret);
@@ -27,6 +29,8 @@ static int vfio_config_read(void *ctx, unsigned int off, void *buf, unsigned int
 	struct vfio *vfio = ctx;
 	ssize_t n;
 
+	if (vfio->fd < 0)
+		return -ENODEV;
 	if (off >= vfio->config_size || len > vfio->config_size - off)
 		return -EINVAL;
 	n = pread(vfio->fd, buf, len, (off_t)(vfio->config_off + off));
@@ -40,6 +44,8 @@ static int vfio_config_write(void *ctx, unsigned int off, const void *buf, unsig
 	struct vfio *vfio = ctx;
 	ssize_t n;
 
+	if (vfio->fd < 0)
+		return -ENODEV;
 	if (off >= vfio->config_size || len > vfio->config_size - off)
 		return -EINVAL;
 	n = pwrite(vfio->fd, buf, len, (off_t)(vfio->config_off + off));
@@ -112,6 +118,8 @@ static int vfio_reset(void *ctx)
 {
 	struct vfio *vfio = ctx;
 
+	if (vfio->fd < 0)
+		return -ENODEV;
 	if (ioctl(vfio->fd, VFIO_DEVICE_RESET) == 0)
 		return 0;
 	/* EINVAL is how vfio-pci says that the device has no reset; ENOTTY that no method works. */
@@ -143,26 +151,33 @@ const struct udrv_device_ops udrv_vfio_ops = {
 	.close = vfio_close,
 };
 
-int udrv_vfio_open(int fd, struct vfio **ret)
+int udrv_vfio_new(struct vfio **ret)
+{
+	struct vfio *vfio;
+
+	vfio = calloc(1, sizeof(*vfio));
+	if (!vfio)
+		return -ENOMEM;
+	vfio->fd = -1;
+	*ret = vfio;
+	return 0;
+}
+
+int udrv_vfio_open(struct vfio *vfio, int fd)
 {
 	struct vfio_region_info config = {
 		.argsz = sizeof(config),
 		.index = VFIO_PCI_CONFIG_REGION_INDEX,
 	};
 	struct vfio_irq_info irq = { .argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX };
-	struct vfio *vfio;
 
 	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config) < 0 ||
 	    ioctl(fd, VFIO_DEVICE_GET_IRQ_INFO, &irq) < 0)
 		return -errno;
-	vfio = calloc(1, sizeof(*vfio));
-	if (!vfio)
-		return -ENOMEM;
 	vfio->fd = fd;
 	vfio->config_off = config.offset;
 	vfio->config_size = config.size;
 	vfio->nirqs = irq.flags & VFIO_IRQ_INFO_EVENTFD ? irq.count : 0;
-	*ret = vfio;
 	return 0;
 }
 

@@ -32,15 +32,21 @@ struct vfio {
 	uint64_t config_size;
 	unsigned int nirqs;
 	struct vfio_bar bar[VFIO_BARS];
-	/* Closed with the device when it is udrv_handle_device()'s. */
+	/* Closed with the device when it is udrv_handle_memory()'s. */
 	struct udrv_state *st;
 	struct udrv_dma *dma;
 };
 
 extern const struct udrv_device_ops udrv_vfio_ops;
 
-/* Make a backend over @fd (borrowed). Freed by ops->close. -errno. */
-int udrv_vfio_open(int fd, struct vfio **ret);
+/*
+ * Make a backend without a cdev: whatever needs one is refused with -ENODEV. Freed by ops->close.
+ * -ENOMEM.
+ */
+int udrv_vfio_new(struct vfio **ret);
+
+/* Give it its cdev, which is bound (borrowed). -errno. */
+int udrv_vfio_open(struct vfio *vfio, int fd);
 
 /* Bytes of each BAR, 0 where there is none. */
 int udrv_vfio_bar_sizes(struct vfio *vfio, uint64_t sizes[VFIO_BARS]);
