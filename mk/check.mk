@@ -30,7 +30,7 @@ NEEDS_vm	:= $(VM_NEEDS)
 TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
 TESTS_model	+= $(call VM_SUITE,model)
-NEEDS_model	:= packages-model $(VM_NEEDS) $(HOST_PROGRAMS) debian-kernel
+NEEDS_model	:= packages-model $(VM_NEEDS) $(HOST_PROGRAMS) kernel-guest debian-kernel
 NEEDS_fuzz	:= packages-unit
 
 RUN_SUITES := $(if $(SUITE),$(SUITE),$(foreach s,$(ALL_SUITES),$(if $(TESTS_$s),$s)))

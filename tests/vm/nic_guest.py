@@ -17,7 +17,6 @@ IPV4, IPV6 = "10.77.0.2", "fd00:77::2"
 LINK_TIMEOUT = 60.0
 # busybox's shell takes its own applet of a name, whatever PATH says.
 IP, ETHTOOL, IPERF = (f"/{TOOL_DIRECTORY}/{name}" for name in ("ip", "ethtool", "iperf3"))
-WARNING = 4             # of the kernel's levels; what is more severe has a lower number
 
 
 class NicGuest:
@@ -94,10 +93,6 @@ class NicGuest:
         """What this end found wrong with what it received."""
         return netns.errors(netns.counters(self.guest.check("cat /proc/net/snmp"),
                                            self.guest.run("cat /proc/net/snmp6 2>/dev/null")[1]))
-
-    def log_mark(self, text: str) -> None:
-        """A line in the kernel's log."""
-        self.guest.check(f"echo 'nic-test: {text}' > /dev/kmsg")
 
     def log(self) -> list[tuple[int, str]]:
         """The kernel's log: (level, text)."""

@@ -22,6 +22,8 @@ from cases import Context, Failure
 from paravisor import accel
 from qemu import NoQemu
 
+FLAVOURS = {"kernel": "debug", "model": "guest"}        # of the kernel, by suite; the others run on the paravisor's
+
 
 def run_one(test: cases.Case, context: Context) -> bool:
     start = time.monotonic()
@@ -61,8 +63,7 @@ def main() -> int:
         print("0 passed, 0 failed")
         return 0
     try:
-        flavour = "debug" if options.suite == "kernel" else ""
-        kernel = (options.kernel or artifacts.kernel(flavour)).resolve()
+        kernel = (options.kernel or artifacts.kernel(FLAVOURS.get(options.suite, ""))).resolve()
         image = (options.image or artifacts.image()).resolve()
         context = Context(kernel, image, artifacts.build_dir() / "vm" / options.suite, accel(kernel))
     except (artifacts.NotBuilt, NoQemu) as e:
