@@ -14,6 +14,9 @@ $(BUILD)/lib/libudrv.a: $(addprefix $(BUILD)/obj/,$(LIBRARY_OBJ))
 $(BUILD)/asan/lib/libudrv.a: $(addprefix $(BUILD)/asan/,$(LIBRARY_OBJ))
 	$(archive)
 
+$(BUILD)/step/lib/libudrv.a: $(addprefix $(BUILD)/step/,$(LIBRARY_OBJ))
+	$(archive)
+
 # -z defs: a symbol that is missing shows here and not at a user's.
 $(BUILD)/lib/$(SONAME): $(addprefix $(BUILD)/pic/,$(LIBRARY_OBJ)) $(LIBRARY_MAP)
 	$(call quiet,LD,$@)

@@ -21,6 +21,10 @@
 #	A static program for tests inside a guest, build/tests/guest/luo_probe. Not in the image: a test
 #	hands it to its guest.
 #
+#   $(call step-program,udrv_step,main.c agent.c)
+#	As a guest-program, but for tests in a guest, like a guest-test: built with UDRV_STEP_HOOK, so that
+#	it can end itself after a given store.
+#
 #   $(call host-program,mana-model,main.c gdma.c[,LIBS])
 #	A program for the machine that runs the tests, never in the image: build/tests/mana-model.
 #
@@ -43,8 +47,9 @@ here = $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 
 # ---- flavours: obj (guest, static), pic (shared library), asan (unit tests) ----------------------
 
-FLAVOURS	:= obj pic asan
+FLAVOURS	:= obj pic asan step
 FLAGS_obj	:=
+FLAGS_step	:= -DUDRV_STEP_HOOK
 FLAGS_pic	:= -fPIC
 FLAGS_asan	:= -DUDRV_STEP_HOOK -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -81,6 +86,16 @@ $(BUILD)/$4/$1: $2 $(BUILD)/lib/libudrv.a
 	$$(call quiet,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $5 -o $$@ $2 $(BUILD)/lib/libudrv.a $3 $(STATIC_LIBS) $$(LIBS)
+endef
+
+step-program = $(eval $(call step-program-rules,$(strip $1),$(call objects,step,$2)))\
+	$(eval GUEST_TESTS += $(BUILD)/tests/guest/$(strip $1))
+define step-program-rules
+ALL_OBJECTS += $2
+$(BUILD)/tests/guest/$1: $2 $(BUILD)/step/lib/libudrv.a
+	$$(call quiet,LD,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -static -o $$@ $2 $(BUILD)/step/lib/libudrv.a $(STATIC_LIBS) $$(LIBS)
 endef
 
 test-library = $(eval $(call test-library-rules,$(strip $1),$(call objects,asan,$2)))

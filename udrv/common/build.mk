@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # All programs of the guest are one executable under several names (hard links): see app.h.
 
-$(call guest-program,udrv,main.c app.c json.c client.c \
+UDRV_SOURCES := main.c app.c json.c client.c \
 	../init/main.c ../init/custody.c ../init/late.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
 	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
@@ -9,7 +9,10 @@ $(call guest-program,udrv,main.c app.c json.c client.c \
 	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c ../host/stop.c \
 	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_control.c ../host/verify_done.c \
 	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
-	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c)
+	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c
+
+$(call guest-program,udrv,$(UDRV_SOURCES))
+$(call step-program,udrv_step,$(UDRV_SOURCES) ../../tests/vm/guest/step_hook.c)
 
 UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)
 GUEST_PROGRAMS := $(filter-out $(BUILD)/bin/udrv,$(GUEST_PROGRAMS)) $(UDRV_NAMES)

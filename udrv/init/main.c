@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/signalfd.h>
@@ -119,9 +120,18 @@ static bool serve_custody(struct init *in)
 	return true;
 }
 
+static uint64_t agent_delay_max_ns(void)
+{
+	char text[16];
+
+	if (!app_param(app_cmdline(), "udrv.agent_max_ms", text, sizeof(text)))
+		return AGENT_DELAY_MAX_NS;
+	return strtoull(text, NULL, 10) * 1000000;
+}
+
 static void agent_died(struct init *in, int status)
 {
-	uint64_t now = app_now_ns();
+	uint64_t now = app_now_ns(), max = agent_delay_max_ns();
 
 	/* What it sent is ours before its successor asks. */
 	while (serve_custody(in))
@@ -130,14 +140,14 @@ static void agent_died(struct init *in, int status)
 	 */
 	if (now - in->agent_started_ns > AGENT_DELAY_MAX_NS)
 		in->agent_delay_ns = AGENT_DELAY_MIN_NS;
+	if (in->agent_delay_ns > max)
+		in->agent_delay_ns = max;
 	app_err("udrv-agent ended (%s %d): it is started again in %llu ms, nothing is lost meanwhile",
 		WIFSIGNALED(status) ? "signal" : "status",
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		(unsigned long long)in->agent_delay_ns / 1000000);
 	in->agent_due_ns = now + in->agent_delay_ns;
 	in->agent_delay_ns *= 2;
-	if (in->agent_delay_ns > AGENT_DELAY_MAX_NS)
-		in->agent_delay_ns = AGENT_DELAY_MAX_NS;
 }
 
 static void reap(struct init *in)

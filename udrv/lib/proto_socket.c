@@ -13,6 +13,8 @@
 
 #include <udrv/proto.h>
 
+#include "udrv/lib/step.h"
+
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
 #endif
@@ -59,7 +61,10 @@ int udrv_msg_send(int sock, const struct udrv_msg *m)
 		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	/* A packet is sent as a whole or not at all. */
-	return n < 0 ? -errno : 0;
+	if (n < 0)
+		return -errno;
+	UDRV_STEP();
+	return 0;
 }
 
 /* Own every descriptor that came along, wanted or not. */
@@ -125,6 +130,7 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 	m->id = le32toh(head.id);
 	m->len = le32toh(head.len);
 	m->data[m->len] = '\0';
+	UDRV_STEP();
 	return 0;
 }
 

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * In the build of udrv that can stop itself: a program that finds /run/udrv/step-NAME ("K END", NAME being its own)
+ * ends by SIGKILL after some store or message, which one depending on K, and leaves K + 1 there; from END on it lives.
+ * The places are far apart for one K and the next, and over all of them spread evenly over PERIOD.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "udrv/lib/step.h"
+
+#define STRIDE	389
+#define PERIOD	1009
+
+static unsigned int number, left;
+
+static void stop_here(void)
+{
+	char line[64];
+	int fd, n;
+
+	if (--left)
+		return;
+	n = snprintf(line, sizeof(line), "%s %u %p\n", program_invocation_short_name, number,
+		     __builtin_return_address(0));
+	fd = open("/run/udrv/step.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, line, (size_t)n) != n)
+		left = 0;
+	kill(getpid(), SIGKILL);
+}
+
+static void __attribute__((constructor)) arm(void)
+{
+	char path[64], text[64];
+	unsigned int end;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/run/udrv/step-%s", program_invocation_short_name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	if (sscanf(text, "%u %u", &number, &end) == 2 && number < end) {
+		/* Agents have few steps, and what they say to each other counts. */
+		left = 1 + number * STRIDE % (strcmp(program_invocation_short_name, "udrv-agent") ? PERIOD : 31);
+		n = snprintf(text, sizeof(text), "%u %u\n", number + 1, end);
+		if (pwrite(fd, text, (size_t)n, 0) == n)
+			udrv_step_hook = stop_here;
+	}
+	close(fd);
+}
