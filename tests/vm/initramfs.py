@@ -46,3 +46,8 @@ def extended(image: Path, out: Path, files: dict[str, tuple[int, bytes]]) -> Pat
 def bare(image: Path, out: Path) -> Path:
     """The image with a bare init in front of udrv-init: boot it with `rdinit=/bare-init`."""
     return extended(image, out, {"bare-init": (0o100755, BARE_INIT.encode())})
+
+
+def with_init(image: Path, program: Path, out: Path) -> Path:
+    """The image with another build of udrv: all its names are links of /init, which the second archive overwrites."""
+    return extended(image, out, {"init": (0o100755, program.read_bytes())})

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VM tests of the update as a transaction: called off, refused, too slow, committed later, and not for every device."""
+from __future__ import annotations
+
+import artifacts
+from cases import Context, case, expect, wait
+from live import Live
+
+FILES = "--kernel /host/bzImage --image /host/image"
+
+
+def _stage(live: Live) -> dict[str, str]:
+    return live.paravisor.status()["update"]
+
+
+@case("update-called-off", "an update is undone by --abort, by its time limits, by the agent's death, and after a dry run")
+def update_called_off(context: Context) -> None:
+    with Live(context) as live:
+        guest = live.guest
+        guest.check(f"udrvctl update {FILES} --dry-run")
+        expect("can be done" in _stage(live)["last"], "a dry run leaves no trace")
+        live.refused("update --abort", "no update is under way")
+        live.refused("update --commit", "no update is prepared")
+        live.io_goes_on()
+
+        guest.check(f"udrvctl update {FILES} --prepare")
+        expect(_stage(live)["stage"] == "prepared", f"after --prepare: {_stage(live)}")
+        live.io_goes_on()
+        live.refused(f"update {FILES}", "under way", "prepared")
+        live.refused("set nvme0 policy=reset", "under way")
+        guest.check("udrvctl update --abort")
+        expect(_stage(live)["stage"] == "none", f"after --abort: {_stage(live)}")
+        expect("aborted" in _stage(live)["last"], f"after --abort: {_stage(live)}")
+        live.io_goes_on()
+
+        guest.check(f"udrvctl update {FILES} --prepare --hold 1")
+        wait("a prepared update was not given up", lambda: _stage(live)["stage"] == "none")
+        expect("neither committed nor aborted" in _stage(live)["last"], f"after --hold: {_stage(live)}")
+        live.io_goes_on()
+
+        # Loading takes longer than that on any machine: it copies and hashes ten megabytes.
+        live.refused(f"update {FILES} --deadline 0.001", "load took longer")
+        live.io_goes_on()
+
+        guest.check(f"udrvctl update {FILES} --prepare")
+        agent = guest.check("pidof udrv-agent").strip()
+        guest.check(f"kill -9 {agent}")
+        wait("there was no other agent", lambda: guest.check("pidof udrv-agent").strip() != agent and live.running("nvme0"))
+        expect(_stage(live)["stage"] == "none", f"after the agent's death: {_stage(live)}")
+        live.io_goes_on()
+
+        guest.check(f"udrvctl update {FILES} --prepare")
+        live.io_goes_on()
+        live.commit()
+        live.running("nvme0", "resumed")
+        report = live.paravisor.update_report()
+        expect(not report["degraded"], f"degraded: {report['degraded']}")
+        names = [phase["name"] for phase in report["phases"]]
+        for name in ("check", "load", "preserve-memory-nvme0", "preserve-device-nvme0"):
+            expect(name in names, f"{name} is not among the phases {names}")
+        after = [phase["name"] for phase in report["phases_after"]]
+        for name in ("retrieve-nvme0", "adopt-nvme0", "finish", "settle"):
+            expect(name in after, f"{name} is not among the phases after the kexec {after}")
+        live.io_goes_on()
+
+
+@case("update-policies", "keep, reset and detach: one device that cannot be kept does not stop the update of the others")
+def update_policies(context: Context) -> None:
+    files = {"break_device": artifacts.guest_test("break_device")}
+    with Live(context, 3, files=files) as live:
+        guest, bdfs = live.guest, live.bdfs
+        live.excuse("nvme1")
+        live.forget("nvme2")
+        live.refused("set nvme1 policy=burn", "keep, reset or detach")
+        live.refused("set nvme9 policy=keep", "no such device")
+        # It reaches a page that belongs to no memfd: the kernel cannot keep that.
+        guest.check(f"/tmp/break_device {bdfs['nvme1']} anonymous")
+        live.refused(f"update {FILES}", "nvme1", bdfs["nvme1"], "policy")
+        live.io_goes_on("nvme0", "nvme2")
+        guest.check("udrvctl set nvme1 policy=reset restart-limit=7")
+        guest.check("udrvctl set nvme2 policy=detach")
+        # What is set outlives the agent.
+        agent = guest.check("pidof udrv-agent").strip()
+        guest.check(f"kill -9 {agent}")
+        wait("there was no other agent", lambda: live.device("nvme1")["policy"] == "reset")
+        expect(live.device("nvme1")["restart_limit"] == 7, "restart-limit was forgotten")
+        for name in live.names:
+            live.running(name)
+
+        live.update()
+        live.running("nvme0", "resumed")
+        live.running("nvme1", "started")
+        expect(live.device("nvme2")["state"] == "detached", f"nvme2 is {live.device('nvme2')['state']}")
+        expect(live.device("nvme1")["restart_limit"] == 7, "restart-limit did not cross the kexec")
+        # It is left to whoever wants it: the kernel's own driver here.
+        driver = guest.run(f"readlink /sys/bus/pci/devices/{bdfs['nvme2']}/driver")[1].strip()
+        expect(not driver.endswith("vfio-pci"), "a detached device was bound to vfio-pci")
+        report = live.paravisor.update_report()
+        decisions = {d["name"]: d["decision"] for d in report["devices"]}
+        expect(decisions == {"nvme0": "keep", "nvme1": "reset", "nvme2": "detach"}, f"the report says {decisions}")
+        expect(not report["degraded"], f"degraded: {report['degraded']}")
+        live.io_goes_on("nvme0", "nvme1")
+        # It was stopped in an orderly way: its workload went on where it was, and lost nothing.
+        counters = live.paravisor.verify_status("nvme1")
+        expect(counters["seq"] > 50 and not counters["lost"], f"nvme1 lost {counters['lost']} commands")
+
+        guest.check("udrvctl set nvme2 policy=keep")
+        live.running("nvme2", "started")
+        live.io_goes_on()
+        guest.check("udrvctl set nvme1 policy=keep")
+        live.update()
+        for name in live.names:
+            live.running(name, "resumed")
+        live.io_goes_on()

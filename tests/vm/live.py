@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Some controllers under verified I/O in one VM: what tests of updates, crashes and fall-backs do things to."""
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import blocks
+import tracelog
+from cases import Context, expect, io_goes_on, wait
+from experiment import prepare_disk
+from paravisor import BOOT_TIMEOUT, Paravisor
+from qemu import Controller, Namespace, addresses
+from witness import Kept, Witness
+
+SLOW = 3_000_000_000        # ns: there is nearly always a command of such a namespace in flight
+FAST = 2_000_000
+
+
+class Live:
+    """A context manager. Leaving it without an error stops the workloads and judges what they and the trace say.
+
+    `verify` is the workload's options; `slow` gives each controller a second namespace that keeps commands for SLOW.
+    """
+
+    def __init__(self, context: Context, controllers: int = 1, *, queues: int = 2, verify: str = "", slow: bool = False,
+                 files: dict[str, Path] | None = None, policies: dict[str, str] | None = None, **setup: Any) -> None:
+        self.context = context
+        self.names = [f"nvme{n}" for n in range(controllers)]
+        self.disks = {name: context.directory / f"{name}.raw" for name in self.names}
+        self.controllers = [
+            Controller(name, [Namespace(file=self.disks[name]), Namespace(latency_ns=FAST)] +
+                       ([Namespace(latency_ns=SLOW)] if slow else []), queues=queues)
+            for name in self.names]
+        self.bdfs = addresses(self.controllers)
+        self.judged = set(self.names)       # whose I/O must be without loss, and whose controller untouched
+        self.forgotten: set[str] = set()
+        self.kexecs = 0
+        self.kept: dict[str, Kept] = {}
+        for disk in self.disks.values():
+            prepare_disk(disk)
+        policy = policies or {}
+        self.setup = context.setup(
+            controllers=self.controllers,
+            devices=",".join(name + "@" + bdf + ("/" + policy[name] if name in policy else "")
+                             for name, bdf in self.bdfs.items()),
+            nvme=f"queues={queues},depth=64",
+            verify=verify or f"blocks=2048,queues={queues},depth=8,zdepth=4,rate=400,write=60,flush=64", **setup)
+        for name, path in (files or {}).items():
+            self.setup.files[name] = path
+        self.paravisor = Paravisor(self.setup)
+        self.guest = self.paravisor.guest
+
+    def __enter__(self) -> Live:
+        try:
+            self.paravisor.__enter__()
+            self.paravisor.wait_up()
+            for name in self.setup.files:
+                self.guest.check(f"cp /host/{name} /tmp/ && chmod +x /tmp/{name}")
+            for name in self.names:
+                self.kept[name] = self.paravisor.kept(name, self.bdfs[name])
+        except BaseException:
+            self.paravisor.vm.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self.paravisor.vm.stop()
+
+    def io_goes_on(self, *names: str, writes: int = 50) -> None:
+        for name in names or self.names:
+            io_goes_on(self.paravisor, name, writes)
+
+    def device(self, name: str) -> dict[str, Any]:
+        return self.paravisor.device(name)
+
+    def running(self, name: str, start: str = "") -> dict[str, Any]:
+        """Wait until a device runs; how it came to, if that is told, must be as given."""
+        device = wait(f"{name} did not run",
+                      lambda: (d := self.device(name))["state"] == "running" and "nvme" in d and d)
+        expect(not start or device["start"] == start, f"{name} was {device['start']}, not {start}: {device.get('error')}")
+        return device
+
+    def update(self, options: str = "", **arguments: Any) -> None:
+        self.paravisor.update(options=options, **arguments)
+        self.kexecs += 1
+
+    def commit(self) -> None:
+        """After `udrvctl update --prepare`: go."""
+        self.guest.send("udrvctl update --commit")
+        self.paravisor.wait_up(BOOT_TIMEOUT)
+        self.kexecs += 1
+
+    def udrvctl(self, arguments: str, timeout: float = 60.0) -> tuple[int, str]:
+        return self.guest.run(f"udrvctl {arguments}", timeout)
+
+    def refused(self, arguments: str, *words: str) -> str:
+        """A command that must fail, with these words in its message."""
+        status, said = self.udrvctl(arguments)
+        expect(status == 1, f"udrvctl {arguments}: exit status {status}: {said}")
+        for word in words:
+            expect(word in said, f"udrvctl {arguments}: '{word}' is not in: {said}")
+        return said
+
+    def excuse(self, *names: str) -> None:
+        """These devices are reset on purpose: they may lose commands, and their controllers are touched."""
+        self.judged -= set(names)
+
+    def forget(self, *names: str) -> None:
+        """The workloads of these devices have begun anew: they know nothing of what is on their disks."""
+        self.excuse(*names)
+        self.forgotten |= set(names)
+
+    def _finish(self) -> None:
+        problems = self.paravisor.complaints()
+        tables: dict[str, Path] = {}
+        for name in self.names:
+            if self.device(name)["state"] != "running":
+                expect(name not in self.judged, f"{name} is {self.device(name)['state']}")
+                continue
+            final, acked = self.paravisor.verify_stop(name, acked=f"acked-{name}.bin")
+            where = shutil.move(acked, self.context.directory / f"acked-{name}.bin")
+            counts = ("errors", "miscompares", "lost") if name in self.judged else ("errors", "miscompares")
+            problems += [f"{name}: {final[key]} {key}" for key in counts if final[key]]
+            if name in self.judged and final["submitted"] != final["completed"]:
+                problems.append(f"{name}: {final['submitted']} submitted, {final['completed']} completed")
+            tables[name] = Path(where)
+        self.paravisor.end()        # the disks are complete only when QEMU has ended
+        for name, table in tables.items():
+            if name in self.forgotten:
+                continue
+            problems += [f"{name}: {p}" for p in blocks.check(self.disks[name], table).problems]
+        problems += self._trace_problems()
+        expect(not problems, "\n".join(problems[:30]))
+
+    def _trace_problems(self) -> list[str]:
+        kept = [self.kept[name] for name in self.names if name in self.judged]
+        if not kept:
+            return []
+        verdict = Witness(tracelog.read(self.context.directory / "qemu-trace.log"), kept).check(self.kexecs)
+        if len(kept) == len(self.names):
+            return verdict.violations
+        # Events of a controller do not name it: with others reset on purpose, what is certain is what names a function.
+        return [v for v in verdict.violations if any(k.name in v or k.bdf in v for k in kept)]
