@@ -11,7 +11,7 @@
 /* Vectors that are in use: the hardware channel's and those of the queue pairs. */
 static unsigned int used(const struct udrv_mana *mana)
 {
-	unsigned int n = mana->nqueues + 1;
+	unsigned int n = mana->facts.vports * mana->facts.queues + 1;
 
 	return n < mana->facts.vectors ? n : mana->facts.vectors;
 }
@@ -67,10 +67,8 @@ void mana_irq_missed(struct udrv_mana *mana)
 int mana_irq_enable(struct udrv_mana *mana)
 {
 	int fds[UDRV_MANA_MAX_VPORTS * UDRV_MANA_MAX_QUEUES + 1];
-	unsigned int n = mana->facts.vectors;
+	unsigned int n = used(mana);
 
-	if (n > sizeof(fds) / sizeof(fds[0]))
-		n = sizeof(fds) / sizeof(fds[0]);
 	for (unsigned int i = 0; i < n; i++)
 		fds[i] = i < mana->nirqs ? mana->irqs[i].fd : -1;
 	return udrv_device_irq_arm(mana->dev, 0, n, fds);

@@ -202,7 +202,7 @@ static void init_rx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 	q->rx_buf_size = facts->rx_buf_size;
 	q->rx_wqe_size = mana_rx_wqe_size(facts);
 	q->rx_mask = facts->rx_depth - 1;
-	q->rx_batch = facts->rx_depth / 8 < 64 ? facts->rx_depth / 8 : 64;
+	q->rx_batch = facts->rx_depth / 8 < MANA_RX_BATCH ? facts->rx_depth / 8 : MANA_RX_BATCH;
 	q->rx_head = mana_high(head);
 	q->rx_seen = q->rx_head;
 	q->rx_tail = (uint32_t)udrv_load64(&q->st->rx_tail);

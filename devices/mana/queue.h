@@ -36,6 +36,7 @@ struct udrv_mana;
 #define MANA_RQ_OOB		GDMA_OOB_SMALL_SIZE
 #define MANA_BAD_CQES_MAX	64u
 #define MANA_RX_IDLE		64u
+#define MANA_RX_BATCH		256u
 
 #define mana_unlikely(x)	__builtin_expect(!!(x), 0)
 

@@ -236,16 +236,17 @@ static int bring_up(struct udrv_mana *mana, bool again)
 	int err;
 
 	err = udrv_device_bus_master(mana->dev, true);
-	if (!err && mana->facts.vectors)
-		err = mana_irq_enable(mana);
 	if (err) {
-		mana_err(mana, "bus mastering or MSI-X could not be enabled (error %d)", err);
+		mana_err(mana, "bus mastering could not be enabled (error %d)", err);
 		return err;
 	}
 	mana_hwc_origin(mana);
 	err = mana_hwc_start(mana);
 	if (!err)
 		err = learn(mana, again);
+	/* Only now it is known how many, and they are to be enabled all at once. */
+	if (!err && mana->facts.vectors)
+		err = mana_irq_enable(mana);
 	if (err)
 		return err;
 	origins(mana);

@@ -330,7 +330,8 @@ int udrv_mana_recv_take(struct udrv_mana_queue *q, unsigned int n);
 /**
  * udrv_mana_recv_repost() - give the oldest @n buffers that were taken back to the device
  *
- * The doorbell is written for a batch of them, or by udrv_mana_recv() when it finds nothing.
+ * The doorbell is written for a batch of them (an eighth of the ring at most), or when udrv_mana_recv() has found nothing for
+ * a while: so the device may lack that many.
  * -EINVAL: fewer were taken.
  */
 int udrv_mana_recv_repost(struct udrv_mana_queue *q, unsigned int n);

@@ -291,6 +291,24 @@ int mana_fixture_listen(struct mana_fixture *fx, void (*fn)(void *ctx, struct ud
 	return udrv_mana_irq_arm(fx->mana, fx->loop, fn, ctx);
 }
 
+void mana_fixture_key(struct mana_fixture *fx)
+{
+	/* Of Microsoft's "Verifying the RSS Hash Calculation". */
+	static const uint8_t key[UDRV_MANA_RSS_KEY] = {
+		0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca,
+		0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b,
+		0xbe, 0xac, 0x01, 0xfa,
+	};
+
+	for (unsigned int v = 0; v < udrv_mana_info(fx->mana)->vports; v++) {
+		struct udrv_mana_rss rss;
+
+		ck_assert_int_eq(udrv_mana_get_rss(fx->mana, v, &rss), 0);
+		memcpy(rss.key, key, sizeof(key));
+		ck_assert_int_eq(udrv_mana_set_rss(fx->mana, v, &rss), 0);
+	}
+}
+
 void mana_fixture_run(struct mana_fixture *fx)
 {
 	ck_assert_uint_lt(mana_model_run(fx->m, 100000), 100000);

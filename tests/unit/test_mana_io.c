@@ -17,6 +17,7 @@ static void set_up(const struct mana_model_opts *model, const struct udrv_mana_o
 {
 	mana_fixture_init(&fx, model, opts, buf, nruns);
 	mana_fixture_start(&fx);
+	mana_fixture_key(&fx);
 }
 
 /* Everything that was sent completes without an error; returns how many. */
@@ -557,6 +558,7 @@ START_TEST(counters_and_snapshot)
 	ck_assert_int_eq(mana_send_one(&fx, q, 64, 2, 62), 1);
 	ck_assert_uint_eq(reap(q), 2);
 	ck_assert_int_eq(mana_send_one(&fx, q, 128, 3, 60), 1);
+	mana_fixture_run(&fx);
 	for (unsigned int i = 0; i < 20; i++)
 		mana_inject(&fx, 0, i, i, 100);
 	ck_assert_int_ge(udrv_mana_recv(q, rx, 3), 3);

@@ -267,6 +267,7 @@ static void set_up(const struct setting *s)
 	rec = (struct record){ 0 };
 	mana_fixture_init(&fx, &s->model, &s->opts, PACKETS * SLOT, 0);
 	mana_fixture_start(&fx);
+	mana_fixture_key(&fx);
 	mana_model_forbid_setup(fx.m, true);
 	fx.still = false;
 }
