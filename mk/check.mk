@@ -18,7 +18,11 @@ endif
 
 # What a suite consists of, as scripts/check.py wants it, and what must be there before it can run. Fragments
 # may add to it:  TESTS_unit += unit=tap:tests/foo/bar.sh
-TESTS_unit	+= $(UNIT_TESTS:%=unit=check:%) $(if $(wildcard tests/vm/test_*.py),unit=python:tests/vm)
+# Unit tests called test_…_fuzz read FUZZ_SECONDS and are a suite of their own.
+FUZZ_TESTS	:= $(filter %_fuzz,$(UNIT_TESTS))
+MODEL_TESTS	:= $(filter-out $(FUZZ_TESTS),\
+	$(foreach t,net_ vfio_user mana_model_,$(filter $(BUILD)/asan/bin/test_$t%,$(UNIT_TESTS))))
+TESTS_unit	+= $(patsubst %,unit=check:%,$(filter-out $(FUZZ_TESTS),$(UNIT_TESTS))) $(if $(wildcard tests/vm/test_*.py),unit=python:tests/vm)
 NEEDS_unit	:= packages-unit library headers-alone $(UNIT_TESTS)
 VM_RUN		:= $(wildcard tests/vm/run.py)
 VM_SUITE	= $(if $(VM_RUN),'$1=counted:python3 $(VM_RUN) --suite $1')
@@ -29,9 +33,11 @@ TESTS_vm	+= vm=tap:tests/setup/qemu.sh $(call VM_SUITE,vm)
 NEEDS_vm	:= $(VM_NEEDS)
 TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
-TESTS_model	+= $(call VM_SUITE,model)
-NEEDS_model	:= packages-model $(VM_NEEDS) $(HOST_PROGRAMS) kernel-guest debian-kernel
-NEEDS_fuzz	:= packages-unit
+# With all suites, the model's own tests are among the unit tests.
+TESTS_model	+= $(if $(SUITE),$(MODEL_TESTS:%=model=check:%)) $(call VM_SUITE,model)
+NEEDS_model	:= packages-unit packages-model $(MODEL_TESTS) $(VM_NEEDS) $(HOST_PROGRAMS) kernel-guest debian-kernel
+TESTS_fuzz	+= $(FUZZ_TESTS:%=fuzz=check:%)
+NEEDS_fuzz	:= packages-unit $(FUZZ_TESTS)
 
 RUN_SUITES := $(if $(SUITE),$(SUITE),$(foreach s,$(ALL_SUITES),$(if $(TESTS_$s),$s)))
 
@@ -70,8 +76,8 @@ soak: $(VM_NEEDS) ## the demo for CYCLES=n (default 50) updates
 	$(Q)CYCLES=$(or $(CYCLES),50) python3 tests/vm/demo.py --out $(BUILD)/soak
 
 .PHONY: fuzz
-fuzz: ## fuzz what reads foreign data: SECONDS=n
-	$(call later,fuzz)
+fuzz: $(NEEDS_fuzz) ## fuzz what reads foreign data, SECONDS=n (default 60) for each of it
+	$(Q)FUZZ_SECONDS=$(or $(SECONDS),60) scripts/check.py --logs $(BUILD)/fuzz $(TESTS_fuzz)
 
 .PHONY: model
 model: $(BUILD)/tests/mana-model ## the MANA device model, build/tests/mana-model

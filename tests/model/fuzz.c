@@ -6,6 +6,16 @@
 
 #include "tests/model/fuzz.h"
 
+/* Of the pass that is running, for the line that is printed when a sanitizer ends the process. */
+static uint64_t current;
+
+void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
+
+static void say_seed(void)
+{
+	fprintf(stderr, "it was FUZZ_SEED=%#llx\n", (unsigned long long)current);
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -24,6 +34,8 @@ void fuzz_begin(struct fuzz *f, const char *name, uint64_t passes)
 		f->end = now() + strtod(seconds, NULL);
 	f->seed = seed ? strtoull(seed, NULL, 0) : seconds ? (uint64_t)time(NULL) << 20 : 1;
 	f->seed--;
+	if (__sanitizer_set_death_callback)
+		__sanitizer_set_death_callback(say_seed);
 	fprintf(stderr, "%s: first FUZZ_SEED=%#llx\n", name, (unsigned long long)f->seed + 1);
 }
 
@@ -39,7 +51,7 @@ bool fuzz_next(struct fuzz *f)
 	if (f->end != 0 ? now() >= f->end : f->passes >= f->most)
 		return false;
 	f->passes++;
-	f->seed++;
+	current = ++f->seed;
 	f->state = f->seed * 0x9e3779b97f4a7c15ull ^ 0xd1b54a32d192ed03ull;
 	return true;
 }
