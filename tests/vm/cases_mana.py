@@ -3,6 +3,11 @@
 and what the model counts against it (--strict) is a mistake of the model's."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
 import artifacts
 import netns
 import nic_image
@@ -50,36 +55,72 @@ def mana_debian(context: Context) -> None:
     judge(context, debian(context))
 
 
-@case("mana-echo", "the model's own peer answers Linux: ARP, neighbour discovery, pings, and through a VLAN", "model")
-def mana_echo(context: Context) -> None:
+@dataclass
+class _Echoed:
+    """A guest with Debian's driver inserted, whose NIC's wire ends at the model's own peer."""
+    model: ManaModel
+    vm: VM
+    nic: NicGuest
+
+    def end(self) -> dict[str, Any]:
+        self.vm.guest.send("poweroff -f")
+        self.vm.wait_exit(BOOT_TIMEOUT)
+        counts = self.model.wait_end()
+        expect(not counts["strict_violations"], f"{counts['strict_violations']} violations: {counts['first_violation']}")
+        expect(not any(counts["live"].values()), f"the driver has gone and left {counts['live']}")
+        return counts
+
+
+@contextmanager
+def _echoed(context: Context, *options: str) -> Iterator[_Echoed]:
     oracle = debian(context)
     directory = context.directory
     image = nic_image.build(context.image, directory / "image", oracle.modules)
-    with (ManaModel(directory) as model,
+    with (ManaModel(directory, options=("--strict", *options)) as model,
           VM(Machine(directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device], memory="512M",
                      accel=context.accel)) as vm):
         vm.guest.wait_ready(BOOT_TIMEOUT)
         nic = NicGuest(vm.guest, addresses([model.device])[model.device.name])
         nic.start()
         nic.insert(oracle.modules)
+        yield _Echoed(model, vm, nic)
+
+
+def _received(nic: NicGuest, interface: str) -> int:
+    return int(nic.guest.check(f"cat /sys/class/net/{interface}/statistics/rx_packets"))
+
+
+@case("mana-two-ports", "a device with two ports is two interfaces, each with a wire of its own", "model")
+def mana_two_ports(context: Context) -> None:
+    with _echoed(context, "--vports", "2") as run:
+        ports = run.nic.wait_interfaces(2)
+        for n, port in enumerate(ports):
+            run.nic.guest.check(f"{IP} link set {port} up && {IP} addr add 10.77.{n}.2/24 dev {port}")
+        for n, port in enumerate(ports):
+            run.nic.ping(f"10.77.{n}.1", 3)
+            expect(_received(run.nic, port) >= 3, f"{port} received too little for three answers")
+        # One of them goes, and the other does not care.
+        run.nic.guest.check(f"{IP} link set {ports[0]} down")
+        run.nic.ping("10.77.1.1", 3)
+        run.nic.guest.check("rmmod mana")
+        run.end()
+
+
+@case("mana-echo", "the model's own peer answers Linux: ARP, neighbour discovery, pings, and through a VLAN", "model")
+def mana_echo(context: Context) -> None:
+    with _echoed(context) as run:
+        nic = run.nic
         vlan = f"{nic.wait_interface()}.{VLAN}"
         nic.up()
         # It is every host of the network, so that each address answers.
         for address in (netns.IPV4, "10.77.0.200", netns.IPV6, "fd00:77::abcd"):
             nic.ping(address, 3)
             nic.ping(address, 3, 1400)
-        before = model.stats()
-        vm.guest.check(f"{IP} link add link {nic.interface} name {vlan} type vlan id {VLAN} && {IP} link set {vlan} up && "
-                       f"{IP} addr add {VLAN_IPV4}.2/24 dev {vlan}")
+        nic.guest.check(f"{IP} link add link {nic.interface} name {vlan} type vlan id {VLAN} && {IP} link set {vlan} up && "
+                        f"{IP} addr add {VLAN_IPV4}.2/24 dev {vlan}")
         nic.ping(f"{VLAN_IPV4}.1", 3)
-        after = model.stats()
         # The tag went out beside the frame and came back beside it, or it would not have come to this interface.
-        received = int(vm.guest.check(f"cat /sys/class/net/{vlan}/statistics/rx_packets"))
+        expect(_received(nic, vlan) >= 3, f"{vlan} received too little for three answers")
         errors = nic.network_errors()
-        vm.guest.send("poweroff -f")
-        vm.wait_exit(BOOT_TIMEOUT)
-        counts = model.wait_end()
-    expect(received >= 3, f"{vlan} received {received} frames")
-    expect(after["tx"] - before["tx"] >= 3, "the model sent nothing for the VLAN")
-    expect(not counts["strict_violations"], f"{counts['strict_violations']} violations: {counts['first_violation']}")
+        run.end()
     expect(not errors, "\n".join(errors))

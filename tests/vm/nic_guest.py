@@ -33,17 +33,22 @@ class NicGuest:
         for module in modules:
             self.guest.check(f"insmod /{MODULE_DIRECTORY}/{module.name}")
 
-    def wait_interface(self) -> str:
-        """Wait until the device has its interface; its name."""
+    def wait_interfaces(self, count: int) -> list[str]:
+        """Wait until the device has so many interfaces; their names."""
         deadline = time.monotonic() + LINK_TIMEOUT
         while True:
-            _, names = self.guest.run(f"ls /sys/bus/pci/devices/{self.bdf}/net")
-            if re.fullmatch(r"\w+", names.strip()):
-                self.interface = names.strip()
-                return self.interface
+            status, names = self.guest.run(f"ls /sys/bus/pci/devices/{self.bdf}/net")
+            found = names.split() if not status else []
+            if len(found) == count:
+                return found
             if time.monotonic() > deadline:
-                raise CommandFailed(f"{self.bdf} has had no network interface for {LINK_TIMEOUT:.0f} s")
+                raise CommandFailed(f"{self.bdf} has {len(found)} network interfaces after {LINK_TIMEOUT:.0f} s, not {count}")
             time.sleep(REFRESH)
+
+    def wait_interface(self) -> str:
+        """Wait until the device has its interface, the one that all else is about; its name."""
+        self.interface = self.wait_interfaces(1)[0]
+        return self.interface
 
     def link(self) -> dict[str, Any]:
         return json.loads(self.guest.check(f"{IP} -j -d link show dev {self.interface}"))[0]
