@@ -65,12 +65,12 @@ class Stream:
         self._echoed_in[int((now - self.start) / BUCKET)] += 1
 
     def status(self) -> dict[str, Any]:
-        return {"sent": self.sent, "echoed": self.echoed, "lost": self.sent - self.echoed, "duplicated": self.duplicated,
-                "corrupt": self.corrupt, "send_errors": self.send_errors}
+        return {"sent": self.sent, "echoed": self.echoed, "duplicated": self.duplicated, "corrupt": self.corrupt,
+                "send_errors": self.send_errors}
 
     def result(self) -> dict[str, Any]:
         missing = [n for n, back in enumerate(self._back) if not back]
-        return {**self.status(), "missing": missing[:LISTED],
+        return {**self.status(), "lost": len(missing), "missing": missing[:LISTED],
                 "across": [[sent, received, n] for (sent, received), n in sorted(self._across.items())],
                 "series": {"start": self.start, "bucket": BUCKET, "sent": sorted(self._sent_in.items()),
                            "echoed": sorted(self._echoed_in.items())}}
