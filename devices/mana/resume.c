@@ -2,8 +2,8 @@
 /*
  * Taking a running adapter over (docs/mana-resume.md).
  *
- * Three passes: look at everything and write nothing; take in what is in the rings, which writes to memory only; tell the
- * device where its consumer and producer are. The first two may refuse, the third cannot fail. No request is sent.
+ * Three passes: look at everything and write nothing; take in what is in the rings, which writes to memory only; tell
+ * the device where its consumer and producer are. The first two may refuse, the third cannot fail. No request is sent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -77,28 +77,85 @@ static int check_queues(struct udrv_mana *mana)
 	return err;
 }
 
-/* Pass 1: nothing is written, neither to the device nor to memory. */
-static int look(struct udrv_mana *mana)
+/* The process's view of all queues, from what was saved. */
+static int open_queues(struct udrv_mana *mana)
 {
-	struct mana_facts saved;
+	const struct mana_facts *facts = &mana->facts;
+	int err = 0;
+
+	mana->queues = aligned_alloc(64, facts->vports * facts->queues * sizeof(*mana->queues));
+	if (!mana->queues)
+		return -ENOMEM;
+	mana->nqueues = facts->vports * facts->queues;
+	memset(mana->queues, 0, mana->nqueues * sizeof(*mana->queues));
+	for (unsigned int i = 0; !err && i < mana->nqueues; i++) {
+		unsigned int v = i / facts->queues, n = i % facts->queues;
+
+		err = mana_queue_init(mana, &mana->queues[i], mana_queue_state(mana, v, n), v, n);
+	}
+	mana->hwc.init_done = true;
+	mana->hwc.init_ids = true;
+	mana_hwc_init(mana);
+	return err;
+}
+
+/* Pass 1, as far as it needs no device. */
+static int look_at_memory(struct udrv_mana *mana)
+{
+	const struct mana_facts *facts = &mana->facts;
 	int err;
 
 	if (udrv_state_lifecycle(mana->st) != UDRV_READY)
 		return -EAGAIN;
 	err = mana_areas_find(mana);
 	if (!err)
-		err = mana_facts_read(mana->st, &saved);
+		err = mana_facts_read(mana->st, &mana->facts);
 	if (err) {
 		mana_err(mana, "the saved state has no complete description of the adapter (error %d)", err);
 		return -EBADMSG;
 	}
-	err = check_registers(mana, &saved);
+	err = check_queues(mana);
+	if (!err)
+		err = open_queues(mana);
+	if (err)
+		return err;
+	/* What a reset sets up again. */
+	mana->opts.vports = facts->vports;
+	mana->opts.queues = facts->queues;
+	mana->opts.tx_depth = facts->tx_slots;
+	mana->opts.rx_depth = facts->rx_depth;
+	mana->opts.mtu = facts->max_mtu;
+	mana->opts.poll = !facts->vectors;
+	mana_fill_info(mana);
+	return 0;
+}
+
+int udrv_mana_resume_begin(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret)
+{
+	struct udrv_mana *mana;
+	int err;
+
+	err = mana_new(dev, opts, &mana);
+	if (err)
+		return err;
+	err = look_at_memory(mana);
+	if (err) {
+		mana_free(mana);
+		return err;
+	}
+	*ret = mana;
+	return 0;
+}
+
+/* The rest of pass 1. */
+int udrv_mana_resume_look(struct udrv_mana *mana)
+{
+	struct mana_facts saved = mana->facts;
+	int err;
+
+	err = check_registers(mana, &saved);	/* overwrites what is read */
 	mana->facts = saved;
-	if (!err)
-		err = check_identity(mana);
-	if (!err)
-		err = check_queues(mana);
-	return err;
+	return err ? err : check_identity(mana);
 }
 
 /* Pass 2: completions stay where they are, their owners have not seen them; events are taken. */
@@ -138,49 +195,27 @@ static void settle(struct udrv_mana_queue *q)
 		mana_eq_arm(q);
 }
 
-static int resume(struct udrv_mana *mana)
+int udrv_mana_resume_finish(struct udrv_mana *mana)
 {
-	const struct mana_facts *facts = &mana->facts;
+	const struct udrv_mana_resume_report *r = &mana->report;
 	int err;
 
-	err = look(mana);
-	if (err)
-		return err;
-	/* What a reset sets up again. */
-	mana->opts.vports = facts->vports;
-	mana->opts.queues = facts->queues;
-	mana->opts.tx_depth = facts->tx_slots;
-	mana->opts.rx_depth = facts->rx_depth;
-	mana->opts.mtu = facts->max_mtu;
-	mana->opts.poll = !facts->vectors;
-
-	mana->queues = aligned_alloc(64, facts->vports * facts->queues * sizeof(*mana->queues));
-	if (!mana->queues)
-		return -ENOMEM;
-	mana->nqueues = facts->vports * facts->queues;
-	memset(mana->queues, 0, mana->nqueues * sizeof(*mana->queues));
-	mana->hwc.init_done = true;
-	mana->hwc.init_ids = true;
-	mana_hwc_init(mana);
 	mana_hwc_look(mana);
-	for (unsigned int i = 0; !err && i < mana->nqueues; i++) {
-		struct udrv_mana_queue *q = &mana->queues[i];
-		unsigned int v = i / facts->queues, n = i % facts->queues;
-
-		err = mana_queue_init(mana, q, mana_queue_state(mana, v, n), v, n);
-		if (!err)
-			err = take_in(mana, q);
+	for (unsigned int i = 0; i < mana->nqueues; i++) {
+		err = take_in(mana, &mana->queues[i]);
+		if (err)
+			return err;
 	}
-	if (!err && mana->hwc.failed)
-		err = -EIO;
-	if (err)
-		return err;
+	if (mana->hwc.failed)
+		return -EIO;
 
-	mana_fill_info(mana);
 	mana_hwc_settle(mana);
 	for (unsigned int i = 0; i < mana->nqueues; i++)
 		settle(&mana->queues[i]);
 	udrv_store64(&mana->state->resumes, udrv_load64(&mana->state->resumes) + 1);
+	mana_info(mana, "resumed: %u sends in flight, %u of them completed, %u packets waiting, %u receive buffers posted, "
+		  "%u held, %u requests pending", r->tx_in_flight, r->tx_completed, r->rx_waiting, r->rx_posted, r->rx_held,
+		  r->hwc_pending);
 	return 0;
 }
 
@@ -189,17 +224,15 @@ int udrv_mana_resume(struct udrv_device *dev, const struct udrv_mana_opts *opts,
 	struct udrv_mana *mana;
 	int err;
 
-	err = mana_new(dev, opts, &mana);
+	err = udrv_mana_resume_begin(dev, opts, &mana);
 	if (err)
 		return err;
-	err = resume(mana);
-	if (err) {
+	err = udrv_mana_resume_look(mana);
+	if (!err)
+		err = udrv_mana_resume_finish(mana);
+	if (err)
 		mana_free(mana);
-		return err;
-	}
-	mana_info(mana, "resumed: %u sends in flight, %u of them completed, %u packets waiting, %u receive buffers posted, "
-		  "%u held, %u requests pending", mana->report.tx_in_flight, mana->report.tx_completed,
-		  mana->report.rx_waiting, mana->report.rx_posted, mana->report.rx_held, mana->report.hwc_pending);
-	*ret = mana;
-	return 0;
+	else
+		*ret = mana;
+	return err;
 }

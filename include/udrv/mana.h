@@ -112,6 +112,35 @@ int udrv_mana_start(struct udrv_device *dev, const struct udrv_mana_opts *opts, 
  */
 int udrv_mana_resume(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret);
 
+/**
+ * udrv_mana_resume_begin() - the first step of udrv_mana_resume(): check the saved state
+ * @dev: that of udrv_handle_memory() (udrv/handle.h) is enough
+ * @opts: as udrv_mana_resume()
+ * @ret: to be finished, or given up with udrv_mana_detach(). udrv_mana_info(), udrv_mana_vport(), udrv_mana_queue(),
+ *	udrv_mana_each_send() and udrv_mana_recv_held() may be used already, so that an owner can rebuild its tables
+ *
+ * Nothing is written, and the device is not read.
+ *
+ * Return: 0; -EAGAIN, -EBADMSG, -ENOMEM as udrv_mana_resume().
+ */
+int udrv_mana_resume_begin(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret);
+
+/**
+ * udrv_mana_resume_look() - the second step: compare the adapter's registers with the saved state
+ * @mana: of udrv_mana_resume_begin(); its device can be read now (udrv_handle_identify())
+ *
+ * Nothing is written. Return: 0; -ESTALE, -ENODEV, -errno as udrv_mana_resume().
+ */
+int udrv_mana_resume_look(struct udrv_mana *mana);
+
+/**
+ * udrv_mana_resume_finish() - the last step: take over
+ * @mana: after udrv_mana_resume_look(); its device may be used now (udrv_handle_complete())
+ *
+ * Return: 0; -EIO as udrv_mana_resume(): nothing was written to the device.
+ */
+int udrv_mana_resume_finish(struct udrv_mana *mana);
+
 /** udrv_mana_detach() - free this process's memory and leave the adapter running for a successor. NULL is allowed. */
 void udrv_mana_detach(struct udrv_mana *mana);
 
