@@ -38,31 +38,36 @@ static void ring_wq(struct mana_model *m, struct wq *wq, uint32_t page, uint32_t
 }
 
 /*
- * @tail and @producer are indexes modulo 8 laps. false: the consumer cannot be there. Between its old place and
- * what has been produced it may be anywhere.
+ * The consumer is between its old place and what has been produced, or the doorbell is not regarded. Returns
+ * whether it is, and armed if @val says so.
  */
-static bool move_tail(struct mana_model *m, const char *what, uint32_t id, uint32_t entries, uint32_t producer,
-		      uint32_t *tail, uint32_t val)
+static bool move_tail(struct mana_model *m, const char *what, uint32_t id, struct entries *e, uint64_t val)
 {
-	uint32_t modulus = entries * GDMA_LAPS;
-	uint32_t ahead = (val - *tail) & (modulus - 1), produced = (producer - *tail) & (modulus - 1);
+	uint32_t tail = val >> GDMA_DB_TAIL_SHIFT & GDMA_DB_CEQ_TAIL_MASK;
 
-	if (val >= modulus) {
-		model_violation(m, "%s %#x: index %#x, it runs up to %#x", what, id, val, modulus);
+	if (tail != entries_modulo(e, tail)) {
+		model_violation(m, "%s %#x: index %#x, it runs up to %#x", what, id, tail, e->count * GDMA_LAPS);
 		return false;
 	}
-	if (ahead > produced) {
-		model_violation(m, "%s %#x: doorbell goes from %#x to %#x, the device is at %#x", what, id, *tail, val,
-				producer);
+	if (entries_modulo(e, tail - e->tail) > entries_pending(e)) {
+		model_violation(m, "%s %#x: doorbell goes from %#x to %#x, the device is at %#x", what, id, e->tail, tail,
+				e->producer);
 		return false;
 	}
-	*tail = val;
+	e->tail = tail;
+	if (!(val & GDMA_DB_ARM))
+		return true;
+	if (entries_pending(e) > e->count)
+		model_violation(m, "%s %#x: armed at %#x, more than a lap behind the device at %#x", what, id, tail,
+				e->producer);
+	else
+		e->armed = true;
 	return true;
 }
 
 static void ring_cq(struct mana_model *m, uint32_t page, uint64_t val)
 {
-	uint32_t id = val & GDMA_DB_ID_MASK, tail = val >> GDMA_DB_TAIL_SHIFT & GDMA_DB_CEQ_TAIL_MASK;
+	uint32_t id = val & GDMA_DB_ID_MASK;
 	int slot = cq_find(m, id);
 	struct cq *cq = &m->cq[slot < 0 ? 0 : slot];
 
@@ -70,8 +75,7 @@ static void ring_cq(struct mana_model *m, uint32_t page, uint64_t val)
 		model_violation(m, "doorbell of CQ %#x, which does not exist", id);
 		return;
 	}
-	if (!right_page(m, "CQ", id, page, cq->db) ||
-	    !move_tail(m, "CQ", id, cq->entries, cq->producer, &cq->tail, tail))
+	if (!right_page(m, "CQ", id, page, cq->e.db) || !move_tail(m, "CQ", id, &cq->e, val))
 		return;
 	/* A send queue may have waited for this. */
 	for (unsigned int i = 0; cq->overrun && i < MAX_WQS; i++) {
@@ -79,19 +83,12 @@ static void ring_cq(struct mana_model *m, uint32_t page, uint64_t val)
 			set_add(&m->sq_work, i);
 	}
 	cq->overrun = false;
-	if (!(val & GDMA_DB_ARM))
-		return;
-	if (((cq->producer - tail) & (cq->entries * GDMA_LAPS - 1)) > cq->entries) {
-		model_violation(m, "CQ %#x: armed at %#x, more than a lap behind the device at %#x", id, tail, cq->producer);
-		return;
-	}
-	cq->armed = true;
 	set_add(&m->cq_work, (unsigned int)slot);
 }
 
 static void ring_eq(struct mana_model *m, uint32_t page, uint64_t val)
 {
-	uint32_t id = val & GDMA_DB_EQ_ID_MASK, tail = val >> GDMA_DB_TAIL_SHIFT & GDMA_DB_CEQ_TAIL_MASK;
+	uint32_t id = val & GDMA_DB_EQ_ID_MASK;
 	int slot = eq_find(m, id);
 	struct eq *eq = &m->eq[slot < 0 ? 0 : slot];
 
@@ -99,13 +96,9 @@ static void ring_eq(struct mana_model *m, uint32_t page, uint64_t val)
 		model_violation(m, "doorbell of EQ %#x, which does not exist", id);
 		return;
 	}
-	if (!right_page(m, "EQ", id, page, eq->db) ||
-	    !move_tail(m, "EQ", id, eq->entries, eq->producer, &eq->tail, tail))
-		return;
 	/* What did not fit may fit now. */
-	set_add(&m->eq_work, (unsigned int)slot);
-	if (val & GDMA_DB_ARM)
-		eq->armed = true;
+	if (right_page(m, "EQ", id, page, eq->e.db) && move_tail(m, "EQ", id, &eq->e, val))
+		set_add(&m->eq_work, (unsigned int)slot);
 }
 
 void doorbell(struct mana_model *m, uint64_t off, uint64_t val, unsigned int width)

@@ -2,9 +2,17 @@
 /* From completions to interrupts: CQE, then EQE if the CQ is armed, then a message if the EQ is armed. */
 #include "tests/model/mana/internal.h"
 
-static uint32_t owner(uint32_t producer, uint32_t entries)
+/* The entry's last dword is @info with the owner bits; it is written when everything else is. */
+static bool put(struct mana_model *m, struct entries *e, void *entry, uint32_t info, const char *what)
 {
-	return (producer / entries & GDMA_OWNER_MASK) << GDMA_OWNER_SHIFT;
+	uint32_t lap = e->producer / e->count & GDMA_OWNER_MASK, size = 1u << e->shift;
+
+	info = htole32(info | lap << GDMA_OWNER_SHIFT);
+	memcpy((uint8_t *)entry + size - sizeof(info), &info, sizeof(info));
+	if (!ring_post(m, &e->ring, e->producer << e->shift, entry, size, what))
+		return false;
+	e->producer = entries_modulo(e, e->producer + 1);
+	return true;
 }
 
 /*
@@ -14,26 +22,21 @@ static uint32_t owner(uint32_t producer, uint32_t entries)
 bool cq_room(struct mana_model *m, unsigned int slot)
 {
 	struct cq *cq = &m->cq[slot];
-	uint32_t used = (cq->producer - cq->tail) & (cq->entries * GDMA_LAPS - 1);
-	uint32_t room = m->opts.cq_room ? cq->entries : cq->entries * GDMA_LAPS - 1;
+	uint32_t used = entries_pending(&cq->e), most = cq->e.count * GDMA_LAPS - 1;
 
-	if (used < room)
+	if (used < (m->opts.cq_room ? cq->e.count : most))
 		return true;
 	if (!cq->overrun)
 		model_violation(m, "CQ %#x: %u completions were posted since the last doorbell, it has %u entries", CQ_ID(slot),
-				used, cq->entries);
+				used, cq->e.count);
 	cq->overrun = true;
-	return used < cq->entries * GDMA_LAPS - 1;
+	return used < most;
 }
 
 static bool put_cqe(struct mana_model *m, unsigned int slot, struct gdma_cqe *cqe, uint32_t info)
 {
-	struct cq *cq = &m->cq[slot];
-
-	cqe->info = htole32(info | owner(cq->producer, cq->entries));
-	if (!ring_post(m, &cq->ring, cq->producer << GDMA_CQE_SHIFT, cqe, sizeof(*cqe), "CQ"))
+	if (!put(m, &m->cq[slot].e, cqe, info, "CQ"))
 		return false;
-	cq->producer = (cq->producer + 1) & (cq->entries * GDMA_LAPS - 1);
 	m->counts.cqes++;
 	set_add(&m->cq_work, slot);
 	return true;
@@ -41,8 +44,6 @@ static bool put_cqe(struct mana_model *m, unsigned int slot, struct gdma_cqe *cq
 
 bool cq_post(struct mana_model *m, unsigned int slot, struct gdma_cqe *cqe, uint32_t wq, bool sq)
 {
-	uint32_t info = wq | (sq ? GDMA_CQE_IS_SQ : 0);
-
 	if (!cq_room(m, slot))
 		return false;
 	if (slot && fault_take(m, FAULT_GARBAGE_CQE, 0)) {
@@ -54,25 +55,16 @@ bool cq_post(struct mana_model *m, unsigned int slot, struct gdma_cqe *cqe, uint
 		if (!cq_room(m, slot))
 			return false;
 	}
-	return put_cqe(m, slot, cqe, info);
-}
-
-static bool eq_full(const struct eq *eq)
-{
-	return ((eq->producer - eq->tail) & (eq->entries * GDMA_LAPS - 1)) >= eq->entries;
+	return put_cqe(m, slot, cqe, wq | (sq ? GDMA_CQE_IS_SQ : 0));
 }
 
 bool eq_post(struct mana_model *m, unsigned int slot, uint8_t type, uint32_t detail)
 {
-	struct eq *eq = &m->eq[slot];
+	struct entries *e = &m->eq[slot].e;
 	struct gdma_eqe eqe = { .details = { htole32(detail) } };
 
-	if (eq_full(eq))
+	if (entries_pending(e) >= e->count || !put(m, e, &eqe, type, "EQ"))
 		return false;
-	eqe.info = htole32(type | owner(eq->producer, eq->entries));
-	if (!ring_post(m, &eq->ring, eq->producer << GDMA_EQE_SHIFT, &eqe, sizeof(eqe), "EQ"))
-		return false;
-	eq->producer = (eq->producer + 1) & (eq->entries * GDMA_LAPS - 1);
 	m->counts.eqes++;
 	set_add(&m->eq_work, slot);
 	return true;
@@ -89,15 +81,12 @@ bool cq_step(struct mana_model *m)
 
 		set_del(&m->cq_work, (unsigned int)slot);
 		from = m->cq_next = ((unsigned int)slot + 1) % MAX_CQS;
-		if (!cq->armed || cq->producer == cq->tail || cq->eq == NO_SLOT)
+		if (!cq->e.armed || !entries_pending(&cq->e) || cq->eq == NO_SLOT)
 			continue;
-		if (!eq_post(m, (unsigned int)cq->eq, GDMA_EQE_COMPLETION, CQ_ID((unsigned int)slot))) {
-			model_violation(m, "EQ %#x is full: %u entries", EQ_ID((unsigned int)cq->eq), m->eq[cq->eq].entries);
-			cq->armed = false;
-			continue;
-		}
-		cq->armed = false;
-		return true;
+		cq->e.armed = false;
+		if (eq_post(m, (unsigned int)cq->eq, GDMA_EQE_COMPLETION, CQ_ID((unsigned int)slot)))
+			return true;
+		model_violation(m, "EQ %#x is full: %u entries", EQ_ID((unsigned int)cq->eq), m->eq[cq->eq].e.count);
 	}
 	return false;
 }
@@ -127,8 +116,8 @@ bool eq_step(struct mana_model *m)
 		}
 		set_del(&m->eq_work, (unsigned int)slot);
 		from = m->eq_next = ((unsigned int)slot + 1) % MAX_EQS;
-		if (eq->armed && eq->producer != eq->tail) {
-			eq->armed = false;
+		if (eq->e.armed && entries_pending(&eq->e)) {
+			eq->e.armed = false;
 			interrupt(m, eq->vector);
 			return true;
 		}

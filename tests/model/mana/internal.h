@@ -62,27 +62,39 @@ struct region {
 	unsigned int pages;
 };
 
-/* Indexes of EQs and CQs run modulo 8 laps, as their doorbells do. */
-struct eq {
-	bool live;
+/* What EQs and CQs have in common. Indexes run modulo 8 laps, as their doorbells do. */
+struct entries {
 	struct ring ring;
-	uint32_t entries;
+	unsigned int shift;	/* log2 of an entry's size */
+	uint32_t count;
 	uint32_t producer, tail;
 	bool armed;
+	uint32_t db;
+};
+
+static inline uint32_t entries_modulo(const struct entries *e, uint32_t index)
+{
+	return index & (e->count * GDMA_LAPS - 1);
+}
+
+/* Posted, and not acknowledged by a doorbell. */
+static inline uint32_t entries_pending(const struct entries *e)
+{
+	return entries_modulo(e, e->producer - e->tail);
+}
+
+struct eq {
+	bool live;
+	struct entries e;
 	unsigned int vector;
 	unsigned int tests;	/* test events that are to come */
-	uint32_t db;
 };
 
 struct cq {
 	bool live;
-	struct ring ring;
-	uint32_t entries;
-	uint32_t producer, tail;
-	bool armed;
+	struct entries e;
 	bool overrun;		/* said once */
 	int eq;			/* slot, NO_SLOT: none */
-	uint32_t db;
 };
 
 /* A send or receive queue. head: what the device has done, tail: what was rung; both in bytes, modulo 2^32. */

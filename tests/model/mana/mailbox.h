@@ -48,14 +48,4 @@ static inline bool mailbox_take(struct mailbox *b, struct letter *l)
 	return any;
 }
 
-static inline bool mailbox_empty(struct mailbox *b)
-{
-	bool empty;
-
-	pthread_mutex_lock(&b->lock);
-	empty = b->tail == b->head;
-	pthread_mutex_unlock(&b->lock);
-	return empty;
-}
-
 #endif

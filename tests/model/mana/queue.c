@@ -47,49 +47,41 @@ int sq_find(const struct mana_model *m, uint32_t id)
 	slot_;										\
 })
 
-int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector, uint32_t db)
+/* Created armed, at the beginning of the first lap. */
+static struct entries new_entries(uint64_t *page, uint32_t size, unsigned int shift, uint32_t db)
 {
-	uint32_t entries = size >> GDMA_EQE_SHIFT;
+	uint32_t count = size >> shift;
 
-	if (slot == NO_SLOT)
-		slot = FREE_SLOT(m, eq, MAX_EQS, eq_alloc);
-	if (slot == NO_SLOT) {
-		free(page);
-		return NO_SLOT;
-	}
-	m->eq[slot] = (struct eq){
-		.live = true,
+	return (struct entries){
 		.ring = { .page = page, .size = size },
-		.entries = entries,
-		.producer = entries,
-		.tail = entries,
+		.shift = shift,
+		.count = count,
+		.producer = count,
+		.tail = count,
 		.armed = true,
-		.vector = vector,
 		.db = db,
 	};
+}
+
+int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector, uint32_t db)
+{
+	if (slot == NO_SLOT)
+		slot = FREE_SLOT(m, eq, MAX_EQS, eq_alloc);
+	if (slot == NO_SLOT)
+		free(page);
+	else
+		m->eq[slot] = (struct eq){ .live = true, .e = new_entries(page, size, GDMA_EQE_SHIFT, db), .vector = vector };
 	return slot;
 }
 
 int cq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, int eq, uint32_t db)
 {
-	uint32_t entries = size >> GDMA_CQE_SHIFT;
-
 	if (slot == NO_SLOT)
 		slot = FREE_SLOT(m, cq, MAX_CQS, cq_alloc);
-	if (slot == NO_SLOT) {
+	if (slot == NO_SLOT)
 		free(page);
-		return NO_SLOT;
-	}
-	m->cq[slot] = (struct cq){
-		.live = true,
-		.ring = { .page = page, .size = size },
-		.entries = entries,
-		.producer = entries,
-		.tail = entries,
-		.armed = true,
-		.eq = eq,
-		.db = db,
-	};
+	else
+		m->cq[slot] = (struct cq){ .live = true, .e = new_entries(page, size, GDMA_CQE_SHIFT, db), .eq = eq };
 	return slot;
 }
 
@@ -121,14 +113,14 @@ int wq_create(struct mana_model *m, bool sq, int slot, uint64_t *page, uint32_t 
 
 void eq_destroy(struct mana_model *m, unsigned int slot)
 {
-	free(m->eq[slot].ring.page);
+	free(m->eq[slot].e.ring.page);
 	m->eq[slot] = (struct eq){ 0 };
 	set_del(&m->eq_work, slot);
 }
 
 void cq_destroy(struct mana_model *m, unsigned int slot)
 {
-	free(m->cq[slot].ring.page);
+	free(m->cq[slot].e.ring.page);
 	m->cq[slot] = (struct cq){ 0 };
 	set_del(&m->cq_work, slot);
 }

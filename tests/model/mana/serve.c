@@ -41,6 +41,7 @@ struct server {
 
 	int listen_fd, epoll_fd, wake_fd, signal_fd;
 	int timer_fd[SERVE_MAX_FAULTS];		/* -1: struck at the start */
+	atomic_bool kicked;			/* since the device began its last turn */
 	atomic_bool asleep;
 	atomic_bool gone;			/* QEMU is */
 	bool started;				/* the driver has enabled reception once */
@@ -65,10 +66,12 @@ static void say(struct server *s, const char *fmt, ...)
 	pthread_mutex_unlock(&s->log_lock);
 }
 
+/* The device looks for a kick after it has said that it is asleep, so none is lost. */
 static void wake(struct server *s)
 {
 	static const uint64_t one = 1;
 
+	atomic_store(&s->kicked, true);
 	if (atomic_exchange(&s->asleep, false) && write(s->wake_fd, &one, sizeof(one)) < 0)
 		say(s, "cannot wake the device: %s", strerror(errno));
 }
@@ -205,7 +208,6 @@ static void *socket_thread(void *arg)
 		close(fd);
 	}
 	atomic_store(&s->gone, true);
-	atomic_store(&s->asleep, true);
 	wake(s);
 	return NULL;
 }
@@ -359,6 +361,7 @@ static int device_loop(struct server *s)
 	int n;
 
 	for (;;) {
+		atomic_store(&s->kicked, false);
 		n = work(s);
 		if (n < 0) {
 			say(s, "a wire is broken: %s", strerror(-n));
@@ -373,8 +376,7 @@ static int device_loop(struct server *s)
 			continue;
 		}
 		atomic_store(&s->asleep, true);
-		n = mailbox_empty(&s->mail) && !atomic_load(&s->gone) ? -1 : 0;
-		if (!wait_events(s, n))
+		if (!wait_events(s, atomic_load(&s->kicked) ? 0 : -1))
 			return 0;
 		atomic_store(&s->asleep, false);
 	}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is at the other end of a port's wire. All calls come from one thread, none blocks, and all frames are whole
- * Ethernet frames with all checksums in place, without FCS, and no longer than NET_FRAME_MAX.
+ * What is at the other end of a port's wire. All calls come from one thread, none blocks, and all
+ * frames are whole Ethernet frames with all checksums in place, without FCS, and no longer than
+ * NET_FRAME_MAX.
  */
 #ifndef TESTS_MODEL_NET_BACKEND_H
 #define TESTS_MODEL_NET_BACKEND_H
@@ -31,8 +32,8 @@ struct net_backend {
 
 /**
  * net_send() - hand a frame to the other end
- * Returns: 0, -EMSGSIZE (longer than the other end takes), -ENOBUFS (no room: the frame is lost, as on a wire), or
- * another -errno: the backend is broken (TAP deleted).
+ * Returns: 0, -EMSGSIZE (longer than the other end takes), -ENOBUFS (no room: the frame is lost, as
+ * on a wire), or another -errno: the backend is broken (TAP deleted).
  */
 static inline int net_send(struct net_backend *b, const uint8_t *frame, size_t len)
 {
@@ -58,11 +59,13 @@ static inline void net_close(struct net_backend *b)
 
 /**
  * net_tap_open() - a TAP interface in the network namespace that this process is in
- * @ifname: of an interface that exists, or may be made (needs CAP_NET_ADMIN either way, unless it is ours)
+ * @ifname: of an interface that exists, or may be made (needs CAP_NET_ADMIN either way, unless it
+ *      is ours)
  *
- * Without a vnet header, on purpose: a NIC sends segments with finished checksums, so the model makes them, and the
- * network stack at the other end verifies each. In the other direction the kernel segments and sums up before it
- * hands out a frame, so that the model's own verification is what sets the receive flags.
+ * Without a vnet header, on purpose: a NIC sends segments with finished checksums, so the model
+ * makes them, and the network stack at the other end verifies each. In the other direction the
+ * kernel segments and sums up before it hands out a frame, so that the model's own verification is
+ * what sets the receive flags.
  *
  * Returns: 0 or -errno.
  */
@@ -71,10 +74,10 @@ int net_tap_open(const char *ifname, struct net_backend **ret);
 /**
  * net_echo_open() - a peer in this process that answers
  *
- * It is every host of the network: it answers each ARP request and each neighbour solicitation with its one MAC
- * address (02:00:00:00:00:02), echoes ICMP and ICMPv6 requests, and sends each UDP datagram back (addresses and
- * ports exchanged, payload unchanged). Anything else it swallows. What it answers waits in a bounded queue; when
- * that is full, answers are lost.
+ * It is every host of the network: it answers each ARP request and each neighbour solicitation with
+ * its one MAC address (02:00:00:00:00:02), echoes ICMP and ICMPv6 requests, and sends each UDP
+ * datagram back (addresses and ports exchanged, payload unchanged). Anything else it swallows. What
+ * it answers waits in a bounded queue; when that is full, answers are lost.
  *
  * Returns: 0 or -errno.
  */

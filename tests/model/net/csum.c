@@ -47,7 +47,10 @@ int net_csum_offset(uint8_t protocol)
 	}
 }
 
-/* What @len bytes sum up to with their checksum, @field bytes in, taken as 0; added to @sum and complemented. */
+/*
+ * What @len bytes sum up to with their checksum, @field bytes in, taken as 0; added to @sum and
+ * complemented.
+ */
 static uint16_t checksum(uint64_t sum, const uint8_t *data, size_t len, size_t field)
 {
 	sum = net_csum_add(sum, data, field);
@@ -71,12 +74,15 @@ bool net_csum_ipv4_ok(const struct net_frame *f)
 
 static uint64_t pseudo(const struct net_frame *f)
 {
-	return f->protocol == NET_IP_ICMP ? 0 : net_csum_pseudo(f, f->protocol, (uint32_t)(f->end - f->l4));
+	return f->protocol == NET_IP_ICMP ?
+		       0 :
+		       net_csum_pseudo(f, f->protocol, (uint32_t)(f->end - f->l4));
 }
 
 uint16_t net_csum_l4(const struct net_frame *f)
 {
-	uint16_t csum = checksum(pseudo(f), f->data + f->l4, f->end - f->l4, (size_t)net_csum_offset(f->protocol));
+	uint16_t csum = checksum(pseudo(f), f->data + f->l4, f->end - f->l4,
+				 (size_t)net_csum_offset(f->protocol));
 
 	/* RFC 768: 0 would mean that there is no checksum. */
 	return csum || f->protocol != NET_IP_UDP ? csum : 0xffff;

@@ -9,20 +9,20 @@
 #include "tests/model/net/backend.h"
 #include "tests/model/net/csum.h"
 
-#define QUEUE	1024		/* answers that may wait */
+#define QUEUE		      1024 /* answers that may wait */
 
-#define ARP_REQUEST		1
-#define ARP_REPLY		2
-#define ARP_LEN			28
-#define ICMP_ECHO_REPLY		0
-#define ICMP_ECHO		8
-#define ICMPV6_ECHO		128
-#define ICMPV6_ECHO_REPLY	129
-#define ND_SOLICIT		135
-#define ND_ADVERT		136
-#define ND_LEN			24	/* without options */
-#define ND_OPT_TARGET		2
-#define ND_SOLICITED_OVERRIDE	0x60000000u
+#define ARP_REQUEST	      1
+#define ARP_REPLY	      2
+#define ARP_LEN		      28
+#define ICMP_ECHO_REPLY	      0
+#define ICMP_ECHO	      8
+#define ICMPV6_ECHO	      128
+#define ICMPV6_ECHO_REPLY     129
+#define ND_SOLICIT	      135
+#define ND_ADVERT	      136
+#define ND_LEN		      24 /* without options */
+#define ND_OPT_TARGET	      2
+#define ND_SOLICITED_OVERRIDE 0x60000000u
 
 struct answer {
 	uint8_t *frame;
@@ -69,7 +69,9 @@ static bool answer_arp(const struct net_frame *f, uint8_t *p)
 
 	if (f->len - f->l3 < ARP_LEN || memcmp(arp, ethernet_ipv4, sizeof(ethernet_ipv4)))
 		return false;
-	/* A probe or an announcement (RFC 5227): who answered would say that the address is taken. */
+	/*
+	 * A probe or an announcement (RFC 5227): who answered would say that the address is taken.
+	 */
 	if (zeroes(arp + 14, 4) || !memcmp(arp + 14, arp + 24, 4))
 		return false;
 	arp[7] = ARP_REPLY;
@@ -78,7 +80,10 @@ static bool answer_arp(const struct net_frame *f, uint8_t *p)
 	return true;
 }
 
-/* The advertisement is as long as a solicitation with its option of a link-layer address, which it must have. */
+/*
+ * The advertisement is as long as a solicitation with its option of a link-layer address, which it
+ * must have.
+ */
 static bool answer_solicitation(const struct net_frame *f, uint8_t *p)
 {
 	uint8_t *ip = p + f->l3, *nd = p + f->l4;
@@ -130,7 +135,8 @@ static bool udp_without_checksum(const struct net_frame *f)
 
 static bool checksums_ok(const struct net_frame *f)
 {
-	return (f->ip_version != 4 || net_csum_ipv4_ok(f)) && (udp_without_checksum(f) || net_csum_l4_ok(f));
+	return (f->ip_version != 4 || net_csum_ipv4_ok(f)) &&
+	       (udp_without_checksum(f) || net_csum_l4_ok(f));
 }
 
 static bool answer(const struct net_frame *f, uint8_t *p)

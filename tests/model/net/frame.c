@@ -4,12 +4,12 @@
 
 #include "tests/model/net/frame.h"
 
-#define IPV4_HLEN	20
-#define IPV6_HLEN	40
-#define TCP_HLEN	20
-#define UDP_HLEN	8
+#define IPV4_HLEN 20
+#define IPV6_HLEN 40
+#define TCP_HLEN  20
+#define UDP_HLEN  8
 /* RFC 8200 sets no limit; who needs more than this many extension headers is up to no good. */
-#define IPV6_EXTENSIONS	16
+#define IPV6_EXTENSIONS 16
 
 static void parse_transport(struct net_frame *f, size_t at)
 {
@@ -43,7 +43,10 @@ static void parse_transport(struct net_frame *f, size_t at)
 	f->l4 = (uint16_t)at;
 }
 
-/* Sets f->end to the end of a datagram of @ip_len bytes; false if the frame does not hold it, or its header. */
+/*
+ * Sets f->end to the end of a datagram of @ip_len bytes; false if the frame does not hold it, or
+ * its header.
+ */
 static bool set_end(struct net_frame *f, size_t ip_len, size_t hlen, bool large)
 {
 	if (large)
@@ -66,11 +69,13 @@ static void parse_ipv4(struct net_frame *f, bool large)
 		return;
 	f->ip_version = 4;
 	f->protocol = ip[9];
-	f->fragment = net_get16(ip + 6) & 0x3fff;	/* MF or an offset */
+	f->fragment = net_get16(ip + 6) & 0x3fff; /* MF or an offset */
 	parse_transport(f, f->l3 + hlen);
 }
 
-/* Skips extension headers; the offset of what follows, or 0 if they do not fit into the datagram. */
+/*
+ * Skips extension headers; the offset of what follows, or 0 if they do not fit into the datagram.
+ */
 static size_t ipv6_extensions(struct net_frame *f, size_t at)
 {
 	for (int n = 0; n < IPV6_EXTENSIONS; n++) {

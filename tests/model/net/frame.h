@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an Ethernet frame consists of. The parser reads nothing outside of the frame and trusts no length in it.
+ * What an Ethernet frame consists of. The parser reads nothing outside of the frame and trusts no
+ * length in it.
  */
 #ifndef TESTS_MODEL_NET_FRAME_H
 #define TESTS_MODEL_NET_FRAME_H
@@ -12,7 +13,10 @@
 #define NET_ETH_ALEN		6
 #define NET_ETH_HLEN		14
 #define NET_VLAN_HLEN		4
-/* Longest frame that a backend sends or receives: what an IP datagram of 65535 bytes needs, with one VLAN tag. */
+/*
+ * Longest frame that a backend sends or receives: what an IP datagram of 65535 bytes needs, with
+ * one VLAN tag.
+ */
 #define NET_FRAME_MAX		(65535 + NET_ETH_HLEN + NET_VLAN_HLEN)
 /* Writable bytes that a caller leaves in front of a frame into which a VLAN tag may be inserted. */
 #define NET_HEADROOM		NET_VLAN_HLEN
@@ -39,7 +43,8 @@ enum net_ipproto {
  * struct net_frame - offsets into a frame, all from its first byte
  * @data: the frame; not owned
  * @len: of the whole frame
- * @vlan: the frame carries a VLAN tag (the outermost one is described, a second one is not looked through)
+ * @vlan: the frame carries a VLAN tag (the outermost one is described, a second one is not looked
+ *      through)
  * @vlan_tci: PCP 15:13, DEI 12, VID 11:0, of that tag
  * @ethertype: behind the tag
  * @ip_version: 4 or 6, or 0 if there is no well-formed IP header
@@ -48,7 +53,8 @@ enum net_ipproto {
  * @l3: IP header
  * @l4: transport header, 0 if there is none, or not as a whole
  * @payload: behind the TCP or UDP header; 0 if @l4 is 0 or the protocol is another
- * @end: end of the IP datagram by its own length; what follows is padding of Ethernet. @len without IP
+ * @end: end of the IP datagram by its own length; what follows is padding of Ethernet. @len without
+ *      IP
  *
  * With @l4 set and TCP or UDP, the whole transport header is inside of [@l3, @end).
  */
@@ -74,8 +80,8 @@ struct net_frame {
  * @len: its length, up to any size
  * @large: a large send: its IP length field is not looked at (Linux writes 0), @end is @len
  *
- * Returns: 0, or -EBADMSG if the frame has no Ethernet header. Whatever is wrong further up shows as a part that is
- * not there (@ip_version 0, @l4 0).
+ * Returns: 0, or -EBADMSG if the frame has no Ethernet header. Whatever is wrong further up shows
+ * as a part that is not there (@ip_version 0, @l4 0).
  */
 int net_parse(struct net_frame *f, const uint8_t *data, size_t len, bool large);
 

@@ -5,14 +5,14 @@
 #include "tests/model/net/csum.h"
 #include "tests/model/net/lso.h"
 
-#define IPV6_HLEN	40
+#define IPV6_HLEN 40
 
-#define TCP_FIN		0x01
-#define TCP_SYN		0x02
-#define TCP_RST		0x04
-#define TCP_PSH		0x08
-#define TCP_URG		0x20
-#define TCP_CWR		0x80
+#define TCP_FIN	  0x01
+#define TCP_SYN	  0x02
+#define TCP_RST	  0x04
+#define TCP_PSH	  0x08
+#define TCP_URG	  0x20
+#define TCP_CWR	  0x80
 
 static const char *refuse(const struct net_frame *f, uint16_t mss)
 {
@@ -29,15 +29,19 @@ static const char *refuse(const struct net_frame *f, uint16_t mss)
 	return NULL;
 }
 
-/* Makes the headers of segment @n, whose payload starts @done bytes into that of the large send, its own. */
-static int finish_segment(uint8_t *seg, size_t len, const struct net_frame *large, unsigned int n, size_t done, bool last)
+/*
+ * Makes the headers of segment @n, whose payload starts @done bytes into that of the large send,
+ * its own.
+ */
+static int finish_segment(uint8_t *seg, size_t len, const struct net_frame *large, unsigned int n,
+			  size_t done, bool last)
 {
 	uint8_t *ip = seg + large->l3, *tcp = seg + large->l4;
 	struct net_frame f;
 
 	net_put32(tcp + 4, net_get32(tcp + 4) + (uint32_t)done);
 	if (!last)
-		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (n)
 		tcp[13] &= (uint8_t)~TCP_CWR;
 	if (large->ip_version == 4) {

@@ -13,8 +13,8 @@
 /**
  * net_lso() - cut and send
  * @b: where to
- * @frame: the large send; is written to: a segment's headers are put in front of its payload, over the payload of
- *	   the one before
+ * @frame: the large send; is written to: a segment's headers are put in front of its payload, over
+ *	   the payload of the one before
  * @f: parsed as a large send
  * @mss: payload of each segment
  * @result: counts are added; @error is set with -EINVAL

@@ -24,8 +24,8 @@ uint32_t net_toeplitz(const uint8_t key[static NET_RSS_KEY_SIZE], const uint8_t 
 }
 
 /* The enabled type that suits a frame of this IP version, best first. */
-static unsigned int choose(unsigned int types, const struct net_frame *f, unsigned int tcp, unsigned int udp,
-			   unsigned int ip)
+static unsigned int choose(unsigned int types, const struct net_frame *f, unsigned int tcp,
+			   unsigned int udp, unsigned int ip)
 {
 	if (f->payload && f->protocol == NET_IP_TCP && types & tcp)
 		return tcp;
@@ -34,8 +34,8 @@ static unsigned int choose(unsigned int types, const struct net_frame *f, unsign
 	return types & ip;
 }
 
-unsigned int net_rss_hash(const uint8_t key[static NET_RSS_KEY_SIZE], unsigned int types, const struct net_frame *f,
-			  uint32_t *hash)
+unsigned int net_rss_hash(const uint8_t key[static NET_RSS_KEY_SIZE], unsigned int types,
+			  const struct net_frame *f, uint32_t *hash)
 {
 	uint8_t input[2 * 16 + 4];
 	unsigned int type = 0;

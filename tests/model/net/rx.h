@@ -8,7 +8,10 @@
 
 #include "frame.h"
 
-/* Neither flag of a pair: there is nothing to verify (not IP, a fragment, UDP over IPv4 without a checksum). */
+/*
+ * Neither flag of a pair: there is nothing to verify (not IP, a fragment, UDP over IPv4 without a
+ * checksum).
+ */
 enum net_rx_flags {
 	NET_RX_IP_OK = 1 << 0,		/* IPv4: its header's checksum is right; IPv6: a well-formed header */
 	NET_RX_IP_FAIL = 1 << 1,
@@ -32,8 +35,8 @@ struct net_rx {
 /**
  * net_rx() - look at a frame from the wire
  * @rx: filled in
- * @frame: the frame. With @strip_vlan the addresses in front of a tag are moved over it, and the frame then starts
- *	   NET_VLAN_HLEN bytes later
+ * @frame: the frame. With @strip_vlan the addresses in front of a tag are moved over it, and the
+ *	   frame then starts NET_VLAN_HLEN bytes later
  * @len: its length
  * @strip_vlan: take the VLAN tag out
  *

@@ -29,8 +29,8 @@ static uint64_t modulo(uint64_t v, const uint8_t *p, size_t len)
 	return v;
 }
 
-uint16_t sample_checksum(const uint8_t *data, size_t len, const uint8_t *addresses, size_t addresses_len,
-			 uint8_t protocol, uint32_t pseudo_len)
+uint16_t sample_checksum(const uint8_t *data, size_t len, const uint8_t *addresses,
+			 size_t addresses_len, uint8_t protocol, uint32_t pseudo_len)
 {
 	uint64_t v = modulo((uint64_t)protocol + pseudo_len, addresses, addresses_len);
 
@@ -50,7 +50,7 @@ static void make_ip(const struct sample *s, struct sample_frame *f)
 		ip[9] = s->protocol;
 		put(ip + 12, 0x0a000001, 4);
 		put(ip + 16, 0xc0a80102, 4);
-		memset(ip + 20, 1, s->ip_options);	/* no operation */
+		memset(ip + 20, 1, s->ip_options); /* no operation */
 		if (!s->seed)
 			put(ip + 10, sample_checksum(ip, 20 + s->ip_options, NULL, 0, 0, 0), 2);
 		return;
@@ -65,7 +65,7 @@ static void make_ip(const struct sample *s, struct sample_frame *f)
 		ip[40] = s->protocol;
 		ip[41] = (uint8_t)(s->ip_options / 8 - 1);
 		for (i = 2; i < s->ip_options; i++)
-			ip[40 + i] = 0;			/* Pad1 */
+			ip[40 + i] = 0; /* Pad1 */
 	}
 }
 
@@ -97,11 +97,15 @@ static void make_transport(const struct sample *s, struct sample_frame *f)
 	if (s->protocol == 1)
 		put(csum, sample_checksum(l4, len, NULL, 0, 0, 0), 2);
 	else if (s->seed)
-		put(csum, 65535 - sample_checksum(NULL, 0, ip + (s->version == 4 ? 12 : 8), addresses, s->protocol,
-						  s->large ? 0 : (uint32_t)len), 2);
+		put(csum,
+		    65535 - sample_checksum(NULL, 0, ip + (s->version == 4 ? 12 : 8), addresses,
+					    s->protocol, s->large ? 0 : (uint32_t)len),
+		    2);
 	else
-		put(csum, sample_checksum(l4, len, ip + (s->version == 4 ? 12 : 8), addresses, s->protocol,
-					  (uint32_t)len), 2);
+		put(csum,
+		    sample_checksum(l4, len, ip + (s->version == 4 ? 12 : 8), addresses,
+				    s->protocol, (uint32_t)len),
+		    2);
 }
 
 struct sample_frame sample_make(const struct sample *s, size_t headroom)
@@ -157,6 +161,7 @@ const char *sample_wrong(const uint8_t *data, size_t len)
 	if (protocol == 1)
 		sum = sample_checksum(data + l4, len, NULL, 0, 0, 0);
 	else
-		sum = sample_checksum(data + l4, len, ip + (v4 ? 12 : 8), v4 ? 8 : 32, protocol, (uint32_t)len);
+		sum = sample_checksum(data + l4, len, ip + (v4 ? 12 : 8), v4 ? 8 : 32, protocol,
+				      (uint32_t)len);
 	return sum % 65535 ? "transport checksum" : NULL;
 }

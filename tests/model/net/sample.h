@@ -42,7 +42,10 @@ struct sample_frame {
 /* @headroom bytes of the allocation are in front of data; the allocation ends with the frame. */
 struct sample_frame sample_make(const struct sample *s, size_t headroom);
 
-/* Internet checksum over @len bytes and the pseudo header of the frame's addresses, by arithmetic modulo 65535. */
+/*
+ * Internet checksum over @len bytes and the pseudo header of the frame's addresses, by arithmetic
+ * modulo 65535.
+ */
 uint16_t sample_checksum(const uint8_t *data, size_t len, const uint8_t *addresses, size_t addresses_len,
 			 uint8_t protocol, uint32_t pseudo_len);
 

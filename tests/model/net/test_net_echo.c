@@ -123,7 +123,10 @@ START_TEST(neighbour_solicitation)
 	uint8_t *ip = made.data + made.l3, *nd = made.data + made.l4;
 	uint16_t csum;
 
-	/* Multicast, from the address it was made with; ::7 is asked for; option 1, the asker's address. */
+	/*
+	 * Multicast, from the address it was made with; ::7 is asked for; option 1, the asker's
+	 * address.
+	 */
 	memcpy(made.data, "\x33\x33\xff\x00\x00\x07", 6);
 	nd[0] = 135;
 	memset(nd + 2, 0, 22);

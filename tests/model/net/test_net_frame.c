@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The parser: what is there is found, and what is not there is never read (ASan watches both ends of each frame). */
+/*
+ * The parser: what is there is found, and what is not there is never read (ASan watches both ends
+ * of each frame).
+ */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Toeplitz: the published vectors of receive-side scaling ("Verifying the RSS hash calculation"). */
+/*
+ * Toeplitz: the published vectors of receive-side scaling ("Verifying the RSS hash calculation").
+ */
 #include <arpa/inet.h>
 #include <check.h>
 #include <stdlib.h>

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Offloads: what leaves is compared with frames whose checksums and tags were made by other code. */
+/*
+ * Offloads: what leaves is compared with frames whose checksums and tags were made by other code.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

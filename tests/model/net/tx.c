@@ -7,7 +7,8 @@
 #include "tests/model/net/lso.h"
 #include "tests/model/net/tx.h"
 
-int net_tx_deliver(struct net_backend *b, const uint8_t *frame, size_t len, struct net_tx_result *result)
+int net_tx_deliver(struct net_backend *b, const uint8_t *frame, size_t len,
+		   struct net_tx_result *result)
 {
 	int err = net_send(b, frame, len);
 
@@ -28,7 +29,8 @@ static const char *contradiction(const struct net_tx *tx, const struct net_frame
 	uint8_t wanted = tx->flags & NET_TX_CSUM_TCP ? NET_IP_TCP : NET_IP_UDP;
 	bool sums = tx->flags & (NET_TX_CSUM_TCP | NET_TX_CSUM_UDP);
 
-	if ((tx->flags & NET_TX_IPV4 && f->ip_version != 4) || (tx->flags & NET_TX_IPV6 && f->ip_version != 6))
+	if ((tx->flags & NET_TX_IPV4 && f->ip_version != 4) ||
+	    (tx->flags & NET_TX_IPV6 && f->ip_version != 6))
 		return "the frame is not of the IP version that the flags say";
 	if (tx->flags & NET_TX_CSUM_TCP && tx->flags & NET_TX_CSUM_UDP)
 		return "both a TCP and a UDP checksum are wanted";
@@ -38,7 +40,8 @@ static const char *contradiction(const struct net_tx *tx, const struct net_frame
 		return "the transport offset is not that of the transport header";
 	if (!(tx->flags & NET_TX_LSO))
 		return tx->flags & NET_TX_CSUM_IP && f->ip_version != 4 ?
-		       "an IPv4 checksum is wanted, the frame is not IPv4" : NULL;
+			       "an IPv4 checksum is wanted, the frame is not IPv4" :
+			       NULL;
 	if (!(tx->flags & NET_TX_CSUM_TCP) || (f->ip_version == 4 && !(tx->flags & NET_TX_CSUM_IP)))
 		return "large send without checksum offload";
 	if (tx->headers && tx->headers != f->payload)

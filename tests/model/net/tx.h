@@ -55,17 +55,20 @@ struct net_tx_result {
 /**
  * net_tx() - do what the flags say and send the outcome
  *
- * Large sends of TCP are cut as RFC 9293 wants and Linux does: sequence numbers go on by @mss, IPv4 identification
- * counts up, FIN and PSH only on the last segment, CWR only on the first. A large send needs NET_TX_CSUM_TCP, and
- * with IPv4 NET_TX_CSUM_IP. A checksum that is to be inserted must hold the sum of the pseudo header before: with
- * its length, or for a large send with length 0.
+ * Large sends of TCP are cut as RFC 9293 wants and Linux does: sequence numbers go on by @mss, IPv4
+ * identification counts up, FIN and PSH only on the last segment, CWR only on the first. A large
+ * send needs NET_TX_CSUM_TCP, and with IPv4 NET_TX_CSUM_IP. A checksum that is to be inserted must
+ * hold the sum of the pseudo header before: with its length, or for a large send with length 0.
  *
- * Returns: 0; -EINVAL: flags and frame do not suit each other, nothing was sent, see @error; another -errno: the
- * backend is broken.
+ * Returns: 0; -EINVAL: flags and frame do not suit each other, nothing was sent, see @error;
+ * another -errno: the backend is broken.
  */
 int net_tx(struct net_backend *b, struct net_tx *tx, struct net_tx_result *result);
 
-/* For what net_tx() consists of: sends one finished frame and counts it. Returns 0, or -errno: backend broken. */
+/*
+ * For what net_tx() consists of: sends one finished frame and counts it. Returns 0, or -errno:
+ * backend broken.
+ */
 int net_tx_deliver(struct net_backend *b, const uint8_t *frame, size_t len, struct net_tx_result *result);
 
 #endif
