@@ -9,11 +9,11 @@
 #include "udrv/host/nic_frame.h"
 #include "udrv/lib/crc32c.h"
 
-#define NIC_MAGIC	"UDRVNIC1"
-#define PORT		7777
-#define CRC_OFF		24
-#define PAYLOAD_MIN	32
-#define PAYLOAD_MAX	1472
+#define NIC_MAGIC   "UDRVNIC1"
+#define PORT	    7777
+#define CRC_OFF	    24
+#define PAYLOAD_MIN 32
+#define PAYLOAD_MAX 1472
 
 /* Big endian up to the payload, little endian in it. */
 struct nic_frame {
@@ -32,11 +32,13 @@ struct nic_frame {
 	} payload;
 } __attribute__((packed));
 
-#define IP_OFF		offsetof(struct nic_frame, version_ihl)
-#define PAYLOAD_OFF	offsetof(struct nic_frame, payload)
+#define IP_OFF	    offsetof(struct nic_frame, version_ihl)
+#define PAYLOAD_OFF offsetof(struct nic_frame, payload)
 
-static_assert(offsetof(struct nic_frame, sport) == NIC_FRAME_L4, "the UDP header follows an IPv4 header without options");
-static_assert(sizeof(struct nic_frame) == PAYLOAD_OFF + PAYLOAD_MIN, "the shortest payload is its header");
+static_assert(offsetof(struct nic_frame, sport) == NIC_FRAME_L4,
+	      "the UDP header follows an IPv4 header without options");
+static_assert(sizeof(struct nic_frame) == PAYLOAD_OFF + PAYLOAD_MIN,
+	      "the shortest payload is its header");
 
 static uint32_t payload_crc(const struct nic_frame *f, size_t len)
 {
@@ -66,11 +68,12 @@ int nic_frame_check(const void *frame, size_t len, struct nic_request *ret)
 	/* Once: the device may write to it again. */
 	udp_len = ntohs(((const volatile struct nic_frame *)f)->udp_len);
 	payload = udp_len - (PAYLOAD_OFF - NIC_FRAME_L4);
-	if (len < sizeof(*f) || udp_len < sizeof(*f) - NIC_FRAME_L4 || udp_len > len - NIC_FRAME_L4 ||
-	    ntohs(f->tot_len) != udp_len + NIC_FRAME_L4 - IP_OFF || payload > PAYLOAD_MAX)
+	if (len < sizeof(*f) || udp_len < sizeof(*f) - NIC_FRAME_L4 ||
+	    udp_len > len - NIC_FRAME_L4 || ntohs(f->tot_len) != udp_len + NIC_FRAME_L4 - IP_OFF ||
+	    payload > PAYLOAD_MAX)
 		return -EBADMSG;
-	if (memcmp(f->payload.magic, NIC_MAGIC, sizeof(f->payload.magic)) || f->payload.echo || f->payload.zero ||
-	    le32toh(f->payload.crc) != payload_crc(f, payload))
+	if (memcmp(f->payload.magic, NIC_MAGIC, sizeof(f->payload.magic)) || f->payload.echo ||
+	    f->payload.zero || le32toh(f->payload.crc) != payload_crc(f, payload))
 		return -EBADMSG;
 	ret->seq = le64toh(f->payload.seq);
 	ret->cycle = le32toh(f->payload.cycle);
@@ -93,7 +96,8 @@ static uint16_t pseudo_sum(const struct nic_frame *f, uint16_t udp_len)
 	uint32_t sum = 17u + udp_len;
 
 	for (int i = 0; i < 4; i += 2)
-		sum += (uint32_t)(f->saddr[i] << 8 | f->saddr[i + 1]) + (uint32_t)(f->daddr[i] << 8 | f->daddr[i + 1]);
+		sum += (uint32_t)(f->saddr[i] << 8 | f->saddr[i + 1]) +
+		       (uint32_t)(f->daddr[i] << 8 | f->daddr[i + 1]);
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)sum);

@@ -32,7 +32,7 @@ uint32_t net_toeplitz(const uint8_t key[static NET_RSS_KEY_SIZE], const uint8_t 
  *
  * Returns: the one type that was used, or 0: no enabled type suits the frame.
  */
-unsigned int net_rss_hash(const uint8_t key[static NET_RSS_KEY_SIZE], unsigned int types, const struct net_frame *f,
-			  uint32_t *hash);
+unsigned int net_rss_hash(const uint8_t key[static NET_RSS_KEY_SIZE], unsigned int types,
+			  const struct net_frame *f, uint32_t *hash);
 
 #endif

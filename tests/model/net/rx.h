@@ -13,7 +13,7 @@
  * checksum).
  */
 enum net_rx_flags {
-	NET_RX_IP_OK = 1 << 0,		/* IPv4: its header's checksum is right; IPv6: a well-formed header */
+	NET_RX_IP_OK = 1 << 0,		/* IPv4: its header's sum; IPv6: well-formed */
 	NET_RX_IP_FAIL = 1 << 1,
 	NET_RX_TCP_OK = 1 << 2,
 	NET_RX_TCP_FAIL = 1 << 3,

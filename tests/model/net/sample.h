@@ -46,8 +46,8 @@ struct sample_frame sample_make(const struct sample *s, size_t headroom);
  * Internet checksum over @len bytes and the pseudo header of the frame's addresses, by arithmetic
  * modulo 65535.
  */
-uint16_t sample_checksum(const uint8_t *data, size_t len, const uint8_t *addresses, size_t addresses_len,
-			 uint8_t protocol, uint32_t pseudo_len);
+uint16_t sample_checksum(const uint8_t *data, size_t len, const uint8_t *addresses,
+			 size_t addresses_len, uint8_t protocol, uint32_t pseudo_len);
 
 /* Are all checksums and lengths of a finished IP frame right? Says what is wrong, or NULL. */
 const char *sample_wrong(const uint8_t *data, size_t len);

@@ -56,7 +56,8 @@ START_TEST(reflects)
 {
 	const struct sample *s = &requests[_i];
 	struct sample_frame made = sample_make(s, 0);
-	size_t l3 = made.l3, l4 = made.l4, size = s->version == 4 ? 4 : 16, at = s->version == 4 ? 12 : 8;
+	size_t l3 = made.l3, l4 = made.l4, size = s->version == 4 ? 4 : 16,
+	       at = s->version == 4 ? 12 : 8;
 
 	ck_assert_int_eq(ask(made.data, made.len), (ssize_t)made.len);
 	ck_assert_ptr_null(sample_wrong(got, made.len));
@@ -95,12 +96,12 @@ END_TEST
 START_TEST(arp)
 {
 	static const uint8_t request[42] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1,
-		2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 9,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0,  0, 0, 0, 1, 8, 6, 0, 1, 8, 0,  6, 4, 0,
+		1,    2,    0,	  0,	0,    0,    1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 9,
 	};
 	static const uint8_t reply[42] = {
-		2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2,
-		2, 0, 0, 0, 0, 2, 10, 0, 0, 9, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1,
+		2, 0, 0, 0, 0, 1, 2, 0,	 0, 0, 0, 2, 8, 6, 0, 1, 8, 0,	6, 4, 0,
+		2, 2, 0, 0, 0, 0, 2, 10, 0, 0, 9, 2, 0, 0, 0, 0, 1, 10, 0, 0, 1,
 	};
 	uint8_t frame[42];
 
@@ -119,7 +120,8 @@ END_TEST
 
 START_TEST(neighbour_solicitation)
 {
-	struct sample_frame made = sample_make(&(struct sample){ .version = 6, .protocol = 58, .payload = 24 }, 0);
+	struct sample_frame made =
+		sample_make(&(struct sample){ .version = 6, .protocol = 58, .payload = 24 }, 0);
 	uint8_t *ip = made.data + made.l3, *nd = made.data + made.l4;
 	uint16_t csum;
 

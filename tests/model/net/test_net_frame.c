@@ -14,9 +14,11 @@
 #include "tests/model/net/sample.h"
 #include "tests/unit/suite.h"
 
+// clang-format off
 static const struct sample samples[] = {
 	{ .version = 4, .protocol = 6, .payload = 100 },
-	{ .version = 4, .protocol = 6, .payload = 1, .tcp_options = 12, .ip_options = 8, .padding = 5 },
+	{ .version = 4, .protocol = 6, .payload = 1, .tcp_options = 12, .ip_options = 8,
+	  .padding = 5 },
 	{ .version = 4, .protocol = 17, .payload = 33, .vlan = 0x6123 },
 	{ .version = 4, .protocol = 1, .payload = 56 },
 	{ .version = 6, .protocol = 6, .payload = 77, .tcp_options = 40 },
@@ -24,6 +26,7 @@ static const struct sample samples[] = {
 	{ .version = 6, .protocol = 17, .payload = 64, .ip_options = 24, .vlan = 1 },
 	{ .version = 6, .protocol = 58, .payload = 56 },
 };
+// clang-format on
 #define SAMPLES (sizeof(samples) / sizeof(samples[0]))
 
 START_TEST(offsets)
@@ -156,7 +159,8 @@ START_TEST(noise)
 			if (len > 20 && n % 3)
 				net_put16(data + (n % 2 ? 16 : 18), (uint16_t)(random() % 128));
 			if (len > 23 && n % 5)
-				data[n % 2 ? 23 : 20] = (uint8_t[]){ 0, 6, 17, 43, 44, 58, 60 }[random() % 7];
+				data[n % 2 ? 23 : 20] =
+					(uint8_t[]){ 0, 6, 17, 43, 44, 58, 60 }[random() % 7];
 		}
 		look(data, len);
 	}
@@ -165,7 +169,8 @@ END_TEST
 
 START_TEST(fragments)
 {
-	struct sample_frame made = sample_make(&(struct sample){ .version = 4, .protocol = 17, .payload = 64 }, 0);
+	struct sample_frame made =
+		sample_make(&(struct sample){ .version = 4, .protocol = 17, .payload = 64 }, 0);
 	/* More fragments; an offset; both; only don't fragment. */
 	static const uint16_t word[] = { 0x2000, 0x0001, 0x3fff, 0x4000 };
 	struct net_frame f;

@@ -11,12 +11,15 @@
 #include "tests/model/net/sample.h"
 #include "tests/unit/suite.h"
 
+// clang-format off
 static const uint8_t key[NET_RSS_KEY_SIZE] = {
-	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0,
-	0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c,
-	0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
+	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+	0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+	0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 };
+// clang-format on
 
+// clang-format off
 static const struct vector {
 	const char *dst, *src;
 	uint16_t dport, sport;
@@ -29,8 +32,10 @@ static const struct vector {
 	{ "202.188.127.2", "153.39.163.191", 1303, 44251, 0x5d1809c5, 0x10e828a2 },
 	{ "3ffe:2501:200:3::1", "3ffe:2501:200:1fff::7", 1766, 2794, 0x2cc18cd5, 0x40207d3d },
 	{ "ff02::1", "3ffe:501:8::260:97ff:fe40:efab", 4739, 14230, 0x0f0c461c, 0xdde51bbf },
-	{ "fe80::200:f8ff:fe21:67cf", "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 38024, 44251, 0x4b61e985, 0x02d1feef },
+	{ "fe80::200:f8ff:fe21:67cf", "3ffe:1900:4545:3:200:f8ff:fe21:67cf", 38024, 44251,
+	  0x4b61e985, 0x02d1feef },
 };
+// clang-format on
 #define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
 
 static struct sample_frame make(const struct vector *v, uint8_t protocol)
@@ -56,9 +61,11 @@ START_TEST(published)
 	uint32_t hash;
 
 	ck_assert_int_eq(net_parse(&f, tcp.data, tcp.len, false), 0);
-	ck_assert_uint_eq(net_rss_hash(key, 0x3f, &f, &hash), v6 ? NET_RSS_TCP_IPV6 : NET_RSS_TCP_IPV4);
+	ck_assert_uint_eq(net_rss_hash(key, 0x3f, &f, &hash),
+			  v6 ? NET_RSS_TCP_IPV6 : NET_RSS_TCP_IPV4);
 	ck_assert_uint_eq(hash, v->ports);
-	ck_assert_uint_eq(net_rss_hash(key, NET_RSS_IPV4 | NET_RSS_IPV6, &f, &hash), v6 ? NET_RSS_IPV6 : NET_RSS_IPV4);
+	ck_assert_uint_eq(net_rss_hash(key, NET_RSS_IPV4 | NET_RSS_IPV6, &f, &hash),
+			  v6 ? NET_RSS_IPV6 : NET_RSS_IPV4);
 	ck_assert_uint_eq(hash, v->addresses);
 	/* Not enabled: UDP's types do not suit TCP, nor the other IP version's. */
 	ck_assert_uint_eq(net_rss_hash(key, NET_RSS_UDP_IPV4 | NET_RSS_UDP_IPV6, &f, &hash), 0);
@@ -66,9 +73,11 @@ START_TEST(published)
 	ck_assert_uint_eq(net_rss_hash(key, v6 ? 0x07 : 0x38, &f, &hash), 0);
 
 	ck_assert_int_eq(net_parse(&f, udp.data, udp.len, false), 0);
-	ck_assert_uint_eq(net_rss_hash(key, 0x3f, &f, &hash), v6 ? NET_RSS_UDP_IPV6 : NET_RSS_UDP_IPV4);
+	ck_assert_uint_eq(net_rss_hash(key, 0x3f, &f, &hash),
+			  v6 ? NET_RSS_UDP_IPV6 : NET_RSS_UDP_IPV4);
 	ck_assert_uint_eq(hash, v->ports);
-	ck_assert_uint_eq(net_rss_hash(key, 0x3f & ~(NET_RSS_UDP_IPV4 | NET_RSS_UDP_IPV6), &f, &hash),
+	ck_assert_uint_eq(net_rss_hash(key, 0x3f & ~(NET_RSS_UDP_IPV4 | NET_RSS_UDP_IPV6), &f,
+				       &hash),
 			  v6 ? NET_RSS_IPV6 : NET_RSS_IPV4);
 	ck_assert_uint_eq(hash, v->addresses);
 	free(tcp.memory);

@@ -9,18 +9,22 @@
 #include "tests/model/net/sample.h"
 #include "tests/unit/suite.h"
 
+// clang-format off
 static const struct verified {
 	struct sample sample;
 	unsigned int good, bad_transport;
 } verified[] = {
-	{ { .version = 4, .protocol = 6, .payload = 9 }, NET_RX_IP_OK | NET_RX_TCP_OK, NET_RX_IP_OK | NET_RX_TCP_FAIL },
+	{ { .version = 4, .protocol = 6, .payload = 9 },
+	  NET_RX_IP_OK | NET_RX_TCP_OK, NET_RX_IP_OK | NET_RX_TCP_FAIL },
 	{ { .version = 4, .protocol = 17, .payload = 9, .padding = 3, .ip_options = 8 },
 	  NET_RX_IP_OK | NET_RX_UDP_OK, NET_RX_IP_OK | NET_RX_UDP_FAIL },
 	{ { .version = 6, .protocol = 6, .payload = 8, .ip_options = 8 },
 	  NET_RX_IP_OK | NET_RX_TCP_OK, NET_RX_IP_OK | NET_RX_TCP_FAIL },
-	{ { .version = 6, .protocol = 17, .payload = 8 }, NET_RX_IP_OK | NET_RX_UDP_OK, NET_RX_IP_OK | NET_RX_UDP_FAIL },
+	{ { .version = 6, .protocol = 17, .payload = 8 },
+	  NET_RX_IP_OK | NET_RX_UDP_OK, NET_RX_IP_OK | NET_RX_UDP_FAIL },
 	{ { .version = 4, .protocol = 1, .payload = 8 }, NET_RX_IP_OK, NET_RX_IP_OK },
 };
+// clang-format on
 #define VERIFIED (sizeof(verified) / sizeof(verified[0]))
 
 START_TEST(flags)

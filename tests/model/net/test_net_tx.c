@@ -15,7 +15,7 @@
 /* A backend that keeps what it is sent. */
 struct recorder {
 	struct net_backend backend;
-	int err;			/* what send() returns */
+	int err; /* what send() returns */
 	unsigned int frames;
 	struct {
 		uint8_t data[2048];
@@ -47,25 +47,28 @@ static void set_up(void)
 	rec = (struct recorder){ .backend = { .ops = &rec_ops, .fd = -1 } };
 }
 
-#define V4	NET_TX_IPV4
-#define V6	NET_TX_IPV6
-#define IP	NET_TX_CSUM_IP
-#define TCP	NET_TX_CSUM_TCP
-#define UDP	NET_TX_CSUM_UDP
+#define V4  NET_TX_IPV4
+#define V6  NET_TX_IPV6
+#define IP  NET_TX_CSUM_IP
+#define TCP NET_TX_CSUM_TCP
+#define UDP NET_TX_CSUM_UDP
 
+// clang-format off
 static const struct inserted {
 	struct sample sample;
 	unsigned int flags;
 	uint16_t vlan;
 } inserted[] = {
 	{ { .version = 4, .protocol = 6, .payload = 100 }, V4 | IP | TCP, 0 },
-	{ { .version = 4, .protocol = 6, .payload = 1, .tcp_options = 12, .ip_options = 8 }, V4 | IP | TCP, 0x7fff },
+	{ { .version = 4, .protocol = 6, .payload = 1, .tcp_options = 12, .ip_options = 8 },
+	  V4 | IP | TCP, 0x7fff },
 	{ { .version = 4, .protocol = 17, .payload = 1472 }, V4 | IP | UDP, 0 },
 	{ { .version = 4, .protocol = 17, .payload = 3, .padding = 7 }, V4 | IP | UDP, 1 },
 	{ { .version = 6, .protocol = 6, .payload = 1001, .tcp_options = 12 }, V6 | TCP, 0 },
 	{ { .version = 6, .protocol = 6, .payload = 0, .ip_options = 16 }, V6 | TCP, 0x0005 },
 	{ { .version = 6, .protocol = 17, .payload = 8 }, V6 | UDP, 0xefff },
 };
+// clang-format on
 
 START_TEST(checksums_and_tags)
 {
@@ -85,8 +88,11 @@ START_TEST(checksums_and_tags)
 
 		memcpy(copy, have.memory, NET_HEADROOM + have.len);
 		tx = (struct net_tx){
-			.frame = copy + NET_HEADROOM, .len = have.len, .vlan_tci = c->vlan,
-			.flags = c->flags | (c->vlan ? NET_TX_VLAN : 0), .l4 = with_offset ? (uint16_t)have.l4 : 0,
+			.frame = copy + NET_HEADROOM,
+			.len = have.len,
+			.vlan_tci = c->vlan,
+			.flags = c->flags | (c->vlan ? NET_TX_VLAN : 0),
+			.l4 = with_offset ? (uint16_t)have.l4 : 0,
 		};
 		rec.frames = 0;
 		ck_assert_int_eq(net_tx(&rec.backend, &tx, &result), 0);
@@ -105,9 +111,11 @@ END_TEST
 
 START_TEST(untouched_without_flags)
 {
-	struct sample_frame made = sample_make(&(struct sample){ .version = 4, .protocol = 6, .seed = true }, 4);
+	struct sample_frame made =
+		sample_make(&(struct sample){ .version = 4, .protocol = 6, .seed = true }, 4);
 	struct net_tx tx = { .frame = made.data, .len = made.len };
-	struct sample_frame same = sample_make(&(struct sample){ .version = 4, .protocol = 6, .seed = true }, 4);
+	struct sample_frame same =
+		sample_make(&(struct sample){ .version = 4, .protocol = 6, .seed = true }, 4);
 	struct net_tx_result result;
 
 	ck_assert_int_eq(net_tx(&rec.backend, &tx, &result), 0);
@@ -118,6 +126,7 @@ START_TEST(untouched_without_flags)
 }
 END_TEST
 
+// clang-format off
 static const struct large {
 	int version;
 	size_t payload, tcp_options;
@@ -126,7 +135,7 @@ static const struct large {
 	uint16_t id;
 } large[] = {
 	{ 4, 65000, 12, 1448, 0, 0x18, 0 },
-	{ 4, 2896, 0, 1448, 0, 0x19, 0xffff },		/* two full ones, the identification wraps */
+	{ 4, 2896, 0, 1448, 0, 0x19, 0xffff },		/* two full ones, the id wraps */
 	{ 4, 1449, 0, 1448, 5, 0x98, 9 },		/* CWR; one byte in the last, and a tag */
 	{ 4, 10, 0, 1448, 0, 0x19, 1 },			/* less than one */
 	{ 4, 0, 0, 1448, 0, 0x10, 1 },			/* nothing */
@@ -134,11 +143,15 @@ static const struct large {
 	{ 6, 60001, 12, 1428, 0, 0x19, 0 },
 	{ 6, 4000, 12, 1428, 0x2064, 0x18, 0 },
 };
+// clang-format on
 
-static void check_segment(const struct large *c, unsigned int n, size_t total, const uint8_t *payload)
+static void check_segment(const struct large *c, unsigned int n, size_t total,
+			  const uint8_t *payload)
 {
-	size_t l3 = c->vlan ? 18 : 14, l4 = l3 + (c->version == 4 ? 20 : 40), at = l4 + 20 + c->tcp_options;
-	size_t done = (size_t)n * c->mss, size = c->payload - done < c->mss ? c->payload - done : c->mss;
+	size_t l3 = c->vlan ? 18 : 14, l4 = l3 + (c->version == 4 ? 20 : 40),
+	       at = l4 + 20 + c->tcp_options;
+	size_t done = (size_t)n * c->mss,
+	       size = c->payload - done < c->mss ? c->payload - done : c->mss;
 	const uint8_t *data = rec.frame[n].data;
 	uint8_t flags = c->tcp_flags;
 
@@ -163,17 +176,29 @@ START_TEST(segments)
 {
 	const struct large *c = &large[_i];
 	struct sample s = {
-		.version = c->version, .protocol = 6, .tcp_options = c->tcp_options, .payload = c->payload,
-		.tcp_flags = c->tcp_flags, .id = c->id, .seq = 0xfffffc00, .seed = true, .large = true,
+		.version = c->version,
+		.protocol = 6,
+		.tcp_options = c->tcp_options,
+		.payload = c->payload,
+		.tcp_flags = c->tcp_flags,
+		.id = c->id,
+		.seq = 0xfffffc00,
+		.seed = true,
+		.large = true,
 	};
 	struct sample_frame made = sample_make(&s, NET_HEADROOM);
 	unsigned int total = c->payload ? (unsigned int)((c->payload + c->mss - 1) / c->mss) : 1;
 	uint8_t *payload = malloc(c->payload + 1);
 	struct net_tx_result result;
 	struct net_tx tx = {
-		.frame = made.data, .len = made.len, .mss = c->mss, .headers = (uint16_t)made.payload,
-		.flags = (c->version == 4 ? V4 : V6) | IP | TCP | NET_TX_LSO | (c->vlan ? NET_TX_VLAN : 0),
-		.l4 = (uint16_t)made.l4, .vlan_tci = c->vlan,
+		.frame = made.data,
+		.len = made.len,
+		.mss = c->mss,
+		.headers = (uint16_t)made.payload,
+		.flags = (c->version == 4 ? V4 : V6) | IP | TCP | NET_TX_LSO |
+			 (c->vlan ? NET_TX_VLAN : 0),
+		.l4 = (uint16_t)made.l4,
+		.vlan_tci = c->vlan,
 	};
 
 	memcpy(payload, made.data + made.payload, c->payload);
@@ -188,6 +213,7 @@ START_TEST(segments)
 }
 END_TEST
 
+// clang-format off
 static const struct refused {
 	const char *why;
 	struct sample sample;
@@ -196,7 +222,8 @@ static const struct refused {
 } refused[] = {
 	{ "IP version", { .version = 6, .protocol = 6, .seed = true }, V4 | TCP, 0, 0, 0 },
 	{ "IP version", { .version = 4, .protocol = 6, .seed = true }, V6 | TCP, 0, 0, 0 },
-	{ "both a TCP and a UDP", { .version = 4, .protocol = 6, .seed = true }, V4 | TCP | UDP, 0, 0, 0 },
+	{ "both a TCP and a UDP", { .version = 4, .protocol = 6, .seed = true },
+	  V4 | TCP | UDP, 0, 0, 0 },
 	{ "transport protocol", { .version = 4, .protocol = 17, .seed = true }, V4 | TCP, 0, 0, 0 },
 	{ "transport protocol", { .version = 4, .protocol = 1, .seed = true }, V4 | UDP, 0, 0, 0 },
 	{ "transport offset", { .version = 4, .protocol = 6, .seed = true }, V4 | TCP, 38, 0, 0 },
@@ -214,18 +241,26 @@ static const struct refused {
 	  V4 | IP | TCP | NET_TX_LSO, 0, 0, 54 },
 	{ "longer than a frame", { .version = 4, .protocol = 6, .seed = true, .large = true },
 	  V4 | IP | TCP | NET_TX_LSO, 0, 65535, 54 },
-	{ "SYN, RST or URG", { .version = 4, .protocol = 6, .seed = true, .large = true, .tcp_flags = 0x12 },
+	{ "SYN, RST or URG", { .version = 4, .protocol = 6, .seed = true, .large = true,
+				.tcp_flags = 0x12 },
 	  V4 | IP | TCP | NET_TX_LSO, 0, 1448, 54 },
-	{ "256 bytes of headers", { .version = 6, .protocol = 6, .seed = true, .large = true, .ip_options = 200 },
+	{ "256 bytes of headers", { .version = 6, .protocol = 6, .seed = true, .large = true,
+				    .ip_options = 200 },
 	  V6 | TCP | NET_TX_LSO, 0, 1448, 0 },
 };
+// clang-format on
 
 START_TEST(refusals)
 {
 	const struct refused *r = &refused[_i];
 	struct sample_frame made = sample_make(&r->sample, NET_HEADROOM);
 	struct net_tx tx = {
-		.frame = made.data, .len = made.len, .flags = r->flags, .l4 = r->l4, .mss = r->mss, .headers = r->headers,
+		.frame = made.data,
+		.len = made.len,
+		.flags = r->flags,
+		.l4 = r->l4,
+		.mss = r->mss,
+		.headers = r->headers,
 	};
 	struct net_tx_result result;
 
@@ -257,10 +292,15 @@ END_TEST
 
 START_TEST(losses_and_breakage)
 {
-	struct sample s = { .version = 4, .protocol = 6, .payload = 3000, .seed = true, .large = true };
+	struct sample s = {
+		.version = 4, .protocol = 6, .payload = 3000, .seed = true, .large = true
+	};
 	struct sample_frame made = sample_make(&s, NET_HEADROOM);
 	struct net_tx tx = {
-		.frame = made.data, .len = made.len, .flags = V4 | IP | TCP | NET_TX_LSO, .mss = 1000,
+		.frame = made.data,
+		.len = made.len,
+		.flags = V4 | IP | TCP | NET_TX_LSO,
+		.mss = 1000,
 	};
 	struct net_tx_result result;
 
@@ -279,14 +319,22 @@ START_TEST(anything)
 	srandom(2025);
 	for (int n = 0; n < 60000; n++) {
 		struct sample s = {
-			.version = random() % 2 ? 4 : 6, .protocol = random() % 4 ? 6 : 17, .payload = (size_t)random() % 300,
-			.ip_options = (size_t)random() % 3 * 8, .tcp_options = (size_t)random() % 3 * 4,
-			.vlan = random() % 4 ? 0 : 7, .seed = true, .large = random() % 2,
+			.version = random() % 2 ? 4 : 6,
+			.protocol = random() % 4 ? 6 : 17,
+			.payload = (size_t)random() % 300,
+			.ip_options = (size_t)random() % 3 * 8,
+			.tcp_options = (size_t)random() % 3 * 4,
+			.vlan = random() % 4 ? 0 : 7,
+			.seed = true,
+			.large = random() % 2,
 		};
 		struct sample_frame made = sample_make(&s, NET_HEADROOM);
 		struct net_tx tx = {
-			.frame = made.data, .len = made.len, .flags = (unsigned int)random() % 0x80,
-			.l4 = random() % 2 ? (uint16_t)made.l4 : 0, .mss = (uint16_t)(random() % 200),
+			.frame = made.data,
+			.len = made.len,
+			.flags = (unsigned int)random() % 0x80,
+			.l4 = random() % 2 ? (uint16_t)made.l4 : 0,
+			.mss = (uint16_t)(random() % 200),
 		};
 		struct net_tx_result result;
 

@@ -69,6 +69,7 @@ int net_tx(struct net_backend *b, struct net_tx *tx, struct net_tx_result *resul
  * For what net_tx() consists of: sends one finished frame and counts it. Returns 0, or -errno:
  * backend broken.
  */
-int net_tx_deliver(struct net_backend *b, const uint8_t *frame, size_t len, struct net_tx_result *result);
+int net_tx_deliver(struct net_backend *b, const uint8_t *frame, size_t len,
+		   struct net_tx_result *result);
 
 #endif
