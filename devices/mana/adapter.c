@@ -31,7 +31,7 @@ int mana_new(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct 
 
 void mana_free(struct udrv_mana *mana)
 {
-	mana_irq_free(mana);
+	vectors_free(&mana->vectors);
 	for (unsigned int i = 0; i < mana->nqueues; i++)
 		mana_queue_free(&mana->queues[i]);
 	free(mana->queues);

@@ -38,6 +38,8 @@
 #include <udrv/mana_spec.h>
 #include <udrv/state.h>
 
+#include "devices/common/vectors.h"
+#include "devices/common/wait.h"
 #include "devices/mana/facts.h"
 #include "devices/mana/queue.h"
 #include "devices/mana/state.h"
@@ -77,13 +79,6 @@ struct mana_hwc {
 	uint64_t inherited_since_ns;	/* a predecessor's request is unanswered since; 0: none */
 };
 
-struct mana_irq {
-	struct udrv_mana *mana;
-	struct udrv_source *source;
-	int fd;
-	unsigned int vector;
-};
-
 struct udrv_mana {
 	struct udrv_device *dev;
 	struct udrv_dma *dma;
@@ -109,8 +104,7 @@ struct udrv_mana {
 	void (*event_fn)(void *ctx, enum udrv_mana_event event);
 	void *event_ctx;
 
-	struct mana_irq *irqs;
-	unsigned int nirqs;
+	struct vectors vectors;
 	void (*irq_fn)(void *ctx, struct udrv_mana_queue *q);
 	void *irq_ctx;
 };
@@ -136,8 +130,6 @@ int mana_areas_find(struct udrv_mana *mana);
 struct mana_queue_state *mana_queue_state(const struct udrv_mana *mana, unsigned int vport, unsigned int index);
 
 /* regs.c */
-uint64_t mana_now_ns(void);
-void mana_relax(uint64_t waited_ns);
 int mana_regs_map(struct udrv_mana *mana);
 /* 0; -ENODEV when registers read all ones */
 int mana_regs_alive(struct udrv_mana *mana);
@@ -206,8 +198,8 @@ int mana_setup(struct udrv_mana *mana, bool again);
 int mana_quiesce(struct udrv_mana *mana);
 
 /* irq.c */
+/* MSI-X is on, for as many vectors as there are queues; who listens already goes on to. */
 int mana_irq_enable(struct udrv_mana *mana);
-void mana_irq_free(struct udrv_mana *mana);
 /* Look for events whose interrupt never came. */
 void mana_irq_missed(struct udrv_mana *mana);
 

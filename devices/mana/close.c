@@ -11,7 +11,7 @@
 
 static int close_rq(struct udrv_mana *mana, struct udrv_mana_queue *q)
 {
-	uint64_t begin = mana_now_ns(), waited = 0;
+	uint64_t begin = wait_now_ns(), waited = 0;
 	int err;
 
 	q->fenced = false;
@@ -21,8 +21,8 @@ static int close_rq(struct udrv_mana *mana, struct udrv_mana_queue *q)
 		mana_rx_drop_until_fence(q);
 		if (mana_regs_alive(mana))
 			return -ENODEV;
-		mana_relax(waited);
-		waited = mana_now_ns() - begin;
+		wait_relax(waited);
+		waited = wait_now_ns() - begin;
 	}
 	if (err && err != -EOPNOTSUPP && err != -EIO)
 		return err;
@@ -80,7 +80,7 @@ int udrv_mana_shutdown(struct udrv_mana *mana)
 	stopped = err ? mana_quiesce(mana) : 0;
 	if (err)
 		mana_warn(mana, "could not be closed in order (error %d)%s", err, stopped ? "" : ", was reset instead");
-	mana_irq_free(mana);
+	vectors_free(&mana->vectors);
 	udrv_device_irq_disarm(mana->dev);
 	if (!stopped) {
 		udrv_device_bus_master(mana->dev, false);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include <endian.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 #include <udrv/mana_spec.h>
 #include <udrv/state.h>
 
+#include "devices/common/facts_read.h"
 #include "devices/mana/facts.h"
 #include "devices/mana/queue.h"
 
@@ -120,55 +120,6 @@ int mana_facts_write(struct udrv_state *st, const struct mana_facts *facts)
 	return udrv_state_commit(st);
 }
 
-/* The readers below set @bad when something is missing or does not fit, so that one test does for all. */
-static uint64_t get_u64(const void *fdt, int node, const char *name, bool *bad)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-	uint64_t v;
-
-	if (!p || len != sizeof(v)) {
-		*bad = true;
-		return 0;
-	}
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
-static uint32_t get_u32(const void *fdt, int node, const char *name, uint32_t max, bool *bad)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-	uint32_t v;
-
-	if (!p || len != sizeof(v)) {
-		*bad = true;
-		return 0;
-	}
-	memcpy(&v, p, sizeof(v));
-	v = be32toh(v);
-	if (v > max) {
-		*bad = true;
-		return 0;
-	}
-	return v;
-}
-
-/* Returns the bytes copied. */
-static unsigned int get_bytes(const void *fdt, int node, const char *name, uint8_t *dst, unsigned int min,
-			      unsigned int max, bool *bad)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-
-	if (!p || len < 0 || (unsigned int)len < min || (unsigned int)len > max) {
-		*bad = true;
-		return 0;
-	}
-	memcpy(dst, p, len);
-	return len;
-}
-
 static void read_vport(const void *fdt, int parent, unsigned int i, const struct mana_facts *facts,
 		       struct mana_vport_facts *v, bool *bad)
 {
@@ -181,14 +132,14 @@ static void read_vport(const void *fdt, int parent, unsigned int i, const struct
 		*bad = true;
 		return;
 	}
-#define GET(prop, member, max) v->member = get_u32(fdt, node, prop, max, bad);
+#define GET(prop, member, max) v->member = facts_u32(fdt, node, prop, max, bad);
 	VPORT_U32(GET)
 #undef GET
-	v->handle = get_u64(fdt, node, "handle", bad);
+	v->handle = facts_u64(fdt, node, "handle", bad);
 	v->short_form = fdt_getprop(fdt, node, "short-form", NULL);
-	get_bytes(fdt, node, "mac", v->mac, sizeof(v->mac), sizeof(v->mac), bad);
-	get_bytes(fdt, node, "rss-key", v->rss.key, sizeof(v->rss.key), sizeof(v->rss.key), bad);
-	v->rss.entries = get_bytes(fdt, node, "rss-table", v->rss.table, 1, sizeof(v->rss.table), bad);
+	facts_bytes(fdt, node, "mac", v->mac, sizeof(v->mac), sizeof(v->mac), bad);
+	facts_bytes(fdt, node, "rss-key", v->rss.key, sizeof(v->rss.key), sizeof(v->rss.key), bad);
+	v->rss.entries = facts_bytes(fdt, node, "rss-table", v->rss.table, 1, sizeof(v->rss.table), bad);
 	for (unsigned int e = 0; e < v->rss.entries; e++)
 		*bad |= v->rss.table[e] >= facts->queues;
 	*bad |= !v->mtu || v->mtu > facts->max_mtu;
@@ -206,10 +157,10 @@ int mana_facts_read(const struct udrv_state *st, struct mana_facts *ret)
 		return node == -FDT_ERR_NOTFOUND ? -ENOENT : -EBADMSG;
 	if (fdt_node_check_compatible(fdt, node, COMPATIBLE))
 		return -EBADMSG;
-#define GET(prop, member, max) facts.member = get_u32(fdt, node, prop, max, &bad);
+#define GET(prop, member, max) facts.member = facts_u32(fdt, node, prop, max, &bad);
 	FACTS_U32(GET)
 #undef GET
-#define GET(prop, member) facts.member = get_u64(fdt, node, prop, &bad);
+#define GET(prop, member) facts.member = facts_u64(fdt, node, prop, &bad);
 	FACTS_U64(GET)
 #undef GET
 	for (unsigned int i = 0; i < facts.vports; i++)

@@ -171,8 +171,8 @@ static int test_eq(struct udrv_mana *mana, uint32_t id, bool *tested, struct udr
 	}
 	*tested = false;
 	err = mana_hwc_call(mana, &req, sizeof(req), &resp, sizeof(resp));
-	for (begin = mana_now_ns(); !err;) {
-		uint64_t waited = mana_now_ns() - begin;
+	for (begin = wait_now_ns(); !err;) {
+		uint64_t waited = wait_now_ns() - begin;
 
 		if (q)
 			mana_eq_drain(q);
@@ -185,7 +185,7 @@ static int test_eq(struct udrv_mana *mana, uint32_t id, bool *tested, struct udr
 		else if (waited > TEST_TIMEOUT_NS || waited > mana->timeout_ns)
 			err = -ETIMEDOUT;
 		else
-			mana_relax(waited);
+			wait_relax(waited);
 	}
 	mana_err(mana, "no test event came on event queue %u (error %d)", id, err);
 	return err;

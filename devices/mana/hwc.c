@@ -170,10 +170,10 @@ static void post_responses(struct udrv_mana *mana)
 
 static int wait_init(struct udrv_mana *mana)
 {
-	uint64_t begin = mana_now_ns();
+	uint64_t begin = wait_now_ns();
 
 	while (!mana->hwc.init_done) {
-		uint64_t waited = mana_now_ns() - begin;
+		uint64_t waited = wait_now_ns() - begin;
 
 		mana_events(mana);
 		if (mana_regs_alive(mana))
@@ -184,7 +184,7 @@ static int wait_init(struct udrv_mana *mana)
 			mana_err(mana, "the hardware channel's initial events did not come");
 			return -ETIMEDOUT;
 		}
-		mana_relax(waited);
+		wait_relax(waited);
 	}
 	return 0;
 }
@@ -445,7 +445,7 @@ void mana_hwc_service(struct udrv_mana *mana)
 int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp, uint32_t resp_len)
 {
 	struct mana_hwc *hwc = &mana->hwc;
-	uint64_t begin = mana_now_ns();
+	uint64_t begin = wait_now_ns();
 	uint32_t type = le32toh(((struct gdma_req_hdr *)req)->req.msg_type);
 	int i;
 
@@ -455,7 +455,7 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 		return -EBUSY;
 	/* A slot may have to wait for a predecessor's answer first. */
 	for (;;) {
-		uint64_t waited = mana_now_ns() - begin;
+		uint64_t waited = wait_now_ns() - begin;
 		int err = 0;
 
 		if (hwc->waited < 0 && !hwc->resp) {
@@ -487,7 +487,7 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 			hwc->result = err;
 			break;
 		}
-		mana_relax(waited);
+		wait_relax(waited);
 	}
 	hwc->waited = -1;
 	hwc->resp = NULL;

@@ -1,29 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
 #include "devices/mana/adapter.h"
-
-uint64_t mana_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/* There is no event for a register or for a ring whose vector is not armed: look again, ever less often. */
-void mana_relax(uint64_t waited_ns)
-{
-	struct timespec ts = { .tv_nsec = waited_ns / 8 };
-
-	if (waited_ns < 20000)
-		return;
-	if (waited_ns > 8000000)
-		ts.tv_nsec = 1000000;
-	nanosleep(&ts, NULL);
-}
 
 int mana_regs_alive(struct udrv_mana *mana)
 {

@@ -11,7 +11,7 @@
 void mana_rss_default(struct udrv_mana *mana, unsigned int vport)
 {
 	struct udrv_mana_rss *rss = &mana->facts.vport[vport].rss;
-	uint64_t x = mana_now_ns() | 1;
+	uint64_t x = wait_now_ns() | 1;
 
 	rss->hash_types = MANA_HASH_ALL;
 	for (unsigned int i = 0; i < rss->entries; i++)

@@ -17,10 +17,10 @@ static uint64_t header_off(const struct udrv_mana *mana)
 /* All ones look like the device's, too. */
 static int wait_owned(struct udrv_mana *mana, uint32_t *ret)
 {
-	uint64_t begin = mana_now_ns();
+	uint64_t begin = wait_now_ns();
 
 	for (;;) {
-		uint64_t waited = mana_now_ns() - begin;
+		uint64_t waited = wait_now_ns() - begin;
 		uint32_t header = udrv_bar_read32(&mana->bar, header_off(mana));
 
 		if (!(header & GDMA_SMC_OWNER_PF)) {
@@ -31,7 +31,7 @@ static int wait_owned(struct udrv_mana *mana, uint32_t *ret)
 			return -ENODEV;
 		if (waited > OWNED_TIMEOUT_NS || waited > mana->timeout_ns)
 			return -ETIMEDOUT;
-		mana_relax(waited);
+		wait_relax(waited);
 	}
 }
 

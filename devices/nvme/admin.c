@@ -106,7 +106,7 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len, bool to_device,
 		    uint32_t *result)
 {
-	uint64_t begin = nvme_now_ns();
+	uint64_t begin = wait_now_ns();
 	struct nvme_slot_state *slot;
 	uint16_t i;
 	int err;
@@ -119,7 +119,7 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 	slot = &ctrl->admin.slots[i];
 	ctrl->admin_waited = i;
 	for (;;) {
-		uint64_t waited = nvme_now_ns() - begin;
+		uint64_t waited = wait_now_ns() - begin;
 
 		nvme_admin_service(ctrl);
 		if (udrv_load32(&slot->state) == NVME_SLOT_DONE)
@@ -134,7 +134,7 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 				 err == -ETIMEDOUT ? "timeout" : "controller failed or gone");
 			return err == -ETIMEDOUT ? err : -ESHUTDOWN;
 		}
-		nvme_relax(waited);
+		wait_relax(waited);
 	}
 	ctrl->admin_waited = -1;
 

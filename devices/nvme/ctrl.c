@@ -31,7 +31,7 @@ int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, st
 
 void nvme_ctrl_free(struct udrv_nvme *ctrl)
 {
-	nvme_irq_free(ctrl);
+	vectors_free(&ctrl->vectors);
 	nvme_queue_free(&ctrl->admin);
 	for (unsigned int i = 0; i < ctrl->nio; i++)
 		nvme_queue_free(&ctrl->io[i]);

@@ -34,6 +34,8 @@
 #include <udrv/nvme_spec.h>
 #include <udrv/state.h>
 
+#include "devices/common/vectors.h"
+#include "devices/common/wait.h"
 #include "devices/nvme/facts.h"
 #include "devices/nvme/queue.h"
 #include "devices/nvme/state.h"
@@ -61,13 +63,6 @@ struct nvme_aer {
 	uint32_t event;			/* its dword 0 */
 	uint32_t nsids[NVME_CHANGED_NS_MAX];
 	unsigned int n, at;
-};
-
-struct nvme_irq {
-	struct udrv_nvme *ctrl;
-	struct udrv_source *source;
-	int fd;
-	unsigned int vector;
 };
 
 struct udrv_nvme {
@@ -98,8 +93,7 @@ struct udrv_nvme {
 	uint64_t reset_after_ns, reset_wait_ns;	/* of a reset that failed: when to try again */
 	bool failed;			/* fatal status, or gone */
 
-	struct nvme_irq *irqs;
-	unsigned int nirqs;
+	struct vectors vectors;
 	void (*irq_fn)(void *ctx, struct udrv_nvme_queue *q);
 	void *irq_ctx;
 };
@@ -130,8 +124,6 @@ struct nvme_queue_state *nvme_io_state(const struct udrv_nvme *ctrl, unsigned in
 int nvme_setup(struct udrv_nvme *ctrl);
 
 /* regs.c */
-uint64_t nvme_now_ns(void);
-void nvme_relax(uint64_t waited_ns);
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues);
 int nvme_regs_disable(struct udrv_nvme *ctrl);
 int nvme_regs_enable(struct udrv_nvme *ctrl);
@@ -171,8 +163,5 @@ void nvme_aer_step(struct udrv_nvme *ctrl, enum nvme_admin_kind kind, unsigned i
 /* timeout.c */
 void nvme_timeout_restart(struct udrv_nvme *ctrl);
 void nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot);
-
-/* irq.c */
-void nvme_irq_free(struct udrv_nvme *ctrl);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <udrv/state.h>
 
+#include "devices/common/facts_read.h"
 #include "devices/nvme/facts.h"
 #include "devices/nvme/state.h"
 
@@ -107,60 +108,14 @@ int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
 	return udrv_state_commit(st);
 }
 
-/* The readers below leave @bad set when something is missing or does not fit, so that one test does for all. */
-static uint64_t get_u64(const void *fdt, int node, const char *name, int *bad)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-	uint64_t v;
-
-	if (!p || len != sizeof(v)) {
-		*bad = 1;
-		return 0;
-	}
-	memcpy(&v, p, sizeof(v));
-	return be64toh(v);
-}
-
-static uint32_t get_u32(const void *fdt, int node, const char *name, uint32_t max, int *bad)
-{
-	int len;
-	const void *p = fdt_getprop(fdt, node, name, &len);
-	uint32_t v;
-
-	if (!p || len != sizeof(v)) {
-		*bad = 1;
-		return 0;
-	}
-	memcpy(&v, p, sizeof(v));
-	v = be32toh(v);
-	if (v > max) {
-		*bad = 1;
-		return 0;
-	}
-	return v;
-}
-
-static void get_str(const void *fdt, int node, const char *name, char *dst, size_t size, int *bad)
-{
-	int len;
-	const char *p = fdt_getprop(fdt, node, name, &len);
-
-	if (!p || len < 1 || (size_t)len > size || p[len - 1]) {
-		*bad = 1;
-		return;
-	}
-	memcpy(dst, p, len);
-}
-
-static void read_ns(const void *fdt, int node, struct nvme_facts *facts, int *bad)
+static void read_ns(const void *fdt, int node, struct nvme_facts *facts, bool *bad)
 {
 	int len;
 	const uint8_t *p = fdt_getprop(fdt, node, "namespaces", &len);
 	struct ns_cell cell;
 
 	if (!p || len % sizeof(cell) || len / sizeof(cell) > UDRV_NVME_MAX_NS) {
-		*bad = 1;
+		*bad = true;
 		return;
 	}
 	facts->nn = len / sizeof(cell);
@@ -181,7 +136,8 @@ int nvme_facts_read(const struct udrv_state *st, struct nvme_facts *ret)
 {
 	const void *fdt = udrv_state_fdt(st);
 	struct nvme_facts facts = { 0 };
-	int node, bad = 0;
+	bool bad = false;
+	int node;
 
 	node = fdt ? fdt_subnode_offset(fdt, 0, NODE) : -FDT_ERR_NOTFOUND;
 	if (node < 0)
@@ -189,33 +145,33 @@ int nvme_facts_read(const struct udrv_state *st, struct nvme_facts *ret)
 	if (fdt_node_check_compatible(fdt, node, COMPATIBLE))
 		return -EBADMSG;
 
-	facts.id.vendor = get_u32(fdt, node, "vendor", UINT16_MAX, &bad);
-	facts.id.device = get_u32(fdt, node, "device", UINT16_MAX, &bad);
-	facts.id.subsystem_vendor = get_u32(fdt, node, "subsystem-vendor", UINT16_MAX, &bad);
-	facts.id.subsystem = get_u32(fdt, node, "subsystem", UINT16_MAX, &bad);
-	facts.cap = get_u64(fdt, node, "cap", &bad);
-	facts.vs = get_u32(fdt, node, "vs", UINT32_MAX, &bad);
-	facts.cc = get_u32(fdt, node, "cc", UINT32_MAX, &bad);
-	facts.aqa = get_u32(fdt, node, "aqa", UINT32_MAX, &bad);
-	facts.asq = get_u64(fdt, node, "asq", &bad);
-	facts.acq = get_u64(fdt, node, "acq", &bad);
-	facts.vid = get_u32(fdt, node, "vid", UINT16_MAX, &bad);
-	facts.ssvid = get_u32(fdt, node, "ssvid", UINT16_MAX, &bad);
-	facts.cntlid = get_u32(fdt, node, "cntlid", UINT16_MAX, &bad);
-	get_str(fdt, node, "sn", facts.sn, sizeof(facts.sn), &bad);
-	get_str(fdt, node, "mn", facts.mn, sizeof(facts.mn), &bad);
-	get_str(fdt, node, "fr", facts.fr, sizeof(facts.fr), &bad);
-	facts.oncs = get_u32(fdt, node, "oncs", UINT16_MAX, &bad);
-	facts.vwc = get_u32(fdt, node, "vwc", UINT8_MAX, &bad);
-	facts.acl = get_u32(fdt, node, "acl", UINT8_MAX, &bad);
-	facts.oaes = get_u32(fdt, node, "oaes", UINT32_MAX, &bad);
-	facts.rtd3e = get_u32(fdt, node, "rtd3e", UINT32_MAX, &bad);
-	facts.max_transfer = get_u32(fdt, node, "max-transfer", UINT32_MAX, &bad);
-	facts.io_queues = get_u32(fdt, node, "io-queues", UDRV_NVME_MAX_QUEUES, &bad);
-	facts.depth = get_u32(fdt, node, "depth", NVME_MAX_DEPTH, &bad);
-	facts.sq_entries = get_u32(fdt, node, "sq-entries", 65536, &bad);
-	facts.cq_entries = get_u32(fdt, node, "cq-entries", 65536, &bad);
-	facts.vectors = get_u32(fdt, node, "vectors", 2048, &bad);
+	facts.id.vendor = facts_u32(fdt, node, "vendor", UINT16_MAX, &bad);
+	facts.id.device = facts_u32(fdt, node, "device", UINT16_MAX, &bad);
+	facts.id.subsystem_vendor = facts_u32(fdt, node, "subsystem-vendor", UINT16_MAX, &bad);
+	facts.id.subsystem = facts_u32(fdt, node, "subsystem", UINT16_MAX, &bad);
+	facts.cap = facts_u64(fdt, node, "cap", &bad);
+	facts.vs = facts_u32(fdt, node, "vs", UINT32_MAX, &bad);
+	facts.cc = facts_u32(fdt, node, "cc", UINT32_MAX, &bad);
+	facts.aqa = facts_u32(fdt, node, "aqa", UINT32_MAX, &bad);
+	facts.asq = facts_u64(fdt, node, "asq", &bad);
+	facts.acq = facts_u64(fdt, node, "acq", &bad);
+	facts.vid = facts_u32(fdt, node, "vid", UINT16_MAX, &bad);
+	facts.ssvid = facts_u32(fdt, node, "ssvid", UINT16_MAX, &bad);
+	facts.cntlid = facts_u32(fdt, node, "cntlid", UINT16_MAX, &bad);
+	facts_str(fdt, node, "sn", facts.sn, sizeof(facts.sn), &bad);
+	facts_str(fdt, node, "mn", facts.mn, sizeof(facts.mn), &bad);
+	facts_str(fdt, node, "fr", facts.fr, sizeof(facts.fr), &bad);
+	facts.oncs = facts_u32(fdt, node, "oncs", UINT16_MAX, &bad);
+	facts.vwc = facts_u32(fdt, node, "vwc", UINT8_MAX, &bad);
+	facts.acl = facts_u32(fdt, node, "acl", UINT8_MAX, &bad);
+	facts.oaes = facts_u32(fdt, node, "oaes", UINT32_MAX, &bad);
+	facts.rtd3e = facts_u32(fdt, node, "rtd3e", UINT32_MAX, &bad);
+	facts.max_transfer = facts_u32(fdt, node, "max-transfer", UINT32_MAX, &bad);
+	facts.io_queues = facts_u32(fdt, node, "io-queues", UDRV_NVME_MAX_QUEUES, &bad);
+	facts.depth = facts_u32(fdt, node, "depth", NVME_MAX_DEPTH, &bad);
+	facts.sq_entries = facts_u32(fdt, node, "sq-entries", 65536, &bad);
+	facts.cq_entries = facts_u32(fdt, node, "cq-entries", 65536, &bad);
+	facts.vectors = facts_u32(fdt, node, "vectors", 2048, &bad);
 	read_ns(fdt, node, &facts, &bad);
 	if (bad || !facts.io_queues)
 		return -EBADMSG;

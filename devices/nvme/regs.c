@@ -5,31 +5,10 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <time.h>
 
 #include "devices/nvme/ctrl.h"
 
 #define NSEC_PER_MSEC	1000000ull
-
-uint64_t nvme_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/* There is no event for a register or for a ring whose vector is not armed: look again, ever less often. */
-void nvme_relax(uint64_t waited_ns)
-{
-	struct timespec ts = { .tv_nsec = waited_ns / 8 };
-
-	if (waited_ns < 20000)
-		return;
-	if (ts.tv_nsec > (long)NSEC_PER_MSEC || waited_ns > 8 * NSEC_PER_MSEC)
-		ts.tv_nsec = NSEC_PER_MSEC;
-	nanosleep(&ts, NULL);
-}
 
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues)
 {
@@ -72,10 +51,10 @@ static uint64_t ready_timeout_ns(const struct udrv_nvme *ctrl)
 /* Wait until CSTS & @mask is @want. -ETIMEDOUT, -ENODEV; -EIO when CFS comes up and @cfs says that it matters. */
 static int wait_csts(struct udrv_nvme *ctrl, uint32_t mask, uint32_t want, uint64_t timeout_ns, bool cfs)
 {
-	uint64_t begin = nvme_now_ns();
+	uint64_t begin = wait_now_ns();
 
 	for (;;) {
-		uint64_t waited = nvme_now_ns() - begin;
+		uint64_t waited = wait_now_ns() - begin;
 		uint32_t csts = udrv_bar_read32(&ctrl->bar, NVME_REG_CSTS);
 
 		if (csts == UINT32_MAX)
@@ -86,7 +65,7 @@ static int wait_csts(struct udrv_nvme *ctrl, uint32_t mask, uint32_t want, uint6
 			return -EIO;
 		if (waited > timeout_ns)
 			return -ETIMEDOUT;
-		nvme_relax(waited);
+		wait_relax(waited);
 	}
 }
 

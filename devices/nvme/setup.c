@@ -225,15 +225,13 @@ static int create_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q)
 static int enable_msix(struct udrv_nvme *ctrl)
 {
 	unsigned int n = ctrl->facts.io_queues + 1;
-	int fds[UDRV_NVME_MAX_QUEUES + 1], err;
+	int err;
 
-	if (!ctrl->facts.vectors || ctrl->irqs)
+	if (!ctrl->facts.vectors || ctrl->vectors.n)
 		return 0;
 	if (n > ctrl->facts.vectors)
 		n = ctrl->facts.vectors;
-	for (unsigned int i = 0; i < n; i++)
-		fds[i] = -1;
-	err = udrv_device_irq_arm(ctrl->dev, 0, n, fds);
+	err = vectors_enable(&ctrl->vectors, ctrl->dev, n);
 	if (err)
 		nvme_err(ctrl, "MSI-X with %u vectors could not be enabled (error %d)", n, err);
 	return err;
