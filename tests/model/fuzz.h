@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What fuzzing tests have in common: numbers from a seed that is printed when a test fails, and how long to go on. In
- * `make check` each takes a moment; FUZZ_SECONDS makes it longer, FUZZ_SEED begins elsewhere.
+ * What fuzzing tests have in common: numbers from a seed that is printed when a test fails, and
+ * how long to go on. In `make check` each takes a moment; FUZZ_SECONDS makes it longer, FUZZ_SEED
+ * begins elsewhere.
  */
 #ifndef TESTS_MODEL_FUZZ_H
 #define TESTS_MODEL_FUZZ_H
@@ -11,10 +12,10 @@
 #include <stdint.h>
 
 struct fuzz {
-	uint64_t seed;		/* of the pass that is running */
+	uint64_t seed; /* of the pass that is running */
 	uint64_t state;
-	uint64_t passes, most;	/* done, and how many at least */
-	double end;		/* of time, 0: only passes count */
+	uint64_t passes, most; /* done, and how many at least */
+	double end; /* of time, 0: only passes count */
 };
 
 /* @passes: how many in `make check`; @name: of the test, in the line that says the seed */

@@ -2,7 +2,7 @@
 /* Requests to the network device: what it is, and its ports. */
 #include "tests/model/mana/internal.h"
 
-#define VPORT_MARK	0x56ull
+#define VPORT_MARK 0x56ull
 
 uint64_t vport_handle(unsigned int v)
 {
@@ -57,13 +57,17 @@ static uint32_t vport_tx(struct mana_model *m, struct call *c)
 	int v = vport_by_handle(m, le64toh(req->vport));
 
 	if (v == NO_SLOT || !m->registered) {
-		model_violation(m, "CONFIG_VPORT_TX: there is no vport %#llx, or the device is not registered",
-				(unsigned long long)le64toh(req->vport));
+		model_violation(
+			m,
+			"CONFIG_VPORT_TX: there is no vport %#llx, or the device is not registered",
+			(unsigned long long)le64toh(req->vport));
 		return STATUS_INVALID;
 	}
 	if (le32toh(req->pdid) != MANA_PDID || le32toh(req->doorbell_pageid) != MANA_DB) {
-		model_violation(m, "CONFIG_VPORT_TX: protection domain %#x and doorbell page %u, the device's are %#x and %u",
-				le32toh(req->pdid), le32toh(req->doorbell_pageid), MANA_PDID, MANA_DB);
+		model_violation(
+			m,
+			"CONFIG_VPORT_TX: protection domain %#x and doorbell page %u, the device's are %#x and %u",
+			le32toh(req->pdid), le32toh(req->doorbell_pageid), MANA_PDID, MANA_DB);
 		return STATUS_INVALID;
 	}
 	m->vport[v].tx_configured = true;
@@ -78,7 +82,8 @@ static uint32_t link_config(struct mana_model *m, struct call *c)
 	struct mana_query_link_config_resp *resp = (void *)c->resp;
 
 	if (vport_by_handle(m, le64toh(req->vport)) == NO_SLOT) {
-		model_violation(m, "QUERY_LINK_CONFIG: there is no vport %#llx", (unsigned long long)le64toh(req->vport));
+		model_violation(m, "QUERY_LINK_CONFIG: there is no vport %#llx",
+				(unsigned long long)le64toh(req->vport));
 		return STATUS_INVALID;
 	}
 	resp->qos_speed_mbps = htole32(LINK_MBPS);

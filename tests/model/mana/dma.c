@@ -9,8 +9,8 @@ static void *reach(struct mana_model *m, uint64_t addr, size_t *len, bool write,
 
 	if (p && *len && *len <= want)
 		return p;
-	model_violation(m, "%s: %s %zu bytes at %#llx, where there is no memory", what, write ? "writes" : "reads", want,
-			(unsigned long long)addr);
+	model_violation(m, "%s: %s %zu bytes at %#llx, where there is no memory", what,
+			write ? "writes" : "reads", want, (unsigned long long)addr);
 	return NULL;
 }
 
@@ -50,7 +50,8 @@ bool dma_write(struct mana_model *m, uint64_t addr, const void *buf, size_t len,
 	return true;
 }
 
-bool ring_read(struct mana_model *m, const struct ring *r, uint32_t off, void *buf, size_t len, const char *what)
+bool ring_read(struct mana_model *m, const struct ring *r, uint32_t off, void *buf, size_t len,
+	       const char *what)
 {
 	uint8_t *to = buf;
 
@@ -69,8 +70,8 @@ bool ring_read(struct mana_model *m, const struct ring *r, uint32_t off, void *b
 
 typedef uint32_t aliasing_u32 __attribute__((may_alias));
 
-bool ring_post(struct mana_model *m, const struct ring *r, uint32_t off, const void *entry, size_t len,
-	       const char *what)
+bool ring_post(struct mana_model *m, const struct ring *r, uint32_t off, const void *entry,
+	       size_t len, const char *what)
 {
 	uint32_t at = off & (r->size - 1), last;
 	size_t n = len;

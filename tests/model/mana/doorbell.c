@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Doorbells: they move tails and arm, nothing else. Each is one write of 8 bytes, in the page of the queue's owner. The
- * same value again is no mistake: a driver that resumes rings what it finds in its counters.
+ * Doorbells: they move tails and arm, nothing else. Each is one write of 8 bytes, in the page of
+ * the queue's owner. The same value again is no mistake: a driver that resumes rings what it
+ * finds in its counters.
  */
 #include "tests/model/mana/internal.h"
 
-static bool right_page(struct mana_model *m, const char *what, uint32_t id, uint32_t page, uint32_t db)
+static bool right_page(struct mana_model *m, const char *what, uint32_t id, uint32_t page,
+		       uint32_t db)
 {
 	if (page == db)
 		return true;
@@ -20,16 +22,19 @@ static void ring_wq(struct mana_model *m, struct wq *wq, uint32_t page, uint32_t
 	if (!right_page(m, what, wq->id, page, wq->db))
 		return;
 	if (tail % GDMA_WQE_BU_SIZE) {
-		model_violation(m, "%s %#x: tail %#x is no multiple of %u", what, wq->id, tail, GDMA_WQE_BU_SIZE);
+		model_violation(m, "%s %#x: tail %#x is no multiple of %u", what, wq->id, tail,
+				GDMA_WQE_BU_SIZE);
 		return;
 	}
 	if ((int32_t)(tail - wq->tail) < 0) {
-		model_violation(m, "%s %#x: doorbell goes back from %#x to %#x", what, wq->id, wq->tail, tail);
+		model_violation(m, "%s %#x: doorbell goes back from %#x to %#x", what, wq->id,
+				wq->tail, tail);
 		return;
 	}
 	if (tail - wq->head > wq->ring.size) {
-		model_violation(m, "%s %#x: tail %#x is %u bytes ahead of the device, the ring has %u", what, wq->id, tail,
-				tail - wq->head, wq->ring.size);
+		model_violation(m,
+				"%s %#x: tail %#x is %u bytes ahead of the device, the ring has %u",
+				what, wq->id, tail, tail - wq->head, wq->ring.size);
 		return;
 	}
 	wq->tail = tail;
@@ -38,28 +43,30 @@ static void ring_wq(struct mana_model *m, struct wq *wq, uint32_t page, uint32_t
 }
 
 /*
- * The consumer is between its old place and what has been produced, or the doorbell is not regarded. Returns
- * whether it is, and armed if @val says so.
+ * The consumer is between its old place and what has been produced, or the doorbell is not
+ * regarded. Returns whether it is, and armed if @val says so.
  */
-static bool move_tail(struct mana_model *m, const char *what, uint32_t id, struct entries *e, uint64_t val)
+static bool move_tail(struct mana_model *m, const char *what, uint32_t id, struct entries *e,
+		      uint64_t val)
 {
 	uint32_t tail = val >> GDMA_DB_TAIL_SHIFT & GDMA_DB_CEQ_TAIL_MASK;
 
 	if (tail != entries_modulo(e, tail)) {
-		model_violation(m, "%s %#x: index %#x, it runs up to %#x", what, id, tail, e->count * GDMA_LAPS);
+		model_violation(m, "%s %#x: index %#x, it runs up to %#x", what, id, tail,
+				e->count * GDMA_LAPS);
 		return false;
 	}
 	if (entries_modulo(e, tail - e->tail) > entries_pending(e)) {
-		model_violation(m, "%s %#x: doorbell goes from %#x to %#x, the device is at %#x", what, id, e->tail, tail,
-				e->producer);
+		model_violation(m, "%s %#x: doorbell goes from %#x to %#x, the device is at %#x",
+				what, id, e->tail, tail, e->producer);
 		return false;
 	}
 	e->tail = tail;
 	if (!(val & GDMA_DB_ARM))
 		return true;
 	if (entries_pending(e) > e->count)
-		model_violation(m, "%s %#x: armed at %#x, more than a lap behind the device at %#x", what, id, tail,
-				e->producer);
+		model_violation(m, "%s %#x: armed at %#x, more than a lap behind the device at %#x",
+				what, id, tail, e->producer);
 	else
 		e->armed = true;
 	return true;
@@ -103,7 +110,8 @@ static void ring_eq(struct mana_model *m, uint32_t page, uint64_t val)
 
 void doorbell(struct mana_model *m, uint64_t off, uint64_t val, unsigned int width)
 {
-	uint32_t page = (uint32_t)(off / GDMA_PAGE_SIZE), at = off % GDMA_PAGE_SIZE, id = val & GDMA_DB_ID_MASK;
+	uint32_t page = (uint32_t)(off / GDMA_PAGE_SIZE), at = off % GDMA_PAGE_SIZE,
+		 id = val & GDMA_DB_ID_MASK;
 	int slot;
 
 	m->counts.doorbells++;
@@ -136,6 +144,7 @@ void doorbell(struct mana_model *m, uint64_t off, uint64_t val, unsigned int wid
 	case GDMA_DB_RQ_CLIENT:
 		break;
 	default:
-		model_violation(m, "doorbell page %u: write at %#x, where there is no doorbell", page, at);
+		model_violation(m, "doorbell page %u: write at %#x, where there is no doorbell",
+				page, at);
 	}
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* From completions to interrupts: CQE, then EQE if the CQ is armed, then a message if the EQ is armed. */
+/*
+ * From completions to interrupts: CQE, then EQE if the CQ is armed, then a message if the EQ is
+ * armed.
+ */
 #include "tests/model/mana/internal.h"
 
 /* The entry's last dword is @info with the owner bits; it is written when everything else is. */
-static bool put(struct mana_model *m, struct entries *e, void *entry, uint32_t info, const char *what)
+static bool put(struct mana_model *m, struct entries *e, void *entry, uint32_t info,
+		const char *what)
 {
 	uint32_t lap = e->producer / e->count & GDMA_OWNER_MASK, size = 1u << e->shift;
 
@@ -16,8 +20,9 @@ static bool put(struct mana_model *m, struct entries *e, void *entry, uint32_t i
 }
 
 /*
- * What the driver has acknowledged is all that the device knows of its place. One lap of entries is certain room; a
- * driver may acknowledge later than that, but never later than the owner bits can tell laps apart.
+ * What the driver has acknowledged is all that the device knows of its place. One lap of entries
+ * is certain room; a driver may acknowledge later than that, but never later than the owner bits
+ * can tell laps apart.
  */
 bool cq_room(struct mana_model *m, unsigned int slot)
 {
@@ -27,8 +32,10 @@ bool cq_room(struct mana_model *m, unsigned int slot)
 	if (used < (m->opts.cq_room ? cq->e.count : most))
 		return true;
 	if (!cq->overrun)
-		model_violation(m, "CQ %#x: %u completions were posted since the last doorbell, it has %u entries", CQ_ID(slot),
-				used, cq->e.count);
+		model_violation(
+			m,
+			"CQ %#x: %u completions were posted since the last doorbell, it has %u entries",
+			CQ_ID(slot), used, cq->e.count);
 	cq->overrun = true;
 	return used < most;
 }
@@ -84,9 +91,11 @@ bool cq_step(struct mana_model *m)
 		if (!cq->e.armed || !entries_pending(&cq->e) || cq->eq == NO_SLOT)
 			continue;
 		cq->e.armed = false;
-		if (eq_post(m, (unsigned int)cq->eq, GDMA_EQE_COMPLETION, CQ_ID((unsigned int)slot)))
+		if (eq_post(m, (unsigned int)cq->eq, GDMA_EQE_COMPLETION,
+			    CQ_ID((unsigned int)slot)))
 			return true;
-		model_violation(m, "EQ %#x is full: %u entries", EQ_ID((unsigned int)cq->eq), m->eq[cq->eq].e.count);
+		model_violation(m, "EQ %#x is full: %u entries", EQ_ID((unsigned int)cq->eq),
+				m->eq[cq->eq].e.count);
 	}
 	return false;
 }

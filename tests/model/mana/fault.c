@@ -6,7 +6,7 @@
 
 #include "tests/model/mana/internal.h"
 
-#define ANY_VECTOR	0xffffu
+#define ANY_VECTOR 0xffffu
 
 enum action { PREPARE, RESET_REQUEST, LINK_DOWN, LINK_UP, REMOVE };
 
@@ -32,7 +32,7 @@ static const struct {
 	{ "remove", REMOVE, FAULT_KINDS, 0, false },
 };
 
-#define NSPECS	(sizeof(specs) / sizeof(specs[0]))
+#define NSPECS (sizeof(specs) / sizeof(specs[0]))
 
 struct parsed_fault {
 	unsigned int spec;
@@ -96,11 +96,13 @@ static void apply(struct mana_model *m, const struct parsed_fault *f)
 		break;
 	case LINK_DOWN:
 		m->link_down = true;
-		mana_model_event(m, GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_DATA(GDMA_HWC_SOC_LINK_DOWN, 0));
+		mana_model_event(m, GDMA_EQE_HWC_SOC_RECONFIG_DATA,
+				 GDMA_HWC_DATA(GDMA_HWC_SOC_LINK_DOWN, 0));
 		break;
 	case LINK_UP:
 		m->link_down = false;
-		mana_model_event(m, GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_DATA(GDMA_HWC_SOC_LINK_UP, 0));
+		mana_model_event(m, GDMA_EQE_HWC_SOC_RECONFIG_DATA,
+				 GDMA_HWC_DATA(GDMA_HWC_SOC_LINK_UP, 0));
 		break;
 	case REMOVE:
 		mana_model_remove(m);
@@ -119,7 +121,7 @@ int mana_model_fault(struct mana_model *m, const char *spec)
 	} while (*s++);
 	if (!m)
 		return 0;
-	for (s = spec; ; s++) {
+	for (s = spec;; s++) {
 		parse_one(&s, &f);
 		apply(m, &f);
 		if (!*s)
@@ -133,7 +135,8 @@ bool fault_take(struct mana_model *m, enum fault_kind kind, uint32_t arg)
 
 	if (!f->count)
 		return false;
-	if ((kind == FAULT_HWC_TIMEOUT || kind == FAULT_HWC_STATUS) && f->arg[0] && f->arg[0] != arg)
+	if ((kind == FAULT_HWC_TIMEOUT || kind == FAULT_HWC_STATUS) && f->arg[0] &&
+	    f->arg[0] != arg)
 		return false;
 	if (kind == FAULT_DROP_IRQ && f->arg[0] != ANY_VECTOR && f->arg[0] != arg)
 		return false;

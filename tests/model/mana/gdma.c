@@ -9,8 +9,10 @@ static uint32_t verify_version(struct mana_model *m, struct call *c)
 	const struct gdma_verify_ver_req *req = (const void *)c->req;
 	struct gdma_verify_ver_resp *resp = (void *)c->resp;
 
-	if (le64toh(req->protocol_ver_min) > GDMA_PROTOCOL_V1 || le64toh(req->protocol_ver_max) < GDMA_PROTOCOL_V1) {
-		model_violation(m, "VERIFY_VF_DRIVER_VERSION: versions %llu to %llu, there is only 1",
+	if (le64toh(req->protocol_ver_min) > GDMA_PROTOCOL_V1 ||
+	    le64toh(req->protocol_ver_max) < GDMA_PROTOCOL_V1) {
+		model_violation(m,
+				"VERIFY_VF_DRIVER_VERSION: versions %llu to %llu, there is only 1",
 				(unsigned long long)le64toh(req->protocol_ver_min),
 				(unsigned long long)le64toh(req->protocol_ver_max));
 		return STATUS_INVALID;
@@ -92,7 +94,8 @@ static uint32_t test_eqe(struct mana_model *m, struct call *c)
 	int slot = eq_find(m, le32toh(req->queue_index));
 
 	if (slot == NO_SLOT) {
-		model_violation(m, "GENERATE_TEST_EQE: there is no EQ %#x", le32toh(req->queue_index));
+		model_violation(m, "GENERATE_TEST_EQE: there is no EQ %#x",
+				le32toh(req->queue_index));
 		return STATUS_INVALID;
 	}
 	if (m->eq[slot].tests < 256)
@@ -105,19 +108,24 @@ static uint32_t create_queue(struct mana_model *m, struct call *c)
 {
 	const struct gdma_create_queue_req *req = (const void *)c->req;
 	struct gdma_create_queue_resp *resp = (void *)c->resp;
-	uint32_t type = le32toh(req->type), size = le32toh(req->queue_size), vector = le32toh(req->eq_pci_msix_index);
+	uint32_t type = le32toh(req->type), size = le32toh(req->queue_size),
+		 vector = le32toh(req->eq_pci_msix_index);
 	uint64_t *page;
 	int slot;
 
 	model_setup(m, "CREATE_QUEUE");
 	if (type != GDMA_EQ || !m->registered) {
-		model_violation(m, "CREATE_QUEUE: type %u, %s; only EQs of a registered device are made like that", type,
-				m->registered ? "registered" : "not registered");
+		model_violation(
+			m,
+			"CREATE_QUEUE: type %u, %s; only EQs of a registered device are made like that",
+			type, m->registered ? "registered" : "not registered");
 		return STATUS_INVALID;
 	}
 	if (le32toh(req->pdid) != MANA_PDID || le32toh(req->doorbell_id) != MANA_DB) {
-		model_violation(m, "CREATE_QUEUE: protection domain %#x and doorbell page %u, the device's are %#x and %u",
-				le32toh(req->pdid), le32toh(req->doorbell_id), MANA_PDID, MANA_DB);
+		model_violation(
+			m,
+			"CREATE_QUEUE: protection domain %#x and doorbell page %u, the device's are %#x and %u",
+			le32toh(req->pdid), le32toh(req->doorbell_id), MANA_PDID, MANA_DB);
 		return STATUS_INVALID;
 	}
 	if (vector >= m->opts.vectors) {
@@ -144,7 +152,8 @@ static uint32_t disable_queue(struct mana_model *m, struct call *c)
 
 	model_setup(m, "DISABLE_QUEUE");
 	if (type != GDMA_EQ || slot <= 0) {
-		model_violation(m, "DISABLE_QUEUE: type %u, id %#x: there is no such queue", type, id);
+		model_violation(m, "DISABLE_QUEUE: type %u, id %#x: there is no such queue", type,
+				id);
 		return STATUS_INVALID;
 	}
 	for (unsigned int i = 1; i < MAX_CQS; i++) {
@@ -167,8 +176,8 @@ static uint32_t change_msix(struct mana_model *m, struct call *c)
 	int slot = eq_find(m, id);
 
 	if (slot == NO_SLOT || vector >= m->opts.vectors) {
-		model_violation(m, "CHANGE_MSIX_FOR_EQ: EQ %#x to vector %u: there is no such %s", id, vector,
-				slot == NO_SLOT ? "queue" : "vector");
+		model_violation(m, "CHANGE_MSIX_FOR_EQ: EQ %#x to vector %u: there is no such %s",
+				id, vector, slot == NO_SLOT ? "queue" : "vector");
 		return STATUS_INVALID;
 	}
 	m->eq[slot].vector = vector;
@@ -183,7 +192,8 @@ static uint32_t reset_eqe(struct mana_model *m, struct call *c)
 }
 
 const struct command gdma_commands[] = {
-	{ GDMA_VERIFY_VF_DRIVER_VERSION, 56, 40, false, verify_version, "VERIFY_VF_DRIVER_VERSION" },
+	{ GDMA_VERIFY_VF_DRIVER_VERSION, 56, 40, false, verify_version,
+	  "VERIFY_VF_DRIVER_VERSION" },
 	{ GDMA_QUERY_MAX_RESOURCES, 40, 72, false, max_resources, "QUERY_MAX_RESOURCES" },
 	{ GDMA_LIST_DEVICES, 40, 296, false, list_devices, "LIST_DEVICES" },
 	{ GDMA_REGISTER_DEVICE, 40, 44, true, register_device, "REGISTER_DEVICE" },

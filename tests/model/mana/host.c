@@ -8,7 +8,7 @@
 
 #include "tests/model/mana/host.h"
 
-#define SMC	0x40u
+#define SMC 0x40u
 
 static void *dma(void *ctx, uint64_t addr, size_t *len, bool write)
 {
@@ -161,16 +161,18 @@ void host_ring_eq(struct host *h, const struct host_ring *eq, bool arm)
 	doorbell(h, eq->db, GDMA_DB_EQ, gdma_eq_doorbell(eq->id, eq->next % laps, arm));
 }
 
-static void put(struct host *h, const struct host_ring *wq, uint32_t off, const void *data, size_t len)
+static void put(struct host *h, const struct host_ring *wq, uint32_t off, const void *data,
+		size_t len)
 {
 	for (size_t i = 0; i < len; i++)
 		*(uint8_t *)ring_at(h, wq, off + (uint32_t)i) = ((const uint8_t *)data)[i];
 }
 
-void host_post(struct host *h, struct host_ring *wq, const void *oob, uint32_t oob_len, uint32_t flags,
-	       const struct gdma_sge *sge, unsigned int nsge)
+void host_post(struct host *h, struct host_ring *wq, const void *oob, uint32_t oob_len,
+	       uint32_t flags, const struct gdma_sge *sge, unsigned int nsge)
 {
-	struct gdma_wqe hdr = { .flags = htole32(flags | nsge | oob_len / 4 << GDMA_WQE_OOB_SHIFT) };
+	struct gdma_wqe hdr = { .flags =
+					htole32(flags | nsge | oob_len / 4 << GDMA_WQE_OOB_SHIFT) };
 	uint8_t zero[GDMA_OOB_LARGE_SIZE] = { 0 };
 
 	if (flags & GDMA_WQE_OOB_IN_SGL)
@@ -178,7 +180,8 @@ void host_post(struct host *h, struct host_ring *wq, const void *oob, uint32_t o
 	put(h, wq, wq->next, &hdr, sizeof(hdr));
 	put(h, wq, wq->next + 8, oob ? oob : zero, oob_len);
 	for (unsigned int i = 0; i < nsge; i++) {
-		struct gdma_sge s = { htole64(sge[i].address), htole32(sge[i].mem_key), htole32(sge[i].size) };
+		struct gdma_sge s = { htole64(sge[i].address), htole32(sge[i].mem_key),
+				      htole32(sge[i].size) };
 
 		put(h, wq, wq->next + 8 + oob_len + i * (uint32_t)sizeof(s), &s, sizeof(s));
 	}
@@ -189,7 +192,9 @@ void host_post(struct host *h, struct host_ring *wq, const void *oob, uint32_t o
 
 static void make_hwc_ring(struct host *h, struct host_ring *r, uint32_t entries)
 {
-	*r = (struct host_ring){ .page = { host_page(h) }, .size = GDMA_HWC_QUEUE_SIZE, .next = entries };
+	*r = (struct host_ring){ .page = { host_page(h) },
+				 .size = GDMA_HWC_QUEUE_SIZE,
+				 .next = entries };
 }
 
 static void put_pfn(uint8_t low[6], uint16_t *high, unsigned int shift, uint64_t addr)
@@ -270,7 +275,8 @@ void host_establish(struct host *h)
 	memcpy(dword, &e, sizeof(dword));
 	for (unsigned int i = 0; i < GDMA_SMC_LAST; i++)
 		mana_model_bar_write(h->m, SMC + i * 4, dword[i], 4);
-	ck_assert_uint_eq(host_smc(h, GDMA_SMC_ESTABLISH_HWC), GDMA_SMC_ESTABLISH_HWC | GDMA_SMC_RESPONSE);
+	ck_assert_uint_eq(host_smc(h, GDMA_SMC_ESTABLISH_HWC),
+			  GDMA_SMC_ESTABLISH_HWC | GDMA_SMC_RESPONSE);
 	host_run(h);
 	while (host_eqe(h, &h->hwc_eq, &eqe))
 		init_event(h, &eqe, &done);
@@ -293,7 +299,8 @@ static int64_t answer(struct host *h)
 	while (host_cqe(h, &h->hwc_cq, &cqe)) {
 		uint32_t info = le32toh(cqe.info);
 
-		ck_assert_uint_eq(GDMA_CQE_WQ(info), info & GDMA_CQE_IS_SQ ? h->hwc_sq.id : h->hwc_rq.id);
+		ck_assert_uint_eq(GDMA_CQE_WQ(info),
+				  info & GDMA_CQE_IS_SQ ? h->hwc_sq.id : h->hwc_rq.id);
 		if (info & GDMA_CQE_IS_SQ)
 			continue;
 		memcpy(&oob, cqe.data, sizeof(oob));
@@ -303,11 +310,13 @@ static int64_t answer(struct host *h)
 	return len;
 }
 
-int64_t host_request(struct host *h, uint32_t code, void *req, uint32_t len, void *resp, uint32_t resp_len)
+int64_t host_request(struct host *h, uint32_t code, void *req, uint32_t len, void *resp,
+		     uint32_t resp_len)
 {
 	static uint16_t id;
 	struct gdma_req_hdr *hdr = req;
-	struct gdma_hwc_tx_oob oob = { .vscq = htole32(h->hwc_cq.id), .vsq = htole32(h->hwc_sq.id) };
+	struct gdma_hwc_tx_oob oob = { .vscq = htole32(h->hwc_cq.id),
+				       .vsq = htole32(h->hwc_sq.id) };
 	const struct gdma_sge sge = { h->request, h->hwc_sq.mkey, len };
 	struct gdma_resp_hdr got;
 	int64_t n;
@@ -320,8 +329,9 @@ int64_t host_request(struct host *h, uint32_t code, void *req, uint32_t len, voi
 	hdr->resp.msg_version = htole16(1);
 	hdr->resp.msg_size = htole32(resp_len);
 	hdr->activity_id = htole32(0xac7 + id);
-	if (code >= MANA_QUERY_DEV_CONFIG || code == GDMA_REGISTER_DEVICE || code == GDMA_DEREGISTER_DEVICE ||
-	    code == GDMA_CREATE_QUEUE || code == GDMA_DISABLE_QUEUE) {
+	if (code >= MANA_QUERY_DEV_CONFIG || code == GDMA_REGISTER_DEVICE ||
+	    code == GDMA_DEREGISTER_DEVICE || code == GDMA_CREATE_QUEUE ||
+	    code == GDMA_DISABLE_QUEUE) {
 		if (!hdr->dev_id.type)
 			hdr->dev_id = (struct gdma_dev_id){ htole16(GDMA_DEVICE_MANA), htole16(1) };
 	}
@@ -350,7 +360,8 @@ void host_register(struct host *h)
 	struct gdma_req_hdr req = { 0 };
 	struct gdma_register_device_resp resp;
 
-	ck_assert_int_eq(host_request(h, GDMA_REGISTER_DEVICE, &req, sizeof(req), &resp, sizeof(resp)), 0);
+	ck_assert_int_eq(
+		host_request(h, GDMA_REGISTER_DEVICE, &req, sizeof(req), &resp, sizeof(resp)), 0);
 	h->pdid = le32toh(resp.pdid);
 	h->mkey = le32toh(resp.gpa_mkey);
 	h->db = le32toh(resp.db_id);
@@ -359,16 +370,22 @@ void host_register(struct host *h)
 		struct mana_query_device_cfg_resp cr;
 		struct mana_query_vport_cfg_req vq = { .vport_index = htole32(v) };
 		struct mana_query_vport_cfg_resp vr;
-		struct mana_config_vport_req tq = { .pdid = htole32(h->pdid), .doorbell_pageid = htole32(h->db) };
+		struct mana_config_vport_req tq = { .pdid = htole32(h->pdid),
+						    .doorbell_pageid = htole32(h->db) };
 		struct mana_config_vport_resp tr;
 
-		ck_assert_int_eq(host_request(h, MANA_QUERY_DEV_CONFIG, &cq, sizeof(cq), &cr, sizeof(cr)), 0);
+		ck_assert_int_eq(host_request(h, MANA_QUERY_DEV_CONFIG, &cq, sizeof(cq), &cr,
+					      sizeof(cr)),
+				 0);
 		if (v >= le16toh(cr.max_num_vports))
 			break;
-		ck_assert_int_eq(host_request(h, MANA_QUERY_VPORT_CONFIG, &vq, sizeof(vq), &vr, sizeof(vr)), 0);
+		ck_assert_int_eq(host_request(h, MANA_QUERY_VPORT_CONFIG, &vq, sizeof(vq), &vr,
+					      sizeof(vr)),
+				 0);
 		h->vport[v] = le64toh(vr.vport);
 		tq.vport = vr.vport;
-		ck_assert_int_eq(host_request(h, MANA_CONFIG_VPORT_TX, &tq, sizeof(tq), &tr, sizeof(tr)), 0);
+		ck_assert_int_eq(
+			host_request(h, MANA_CONFIG_VPORT_TX, &tq, sizeof(tq), &tr, sizeof(tr)), 0);
 		ck_assert_uint_eq(le16toh(tr.tx_vport_offset), 0x10 + v);
 	}
 }
@@ -377,8 +394,10 @@ void host_register(struct host *h)
 
 uint64_t host_region(struct host *h, struct host_ring *r, uint32_t size)
 {
-	uint32_t pages = size / GDMA_PAGE_SIZE, len = sizeof(struct gdma_create_dma_region_req) + pages * 8;
-	uint8_t buf[sizeof(struct gdma_create_dma_region_req) + 16 * 8] __attribute__((aligned(8))) = { 0 };
+	uint32_t pages = size / GDMA_PAGE_SIZE,
+		 len = sizeof(struct gdma_create_dma_region_req) + pages * 8;
+	uint8_t buf[sizeof(struct gdma_create_dma_region_req) + 16 * 8]
+		__attribute__((aligned(8))) = { 0 };
 	struct gdma_create_dma_region_req *req = (void *)buf;
 	struct gdma_create_dma_region_resp resp;
 
@@ -400,24 +419,34 @@ void host_create_eq(struct host *h, struct host_ring *eq, uint32_t size, unsigne
 {
 	uint64_t region = host_region(h, eq, size);
 	struct gdma_create_queue_req req = {
-		.type = htole32(GDMA_EQ), .pdid = htole32(h->pdid), .doorbell_id = htole32(h->db),
-		.gdma_region = htole64(region), .queue_size = htole32(size), .eq_pci_msix_index = htole32(vector),
+		.type = htole32(GDMA_EQ),
+		.pdid = htole32(h->pdid),
+		.doorbell_id = htole32(h->db),
+		.gdma_region = htole64(region),
+		.queue_size = htole32(size),
+		.eq_pci_msix_index = htole32(vector),
 	};
 	struct gdma_create_queue_resp resp;
 
-	ck_assert_int_eq(host_request(h, GDMA_CREATE_QUEUE, &req, sizeof(req), &resp, sizeof(resp)), 0);
+	ck_assert_int_eq(host_request(h, GDMA_CREATE_QUEUE, &req, sizeof(req), &resp, sizeof(resp)),
+			 0);
 	eq->id = le32toh(resp.queue_index);
 	eq->next = size >> GDMA_EQE_SHIFT;
 }
 
-int64_t host_create_wq(struct host *h, unsigned int v, bool sq, struct host_ring *wq, uint32_t wq_size,
-		       struct host_ring *cq, uint32_t cq_size, const struct host_ring *eq)
+int64_t host_create_wq(struct host *h, unsigned int v, bool sq, struct host_ring *wq,
+		       uint32_t wq_size, struct host_ring *cq, uint32_t cq_size,
+		       const struct host_ring *eq)
 {
 	uint64_t wq_region = host_region(h, wq, wq_size), cq_region = host_region(h, cq, cq_size);
 	struct mana_create_wqobj_req req = {
-		.vport = htole64(h->vport[v]), .wq_type = htole32(sq ? GDMA_SQ : GDMA_RQ),
-		.wq_gdma_region = htole64(wq_region), .cq_gdma_region = htole64(cq_region),
-		.wq_size = htole32(wq_size), .cq_size = htole32(cq_size), .cq_parent_qid = htole32(eq->id),
+		.vport = htole64(h->vport[v]),
+		.wq_type = htole32(sq ? GDMA_SQ : GDMA_RQ),
+		.wq_gdma_region = htole64(wq_region),
+		.cq_gdma_region = htole64(cq_region),
+		.wq_size = htole32(wq_size),
+		.cq_size = htole32(cq_size),
+		.cq_parent_qid = htole32(eq->id),
 	};
 	struct mana_create_wqobj_resp resp;
 	int64_t status;
@@ -440,10 +469,11 @@ int64_t host_destroy_wq(struct host *h, bool sq, const struct host_ring *wq)
 	return host_request(h, MANA_DESTROY_WQ_OBJ, &req, sizeof(req), &resp, sizeof(resp));
 }
 
-int64_t host_steer(struct host *h, unsigned int v, bool rx, bool rss, uint64_t def, const uint64_t *table,
-		   unsigned int n)
+int64_t host_steer(struct host *h, unsigned int v, bool rx, bool rss, uint64_t def,
+		   const uint64_t *table, unsigned int n)
 {
-	uint8_t buf[sizeof(struct mana_cfg_rx_steer_req) + 64 * 8] __attribute__((aligned(8))) = { 0 };
+	uint8_t buf[sizeof(struct mana_cfg_rx_steer_req) + 64 * 8]
+		__attribute__((aligned(8))) = { 0 };
 	struct mana_cfg_rx_steer_req *req = (void *)buf;
 	struct mana_cfg_rx_steer_resp resp;
 
@@ -463,15 +493,20 @@ int64_t host_steer(struct host *h, unsigned int v, bool rx, bool rss, uint64_t d
 	req->indir_tab_offset = htole16(sizeof(*req));
 	for (unsigned int i = 0; i < n; i++)
 		req->indir_tab[i] = htole64(table[i]);
-	return host_request(h, MANA_CONFIG_VPORT_RX, req, (uint32_t)sizeof(*req) + n * 8, &resp, sizeof(resp));
+	return host_request(h, MANA_CONFIG_VPORT_RX, req, (uint32_t)sizeof(*req) + n * 8, &resp,
+			    sizeof(resp));
 }
 
 void host_port_up(struct host *h, unsigned int v, struct host_port *p, unsigned int buffers)
 {
 	ck_assert_uint_le(buffers, 64);
 	host_create_eq(h, &p->eq, GDMA_PAGE_SIZE, 1 + v);
-	ck_assert_int_eq(host_create_wq(h, v, true, &p->sq, 2 * GDMA_PAGE_SIZE, &p->scq, GDMA_PAGE_SIZE, &p->eq), 0);
-	ck_assert_int_eq(host_create_wq(h, v, false, &p->rq, GDMA_PAGE_SIZE, &p->rcq, GDMA_PAGE_SIZE, &p->eq), 0);
+	ck_assert_int_eq(host_create_wq(h, v, true, &p->sq, 2 * GDMA_PAGE_SIZE, &p->scq,
+					GDMA_PAGE_SIZE, &p->eq),
+			 0);
+	ck_assert_int_eq(host_create_wq(h, v, false, &p->rq, GDMA_PAGE_SIZE, &p->rcq,
+					GDMA_PAGE_SIZE, &p->eq),
+			 0);
 	for (unsigned int i = 0; i < buffers; i++) {
 		struct gdma_sge sge = { .mem_key = h->mkey, .size = 2048 };
 
@@ -482,8 +517,8 @@ void host_port_up(struct host *h, unsigned int v, struct host_port *p, unsigned 
 	ck_assert_int_eq(host_steer(h, v, true, false, p->rq.object, NULL, 0), 0);
 }
 
-void host_send(struct host *h, unsigned int v, struct host_port *p, const uint8_t *frame, uint32_t len, uint32_t s0,
-	       uint32_t s1)
+void host_send(struct host *h, unsigned int v, struct host_port *p, const uint8_t *frame,
+	       uint32_t len, uint32_t s0, uint32_t s1)
 {
 	uint32_t oob[2] = { htole32(s0 | p->scq.id << MANA_TX_VCQ_SHIFT),
 			    htole32(s1 | MANA_TX_VSQ_FRAME_OF(p->sq.id) << MANA_TX_VSQ_FRAME_SHIFT |
@@ -508,7 +543,8 @@ void host_violated(struct host *h, unsigned int n, const char *text)
 {
 	const char *first;
 
-	ck_assert_msg(mana_model_violations(h->m, &first) == n, "%u violations, %u were expected: %s",
-		      mana_model_violations(h->m, NULL), n, first);
+	ck_assert_msg(mana_model_violations(h->m, &first) == n,
+		      "%u violations, %u were expected: %s", mana_model_violations(h->m, NULL), n,
+		      first);
 	ck_assert_msg(strstr(first, text), "\"%s\" does not contain \"%s\"", first, text);
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The hardware channel: it is established by events, and then answers requests, one after the other. */
+/*
+ * The hardware channel: it is established by events, and then answers requests, one after the
+ * other.
+ */
 #include <stdlib.h>
 
 #include "tests/model/mana/internal.h"
@@ -48,8 +51,10 @@ static bool init_event(struct mana_model *m)
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_RQID, RQ_ID(0)) },
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_SQID, SQ_ID(0)) },
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_QUEUE_DEPTH, HWC_DEPTH) },
-		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_MAX_REQUEST, GDMA_HWC_MAX_MESSAGE) },
-		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_MAX_RESPONSE, GDMA_HWC_MAX_MESSAGE) },
+		{ GDMA_EQE_HWC_INIT_DATA,
+		  GDMA_HWC_DATA(GDMA_HWC_INIT_MAX_REQUEST, GDMA_HWC_MAX_MESSAGE) },
+		{ GDMA_EQE_HWC_INIT_DATA,
+		  GDMA_HWC_DATA(GDMA_HWC_INIT_MAX_RESPONSE, GDMA_HWC_MAX_MESSAGE) },
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_MAX_NUM_CQS, MAX_NUM_CQS) },
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_PDID, HWC_PDID) },
 		{ GDMA_EQE_HWC_INIT_DATA, GDMA_HWC_DATA(GDMA_HWC_INIT_GPA_MKEY, HWC_MKEY) },
@@ -57,7 +62,8 @@ static bool init_event(struct mana_model *m)
 	};
 	unsigned int i = m->hwc.init_eqes;
 
-	if (i == sizeof(events) / sizeof(events[0]) || !eq_post(m, 0, events[i].type, events[i].detail))
+	if (i == sizeof(events) / sizeof(events[0]) ||
+	    !eq_post(m, 0, events[i].type, events[i].detail))
 		return false;
 	m->hwc.init_eqes++;
 	return true;
@@ -109,8 +115,9 @@ static uint32_t execute(struct mana_model *m, uint32_t len)
 		return STATUS_INVALID;
 	}
 	if (cmd->mana && (c.dev.type != GDMA_DEVICE_MANA || c.dev.instance != MANA_INSTANCE)) {
-		model_violation(m, "%s: for device {%u,%u}, the network device is {%u,%u}", cmd->name, c.dev.type,
-				c.dev.instance, GDMA_DEVICE_MANA, MANA_INSTANCE);
+		model_violation(m, "%s: for device {%u,%u}, the network device is {%u,%u}",
+				cmd->name, c.dev.type, c.dev.instance, GDMA_DEVICE_MANA,
+				MANA_INSTANCE);
 		return STATUS_INVALID;
 	}
 	if (fault_take(m, FAULT_HWC_STATUS, c.code))
@@ -129,8 +136,9 @@ static uint32_t make_response(struct mana_model *m, uint32_t len, uint64_t room)
 	if (size < sizeof(*resp))
 		size = sizeof(*resp);
 	if (size > sizeof(m->response) || size > room) {
-		model_violation(m, "request %#x: an answer of %u bytes is expected, the buffer has %llu",
-				le32toh(hdr->req.msg_type), size, (unsigned long long)room);
+		model_violation(
+			m, "request %#x: an answer of %u bytes is expected, the buffer has %llu",
+			le32toh(hdr->req.msg_type), size, (unsigned long long)room);
 		size = room < sizeof(m->response) ? (uint32_t)room : sizeof(m->response);
 	}
 	resp->status = htole32(execute(m, len));
@@ -184,8 +192,11 @@ static void check_oob(struct mana_model *m, const struct parsed_wqe *w)
 	memcpy(&oob, w->oob, sizeof(oob));
 	if (w->oob_size != sizeof(oob) || (le32toh(oob.vscq) & 0xffffff) != CQ_ID(0) ||
 	    (le32toh(oob.vsq) & 0xffffff) != SQ_ID(0) || oob.vrq || oob.vrcq)
-		model_violation(m, "hardware channel: OOB of %u bytes names SQ %#x, CQ %#x, RQ %#x, its CQ %#x", w->oob_size,
-				le32toh(oob.vsq), le32toh(oob.vscq), le32toh(oob.vrq), le32toh(oob.vrcq));
+		model_violation(
+			m,
+			"hardware channel: OOB of %u bytes names SQ %#x, CQ %#x, RQ %#x, its CQ %#x",
+			w->oob_size, le32toh(oob.vsq), le32toh(oob.vscq), le32toh(oob.vrq),
+			le32toh(oob.vrcq));
 }
 
 static bool check_header(struct mana_model *m, uint32_t len)
@@ -193,8 +204,9 @@ static bool check_header(struct mana_model *m, uint32_t len)
 	const struct gdma_req_hdr *hdr = (const void *)m->request;
 
 	if (len < sizeof(*hdr) || le32toh(hdr->req.msg_size) != len || hdr->req.hdr_type) {
-		model_violation(m, "hardware channel: a request of %u bytes whose header says %u, type %u", len,
-				le32toh(hdr->req.msg_size), le32toh(hdr->req.hdr_type));
+		model_violation(
+			m, "hardware channel: a request of %u bytes whose header says %u, type %u",
+			len, le32toh(hdr->req.msg_size), le32toh(hdr->req.hdr_type));
 		return false;
 	}
 	return true;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Register writes on their way from the socket thread to the device: first in, first out, bounded. */
+/*
+ * Register writes on their way from the socket thread to the device: first in, first out, bounded.
+ */
 #ifndef TESTS_MODEL_MANA_MAILBOX_H
 #define TESTS_MODEL_MANA_MAILBOX_H
 
@@ -7,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MAILBOX_SIZE	1024u
+#define MAILBOX_SIZE 1024u
 
 struct letter {
 	uint64_t off, val;
@@ -20,7 +22,10 @@ struct mailbox {
 	struct letter letter[MAILBOX_SIZE];
 };
 
-#define MAILBOX_INITIALIZER { .lock = PTHREAD_MUTEX_INITIALIZER }
+#define MAILBOX_INITIALIZER                       \
+	{                                         \
+		.lock = PTHREAD_MUTEX_INITIALIZER \
+	}
 
 /* false: it is full */
 static inline bool mailbox_put(struct mailbox *b, const struct letter *l)

@@ -10,27 +10,30 @@
 #include "tests/model/mana/serve.h"
 
 static const char usage_text[] =
-"usage: mana-model --socket PATH [--tap IFNAME]... [--peer echo|none] [--vectors N] [--vports N] [--queues N]\n"
-"                  [--strict] [--fault SPEC[@MS]]... [--log FILE]\n"
-"\n"
-"Serve a MANA network adapter to one QEMU (-device vfio-user-pci), until it goes or SIGTERM.\n"
-"\n"
-"  --tap IFNAME    the wire of the next port; given twice, of both\n"
-"  --peer WHO      the other end of ports without one: echo answers, none (default) does not\n"
-"  --vectors N     MSI-X vectors, 2 to 64 (64)\n"
-"  --vports N      ports, 1 or 2 (1)\n"
-"  --queues N      send and receive queues of each port, 1 to 16 (16)\n"
-"  --strict        fail if the driver does what it must not\n"
-"  --fault SPEC    prepare a fault; with @MS, MS ms after the driver first receives\n"
-"  --log FILE      violations and faults go there instead of standard error\n"
-"\n"
-"Faults: hwc-timeout:CODE[:N] hwc-status:CODE:STATUS[:N] smc-status:STATUS smc-stuck reset-request link-down link-up\n"
-"tx-error:TYPE[:N] rx-error:TYPE[:N] drop-irq:VECTOR[:N] garbage-cqe[:N] remove; several with commas.\n"
-"Lines on standard input: a fault strikes now, \"stats\" prints the counters.\n";
+	"usage: mana-model --socket PATH [--tap IFNAME]... [--peer echo|none] [--vectors N]\n"
+	"           [--vports N] [--queues N] [--strict] [--fault SPEC[@MS]]... [--log FILE]\n"
+	"\n"
+	"Serve a MANA network adapter to one QEMU (-device vfio-user-pci), until it goes or\n"
+	"SIGTERM.\n"
+	"\n"
+	"  --tap IFNAME    the wire of the next port; given twice, of both\n"
+	"  --peer WHO      the other end of ports without one: echo answers, none does not\n"
+	"  --vectors N     MSI-X vectors, 2 to 64 (64)\n"
+	"  --vports N      ports, 1 or 2 (1)\n"
+	"  --queues N      send and receive queues of each port, 1 to 16 (16)\n"
+	"  --strict        fail if the driver does what it must not\n"
+	"  --fault SPEC    prepare a fault; with @MS, MS ms after the driver first receives\n"
+	"  --log FILE      violations and faults go there instead of standard error\n"
+	"\n"
+	"Faults, several with commas: hwc-timeout:CODE[:N] hwc-status:CODE:STATUS[:N]\n"
+	"smc-status:STATUS smc-stuck reset-request link-down link-up tx-error:TYPE[:N]\n"
+	"rx-error:TYPE[:N] drop-irq:VECTOR[:N] garbage-cqe[:N] remove\n"
+	"Lines on standard input: a fault strikes now, \"stats\" prints the counters.\n";
 
 static int usage(const char *what, const char *arg)
 {
-	fprintf(stderr, "mana-model: %s%s%s\n%s", what, arg ? ": " : "", arg ? arg : "", usage_text);
+	fprintf(stderr, "mana-model: %s%s%s\n%s", what, arg ? ": " : "", arg ? arg : "",
+		usage_text);
 	return 2;
 }
 
@@ -71,11 +74,17 @@ static bool fault_ok(const char *spec)
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option options[] = {
-		{ "socket", required_argument, NULL, 's' }, { "tap", required_argument, NULL, 't' },
-		{ "peer", required_argument, NULL, 'p' }, { "vectors", required_argument, NULL, 'v' },
-		{ "vports", required_argument, NULL, 'n' }, { "queues", required_argument, NULL, 'q' },
-		{ "strict", no_argument, NULL, 'S' }, { "fault", required_argument, NULL, 'f' },
-		{ "log", required_argument, NULL, 'l' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "socket", required_argument, NULL, 's' },
+		{ "tap", required_argument, NULL, 't' },
+		{ "peer", required_argument, NULL, 'p' },
+		{ "vectors", required_argument, NULL, 'v' },
+		{ "vports", required_argument, NULL, 'n' },
+		{ "queues", required_argument, NULL, 'q' },
+		{ "strict", no_argument, NULL, 'S' },
+		{ "fault", required_argument, NULL, 'f' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	struct mana_model_opts *m = &a->serve.model;
 	int c;
@@ -147,8 +156,8 @@ static int open_wires(struct arguments *a)
 		else if (a->peer && !strcmp(a->peer, "echo"))
 			err = net_echo_open(&m->backend[v]);
 		if (err)
-			fprintf(stderr, "mana-model: port %u: cannot open %s: %s\n", v, v < a->taps ? a->tap[v] : a->peer,
-				strerror(-err));
+			fprintf(stderr, "mana-model: port %u: cannot open %s: %s\n", v,
+				v < a->taps ? a->tap[v] : a->peer, strerror(-err));
 	}
 	return err;
 }
@@ -172,7 +181,8 @@ int main(int argc, char **argv)
 	if (a.log) {
 		a.serve.log = fopen(a.log, "we");
 		if (!a.serve.log) {
-			fprintf(stderr, "mana-model: cannot write %s: %s\n", a.log, strerror(errno));
+			fprintf(stderr, "mana-model: cannot write %s: %s\n", a.log,
+				strerror(errno));
 			return 1;
 		}
 	}

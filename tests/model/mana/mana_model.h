@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A MANA virtual function (PCI 1414:00ba), stricter than a real one, that knows nothing of how it is reached: the
- * program mana-model serves it to QEMU over vfio-user, and unit tests drive it in their own process.
+ * A MANA virtual function (PCI 1414:00ba), stricter than a real one, that knows nothing of how it
+ * is reached: the program mana-model serves it to QEMU over vfio-user, and unit tests drive it in
+ * their own process.
  *
- * Nothing happens by itself. A register write is remembered (a doorbell moves a tail, the last dword of the shared
- * memory channel leaves a request); mana_model_run() lets the device take steps: answer the channel, carry out one
- * request of the hardware channel, send one work request, raise one interrupt. With the same calls, it does the
- * same things; a seed draws another order of the queues.
+ * Nothing happens by itself. A register write is remembered (a doorbell moves a tail, the last
+ * dword of the shared memory channel leaves a request); mana_model_run() lets the device take
+ * steps: answer the channel, carry out one request of the hardware channel, send one work
+ * request, raise one interrupt. With the same calls, it does the same things; a seed draws
+ * another order of the queues.
  *
- * One thread at a time: the caller serializes all calls on one model, and none of them blocks. Memory that
- * @dma returns is used only during the call that asked for it.
+ * One thread at a time: the caller serializes all calls on one model, and none of them blocks.
+ * Memory that was asked for is used only during that call.
  *
- * While COMMAND.BME is 0, the model does no DMA and raises nothing: doorbells and requests stay where they are,
- * vectors stay pending, mana_model_receive() takes no frame. All of it goes on when the bit is set again.
+ * While COMMAND.BME is 0, the model does no DMA and raises nothing: doorbells and requests stay
+ * where they are, vectors stay pending, mana_model_receive() takes no frame. All of it goes on
+ * when the bit is set again.
  *
  * What a driver must never do is a violation: counted, the first one's text kept, each one logged.
  */
@@ -27,15 +30,16 @@
 
 struct mana_model;
 
-#define MANA_MODEL_MAX_VPORTS	2
-#define MANA_MODEL_MAX_QUEUES	16	/* send and receive queues of a vport, each */
-#define MANA_MODEL_MAX_VECTORS	64
-#define MANA_MODEL_BAR0_SIZE	0x10000u
+#define MANA_MODEL_MAX_VPORTS  2
+#define MANA_MODEL_MAX_QUEUES  16 /* send and receive queues of a vport, each */
+#define MANA_MODEL_MAX_VECTORS 64
+#define MANA_MODEL_BAR0_SIZE   0x10000u
 
 /**
  * struct mana_model_ops - what the model needs from where it lives
- * @dma: memory behind a bus address. Lowers *@len to what is contiguous there and returns a pointer to it; NULL:
- *	there is no memory, or it may not be written. The model calls it again for the rest
+ * @dma: memory behind a bus address. Lowers *@len to what is contiguous there and returns a
+ *	pointer to it; NULL: there is no memory, or it may not be written. The model calls it
+ *	again for the rest
  * @irq: the message of MSI-X vector @vector is sent. Never called while COMMAND.BME is 0
  * @log: may be NULL: a line (no newline) about a violation, a fault that is injected, a reset
  */
@@ -52,9 +56,9 @@ struct mana_model_ops {
  * @queues: of each kind a vport, 0: 16
  * @vectors: 0: 64
  * @mtu: without the Ethernet header, 0: 1500
- * @cq_room: a violation too when a completion is posted although as many as the CQ has entries have not been
- *	acknowledged by a doorbell. Linux acknowledges every fourth lap only; a driver that resumes from its
- *	counters must be exact
+ * @cq_room: a violation too when a completion is posted although as many as the CQ has entries
+ *	have not been acknowledged by a doorbell. Linux acknowledges every fourth lap only; a
+ *	driver that resumes from its counters must be exact
  * @backend: the wire of each vport, borrowed; NULL: what is sent is lost
  */
 struct mana_model_opts {
@@ -77,7 +81,10 @@ void mana_model_destroy(struct mana_model *m);
 uint64_t mana_model_bar_read(struct mana_model *m, uint64_t off, unsigned int width);
 void mana_model_bar_write(struct mana_model *m, uint64_t off, uint64_t val, unsigned int width);
 
-/* The COMMAND register was written; only bus master enable matters. 0 after creation and after a reset. */
+/*
+ * The COMMAND register was written; only bus master enable matters. 0 after creation and after a
+ * reset.
+ */
 void mana_model_set_command(struct mana_model *m, uint16_t command);
 
 /* Function-level (or any other) reset: everything is forgotten but the counters. */
@@ -86,21 +93,25 @@ void mana_model_reset(struct mana_model *m);
 /* Surprise removal: from now on everything reads all ones, and nothing happens. */
 void mana_model_remove(struct mana_model *m);
 
-/* Up to @steps steps; returns how many could be taken: fewer than @steps means that there is nothing left to do. */
+/*
+ * Up to @steps steps; returns how many could be taken: fewer than @steps means that there is
+ * nothing left to do.
+ */
 unsigned int mana_model_run(struct mana_model *m, unsigned int steps);
 
 /**
  * mana_model_receive() - a frame arrives at a vport
  * @frame: with all checksums, without FCS; its VLAN tag is taken out in place
  *
- * It goes into a posted buffer, or is dropped and counted (rx_no_buffer, rx_disabled …): that is 0 too.
+ * It goes into a posted buffer, or is dropped and counted (rx_no_buffer, rx_disabled …): that is
+ * 0 too.
  * Returns: 0, or -EAGAIN: bus mastering is off, keep the frame and come again.
  */
 int mana_model_receive(struct mana_model *m, unsigned int vport, uint8_t *frame, size_t len);
 
 /*
- * Take up to @max frames from a vport's backend and receive them. Returns how many, 0 when there are none or bus
- * mastering is off, or -errno: the backend is broken.
+ * Take up to @max frames from a vport's backend and receive them. Returns how many, 0 when there
+ * are none or bus mastering is off, or -errno: the backend is broken.
  */
 int mana_model_poll_backend(struct mana_model *m, unsigned int vport, unsigned int max);
 
@@ -114,8 +125,8 @@ bool mana_model_receiving(const struct mana_model *m);
 unsigned int mana_model_violations(const struct mana_model *m, const char **first);
 
 /*
- * From now on what a resume in place must not do is a violation as well: the shared memory channel, reset,
- * creating or destroying queues and regions, (de)registering the device.
+ * From now on what a resume in place must not do is a violation as well: the shared memory
+ * channel, reset, creating or destroying queues and regions, (de)registering the device.
  */
 void mana_model_forbid_setup(struct mana_model *m, bool on);
 
@@ -133,7 +144,7 @@ const struct mana_model_counts *mana_model_counts(const struct mana_model *m);
 /* What exists now; all 0 after a clean close. */
 struct mana_model_live {
 	unsigned int hwc, registered, eqs, sqs, rqs, regions;
-	unsigned int rx_posted;		/* receive work requests that were rung and not used */
+	unsigned int rx_posted; /* receive work requests that were rung and not used */
 };
 
 void mana_model_live(const struct mana_model *m, struct mana_model_live *ret);
@@ -141,26 +152,29 @@ void mana_model_live(const struct mana_model *m, struct mana_model_live *ret);
 /**
  * mana_model_fault() - prepare a fault
  *
- * hwc-timeout:CODE[:N]		the next N (1) requests CODE (0: any) stay unanswered
+ * hwc-timeout:CODE[:N]	the next N (1) requests CODE (0: any) stay unanswered
  * hwc-status:CODE:STATUS[:N]	they are refused with STATUS, and not carried out
- * smc-status:STATUS		the next request of the shared memory channel fails
- * smc-stuck			the shared memory channel stays owned by the device until a reset
- * reset-request		EQE 135 on the HWC's EQ, now (and lost if there is no hardware channel yet)
- * link-down, link-up		EQE 133 on the HWC's EQ, now; no frames pass while the link is down
- * tx-error:TYPE[:N]		the next N sends complete with CQE type TYPE (33 to 42; 42 disables the queue) and
- *				are not sent
- * rx-error:TYPE[:N]		the next N receptions complete with CQE type TYPE
- * drop-irq:VECTOR[:N]		the next N interrupts of VECTOR (0xffff: any) are lost
- * garbage-cqe[:N]		the next N completions of data queues are preceded by one of random bits, owner bits
- *				apart
- * remove			surprise removal, now
+ * smc-status:STATUS	the next request of the shared memory channel fails
+ * smc-stuck		that channel stays owned by the device until a reset
+ * reset-request	EQE 135 on the HWC's EQ, now (lost if there is no hardware channel yet)
+ * link-down, link-up	EQE 133 on the HWC's EQ, now; no frames pass while the link is down
+ * tx-error:TYPE[:N]	the next N sends complete with CQE type TYPE (33 to 42; 42 disables the
+ *			queue) and are not sent
+ * rx-error:TYPE[:N]	the next N receptions complete with CQE type TYPE
+ * drop-irq:VECTOR[:N]	the next N interrupts of VECTOR (0xffff: any) are lost
+ * garbage-cqe[:N]	the next N completions of data queues are preceded by one of random bits,
+ *			owner bits apart
+ * remove		surprise removal, now
  *
- * Numbers are decimal or 0x…. Several faults are separated by commas. Returns: 0 or -EINVAL (nothing is prepared).
- * With @m NULL, @spec is only checked.
+ * Numbers are decimal or 0x…. Several faults are separated by commas. Returns: 0 or -EINVAL
+ * (nothing is prepared). With @m NULL, @spec is only checked.
  */
 int mana_model_fault(struct mana_model *m, const char *spec);
 
-/* The EQE of another hardware event on the HWC's EQ: 132 FPGA reconfiguration, 134 service … with @detail. */
+/*
+ * The EQE of another hardware event on the HWC's EQ: 132 FPGA reconfiguration, 134 service … with
+ * @detail.
+ */
 int mana_model_event(struct mana_model *m, uint8_t type, uint32_t detail);
 
 /* Ids of what the driver was given, for tests that ring wrong doorbells on purpose. */

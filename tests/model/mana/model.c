@@ -69,7 +69,8 @@ int mana_model_create(const struct mana_model_opts *opts, struct mana_model **re
 	struct mana_model *m;
 
 	if (opts->vports > MANA_MODEL_MAX_VPORTS || opts->queues > MANA_MODEL_MAX_QUEUES ||
-	    opts->vectors > MANA_MODEL_MAX_VECTORS || opts->mtu > 9000 || !opts->ops || !opts->ops->dma || !opts->ops->irq)
+	    opts->vectors > MANA_MODEL_MAX_VECTORS || opts->mtu > 9000 || !opts->ops ||
+	    !opts->ops->dma || !opts->ops->irq)
 		return -EINVAL;
 	m = calloc(1, sizeof(*m));
 	if (!m)
@@ -143,11 +144,12 @@ void mana_model_remove(struct mana_model *m)
 }
 
 /*
- * Kinds of work. In this order, what the host waits for comes first; with a seed, the search begins anywhere.
+ * Kinds of work. In this order, what the host waits for comes first; with a seed, the search
+ * begins anywhere.
  */
 static bool (*const work[])(struct mana_model *m) = { eq_step, cq_step, hwc_step, tx_step };
 
-#define NWORK	(sizeof(work) / sizeof(work[0]))
+#define NWORK (sizeof(work) / sizeof(work[0]))
 
 static bool step(struct mana_model *m)
 {
@@ -214,9 +216,16 @@ void mana_model_live(const struct mana_model *m, struct mana_model_live *ret)
 const struct mana_model_ids *mana_model_ids(const struct mana_model *m)
 {
 	static const struct mana_model_ids ids = {
-		.hwc_db = HWC_DB, .hwc_pdid = HWC_PDID, .hwc_mkey = HWC_MKEY,
-		.hwc_eq = EQ_ID(0), .hwc_cq = CQ_ID(0), .hwc_rq = RQ_ID(0), .hwc_sq = SQ_ID(0),
-		.db = MANA_DB, .pdid = MANA_PDID, .mkey = MANA_MKEY,
+		.hwc_db = HWC_DB,
+		.hwc_pdid = HWC_PDID,
+		.hwc_mkey = HWC_MKEY,
+		.hwc_eq = EQ_ID(0),
+		.hwc_cq = CQ_ID(0),
+		.hwc_rq = RQ_ID(0),
+		.hwc_sq = SQ_ID(0),
+		.db = MANA_DB,
+		.pdid = MANA_PDID,
+		.mkey = MANA_MKEY,
 	};
 
 	(void)m;

@@ -4,8 +4,8 @@
 
 #include "tests/model/mana/internal.h"
 
-#define SQ_MARK		0x53ull
-#define RQ_MARK		0x51ull
+#define SQ_MARK 0x53ull
+#define RQ_MARK 0x51ull
 
 uint64_t wq_handle(const struct mana_model *m, const struct wq *wq)
 {
@@ -39,19 +39,25 @@ static bool may_create(struct mana_model *m, const struct mana_create_wqobj_req 
 	uint32_t type = le32toh(req->wq_type);
 
 	if (v == NO_SLOT || (type != GDMA_SQ && type != GDMA_RQ)) {
-		model_violation(m, "CREATE_WQ_OBJ: type %u on vport %#llx", type, (unsigned long long)le64toh(req->vport));
+		model_violation(m, "CREATE_WQ_OBJ: type %u on vport %#llx", type,
+				(unsigned long long)le64toh(req->vport));
 		return false;
 	}
 	if (!m->vport[v].tx_configured) {
-		model_violation(m, "CREATE_WQ_OBJ: vport %d was not given a protection domain by CONFIG_VPORT_TX", v);
+		model_violation(
+			m,
+			"CREATE_WQ_OBJ: vport %d was not given a protection domain by CONFIG_VPORT_TX",
+			v);
 		return false;
 	}
 	if (eq <= 0) {
-		model_violation(m, "CREATE_WQ_OBJ: there is no EQ %#x", le32toh(req->cq_parent_qid));
+		model_violation(m, "CREATE_WQ_OBJ: there is no EQ %#x",
+				le32toh(req->cq_parent_qid));
 		return false;
 	}
 	if (count(type == GDMA_SQ ? m->sq : m->rq, (unsigned int)v) >= m->opts.queues) {
-		model_violation(m, "CREATE_WQ_OBJ: vport %d has %u queues of this kind already", v, m->opts.queues);
+		model_violation(m, "CREATE_WQ_OBJ: vport %d has %u queues of this kind already", v,
+				m->opts.queues);
 		return false;
 	}
 	return true;
@@ -61,7 +67,8 @@ uint32_t object_create(struct mana_model *m, struct call *c)
 {
 	const struct mana_create_wqobj_req *req = (const void *)c->req;
 	struct mana_create_wqobj_resp *resp = (void *)c->resp;
-	int v = vport_by_handle(m, le64toh(req->vport)), eq = eq_find(m, le32toh(req->cq_parent_qid)), cq, slot;
+	int v = vport_by_handle(m, le64toh(req->vport)),
+	    eq = eq_find(m, le32toh(req->cq_parent_qid)), cq, slot;
 	uint32_t wq_size = le32toh(req->wq_size), cq_size = le32toh(req->cq_size);
 	bool sq = le32toh(req->wq_type) == GDMA_SQ;
 	uint64_t *wq_page, *cq_page;
@@ -83,7 +90,8 @@ uint32_t object_create(struct mana_model *m, struct call *c)
 		free(wq_page);
 		return STATUS_INVALID;
 	}
-	slot = wq_create(m, sq, NO_SLOT, wq_page, wq_size, (unsigned int)cq, (unsigned int)v, MANA_DB, MANA_MKEY);
+	slot = wq_create(m, sq, NO_SLOT, wq_page, wq_size, (unsigned int)cq, (unsigned int)v,
+			 MANA_DB, MANA_MKEY);
 	if (slot == NO_SLOT) {
 		cq_destroy(m, (unsigned int)cq);
 		return STATUS_INVALID;
@@ -116,12 +124,13 @@ uint32_t object_destroy(struct mana_model *m, struct call *c)
 
 	model_setup(m, "DESTROY_WQ_OBJ");
 	if (!wq) {
-		model_violation(m, "DESTROY_WQ_OBJ: there is no %s object %#llx", sq ? "send" : "receive",
-				(unsigned long long)handle);
+		model_violation(m, "DESTROY_WQ_OBJ: there is no %s object %#llx",
+				sq ? "send" : "receive", (unsigned long long)handle);
 		return STATUS_INVALID;
 	}
 	if (!sq && m->vport[wq->vport].rx && steered_to(m, wq->vport, handle))
-		model_violation(m, "DESTROY_WQ_OBJ: vport %u still steers to RQ %#x", wq->vport, wq->id);
+		model_violation(m, "DESTROY_WQ_OBJ: vport %u still steers to RQ %#x", wq->vport,
+				wq->id);
 	cq_destroy(m, wq->cq);
 	wq_destroy(m, wq);
 	m->counts.queues_destroyed++;
@@ -132,7 +141,9 @@ uint32_t object_fence(struct mana_model *m, struct call *c)
 {
 	const struct mana_fence_rq_req *req = (const void *)c->req;
 	struct wq *rq = wq_by_handle(m, le64toh(req->wq_obj_handle), false);
-	struct gdma_cqe cqe = { .data = { htole32(MANA_CQE_RX_FENCE | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT) } };
+	struct gdma_cqe cqe = { .data = { htole32(MANA_CQE_RX_FENCE |
+						  MANA_CQE_CLIENT_COMPLETION
+							  << MANA_CQE_CLIENT_SHIFT) } };
 
 	if (!rq) {
 		model_violation(m, "FENCE_RQ: there is no receive object %#llx",

@@ -32,20 +32,24 @@ int sq_find(const struct mana_model *m, uint32_t id)
 	return slot < MAX_WQS && SQ_ID(slot) == id && m->sq[slot].live ? (int)slot : NO_SLOT;
 }
 
-/* The data queues' slots take turns, so that the id of one that was destroyed does not mean another at once. */
-#define FREE_SLOT(m, table, n, next) ({							\
-	int slot_ = NO_SLOT;								\
-											\
-	for (unsigned int i_ = 0; i_ < (n) - 1 && slot_ == NO_SLOT; i_++) {		\
-		unsigned int at_ = 1 + ((m)->next + i_) % ((n) - 1);			\
-											\
-		if (!(m)->table[at_].live) {						\
-			slot_ = (int)at_;						\
-			(m)->next = at_ % ((n) - 1);					\
-		}									\
-	}										\
-	slot_;										\
-})
+/*
+ * The data queues' slots take turns, so that the id of one that was destroyed does not mean
+ * another at once.
+ */
+#define FREE_SLOT(m, table, n, next)                                              \
+	({                                                                        \
+		int slot_ = NO_SLOT;                                              \
+                                                                                  \
+		for (unsigned int i_ = 0; i_ < (n)-1 && slot_ == NO_SLOT; i_++) { \
+			unsigned int at_ = 1 + ((m)->next + i_) % ((n)-1);        \
+                                                                                  \
+			if (!(m)->table[at_].live) {                              \
+				slot_ = (int)at_;                                 \
+				(m)->next = at_ % ((n)-1);                        \
+			}                                                         \
+		}                                                                 \
+		slot_;                                                            \
+	})
 
 /* Created armed, at the beginning of the first lap. */
 static struct entries new_entries(uint64_t *page, uint32_t size, unsigned int shift, uint32_t db)
@@ -63,14 +67,17 @@ static struct entries new_entries(uint64_t *page, uint32_t size, unsigned int sh
 	};
 }
 
-int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector, uint32_t db)
+int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector,
+	      uint32_t db)
 {
 	if (slot == NO_SLOT)
 		slot = FREE_SLOT(m, eq, MAX_EQS, eq_alloc);
 	if (slot == NO_SLOT)
 		free(page);
 	else
-		m->eq[slot] = (struct eq){ .live = true, .e = new_entries(page, size, GDMA_EQE_SHIFT, db), .vector = vector };
+		m->eq[slot] = (struct eq){ .live = true,
+					   .e = new_entries(page, size, GDMA_EQE_SHIFT, db),
+					   .vector = vector };
 	return slot;
 }
 
@@ -81,17 +88,20 @@ int cq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, int
 	if (slot == NO_SLOT)
 		free(page);
 	else
-		m->cq[slot] = (struct cq){ .live = true, .e = new_entries(page, size, GDMA_CQE_SHIFT, db), .eq = eq };
+		m->cq[slot] = (struct cq){ .live = true,
+					   .e = new_entries(page, size, GDMA_CQE_SHIFT, db),
+					   .eq = eq };
 	return slot;
 }
 
-int wq_create(struct mana_model *m, bool sq, int slot, uint64_t *page, uint32_t size, unsigned int cq,
-	      unsigned int vport, uint32_t db, uint32_t mkey)
+int wq_create(struct mana_model *m, bool sq, int slot, uint64_t *page, uint32_t size,
+	      unsigned int cq, unsigned int vport, uint32_t db, uint32_t mkey)
 {
 	struct wq *wq;
 
 	if (slot == NO_SLOT)
-		slot = sq ? FREE_SLOT(m, sq, MAX_WQS, sq_alloc) : FREE_SLOT(m, rq, MAX_WQS, rq_alloc);
+		slot = sq ? FREE_SLOT(m, sq, MAX_WQS, sq_alloc) :
+			    FREE_SLOT(m, rq, MAX_WQS, rq_alloc);
 	if (slot == NO_SLOT) {
 		free(page);
 		return NO_SLOT;

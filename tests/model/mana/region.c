@@ -5,7 +5,7 @@
 #include "tests/model/mana/internal.h"
 
 /* A handle names its slot and its time, so that an old one is never taken for a new one. */
-#define REGION_MARK	0x52ull
+#define REGION_MARK 0x52ull
 
 static uint64_t handle_of(const struct mana_model *m, unsigned int slot)
 {
@@ -43,11 +43,15 @@ uint32_t region_create(struct mana_model *m, struct call *c)
 	struct region *r;
 
 	model_setup(m, "CREATE_DMA_REGION");
-	if (!pages || pages != here || pages > GDMA_DMA_REGION_PAGES_MAX || c->len < sizeof(*req) + here * sizeof(uint64_t) ||
-	    length != (uint64_t)pages * GDMA_PAGE_SIZE || req->offset_in_page || req->gdma_page_type) {
-		model_violation(m, "CREATE_DMA_REGION: %u of %u pages, %llu bytes from %u on, page type %u, in %u bytes", here,
-				pages, (unsigned long long)length, le32toh(req->offset_in_page),
-				le32toh(req->gdma_page_type), c->len);
+	if (!pages || pages != here || pages > GDMA_DMA_REGION_PAGES_MAX ||
+	    c->len < sizeof(*req) + here * sizeof(uint64_t) ||
+	    length != (uint64_t)pages * GDMA_PAGE_SIZE || req->offset_in_page ||
+	    req->gdma_page_type) {
+		model_violation(
+			m,
+			"CREATE_DMA_REGION: %u of %u pages, %llu bytes from %u on, page type %u, in %u bytes",
+			here, pages, (unsigned long long)length, le32toh(req->offset_in_page),
+			le32toh(req->gdma_page_type), c->len);
 		return STATUS_INVALID;
 	}
 	r = free_region(m);
@@ -59,7 +63,8 @@ uint32_t region_create(struct mana_model *m, struct call *c)
 	for (uint32_t i = 0; i < pages; i++) {
 		r->page[i] = le64toh(req->page_addr_list[i]);
 		if (r->page[i] % GDMA_PAGE_SIZE) {
-			model_violation(m, "CREATE_DMA_REGION: page %u at %#llx", i, (unsigned long long)r->page[i]);
+			model_violation(m, "CREATE_DMA_REGION: page %u at %#llx", i,
+					(unsigned long long)r->page[i]);
 			free(r->page);
 			r->page = NULL;
 			return STATUS_INVALID;
@@ -80,8 +85,9 @@ uint32_t region_destroy(struct mana_model *m, struct call *c)
 
 	model_setup(m, "DESTROY_DMA_REGION");
 	if (!r) {
-		model_violation(m, "DESTROY_DMA_REGION: there is no region %#llx (a queue's is its own)",
-				(unsigned long long)le64toh(req->dma_region_handle));
+		model_violation(
+			m, "DESTROY_DMA_REGION: there is no region %#llx (a queue's is its own)",
+			(unsigned long long)le64toh(req->dma_region_handle));
 		return STATUS_INVALID;
 	}
 	free(r->page);
@@ -96,11 +102,13 @@ uint64_t *region_consume(struct mana_model *m, uint64_t handle, uint32_t size, c
 	uint64_t *page;
 
 	if (!r) {
-		model_violation(m, "%s: there is no region %#llx", what, (unsigned long long)handle);
+		model_violation(m, "%s: there is no region %#llx", what,
+				(unsigned long long)handle);
 		return NULL;
 	}
 	if (size < GDMA_MIN_QUEUE_SIZE || size & (size - 1) || size != r->pages * GDMA_PAGE_SIZE) {
-		model_violation(m, "%s: a queue of %u bytes in a region of %u pages", what, size, r->pages);
+		model_violation(m, "%s: a queue of %u bytes in a region of %u pages", what, size,
+				r->pages);
 		return NULL;
 	}
 	page = r->page;

@@ -3,7 +3,7 @@
 #include "tests/model/mana/internal.h"
 
 /* Micro 1, minor 0, major 1 */
-#define VERSION		0x01000001u
+#define VERSION 0x01000001u
 
 static uint64_t mask(unsigned int width)
 {
@@ -50,12 +50,14 @@ static void smc_write(struct mana_model *m, uint64_t off, uint32_t val, unsigned
 	unsigned int i = (unsigned int)(off - SMC_OFFSET) / 4;
 
 	if (width != 4 || off & 3) {
-		model_violation(m, "shared memory channel: write of %u bytes at %#llx", width, (unsigned long long)off);
+		model_violation(m, "shared memory channel: write of %u bytes at %#llx", width,
+				(unsigned long long)off);
 		return;
 	}
 	model_setup(m, "shared memory channel written");
 	if (m->smc.dword[GDMA_SMC_LAST] & GDMA_SMC_OWNER_PF) {
-		model_violation(m, "shared memory channel: dword %u written while the device owns it", i);
+		model_violation(
+			m, "shared memory channel: dword %u written while the device owns it", i);
 		return;
 	}
 	m->smc.dword[i] = val;
@@ -74,7 +76,8 @@ void mana_model_bar_write(struct mana_model *m, uint64_t off, uint64_t val, unsi
 	else if (off >= SMC_OFFSET && off < SMC_OFFSET + GDMA_SMC_SIZE)
 		smc_write(m, off, (uint32_t)val, width);
 	else
-		model_violation(m, "register %#llx written, which is read-only", (unsigned long long)off);
+		model_violation(m, "register %#llx written, which is read-only",
+				(unsigned long long)off);
 }
 
 static uint8_t smc_request(struct mana_model *m, uint32_t hdr)
@@ -87,7 +90,8 @@ static uint8_t smc_request(struct mana_model *m, uint32_t hdr)
 	if (type == GDMA_SMC_ESTABLISH_HWC && version == 0) {
 		memcpy(&req, m->smc.dword, sizeof(req));
 		if (le16toh(req.eq_msix) >= m->opts.vectors) {
-			model_violation(m, "hardware channel: vector %u of %u", le16toh(req.eq_msix), m->opts.vectors);
+			model_violation(m, "hardware channel: vector %u of %u",
+					le16toh(req.eq_msix), m->opts.vectors);
 			return STATUS_INVALID;
 		}
 		hwc_establish(m, &req);
@@ -120,5 +124,6 @@ void smc_run(struct mana_model *m)
 		status = m->fault[FAULT_SMC_STATUS].arg[0] & 0xff;
 	else
 		status = smc_request(m, hdr);
-	m->smc.dword[GDMA_SMC_LAST] = (hdr & 0x3f) | GDMA_SMC_RESPONSE | status << GDMA_SMC_STATUS_SHIFT;
+	m->smc.dword[GDMA_SMC_LAST] = (hdr & 0x3f) | GDMA_SMC_RESPONSE |
+				      status << GDMA_SMC_STATUS_SHIFT;
 }

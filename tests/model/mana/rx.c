@@ -11,9 +11,9 @@ static uint32_t flags_of(const struct net_rx *rx, unsigned int hash_type)
 		unsigned int from;
 		uint32_t to;
 	} map[] = {
-		{ NET_RX_IP_OK, MANA_RX_IP_OK }, { NET_RX_IP_FAIL, MANA_RX_IP_FAIL },
-		{ NET_RX_TCP_OK, MANA_RX_TCP_OK }, { NET_RX_TCP_FAIL, MANA_RX_TCP_FAIL },
-		{ NET_RX_UDP_OK, MANA_RX_UDP_OK }, { NET_RX_UDP_FAIL, MANA_RX_UDP_FAIL },
+		{ NET_RX_IP_OK, MANA_RX_IP_OK },       { NET_RX_IP_FAIL, MANA_RX_IP_FAIL },
+		{ NET_RX_TCP_OK, MANA_RX_TCP_OK },     { NET_RX_TCP_FAIL, MANA_RX_TCP_FAIL },
+		{ NET_RX_UDP_OK, MANA_RX_UDP_OK },     { NET_RX_UDP_FAIL, MANA_RX_UDP_FAIL },
 		{ NET_RX_VLAN, MANA_RX_VLAN_PRESENT },
 	};
 	uint32_t flags = hash_type << MANA_RX_HASH_TYPE_SHIFT;
@@ -25,7 +25,8 @@ static uint32_t flags_of(const struct net_rx *rx, unsigned int hash_type)
 	return flags;
 }
 
-static void deliver(struct mana_model *m, struct wq *rq, const struct net_rx *rx, unsigned int hash_type, uint32_t hash)
+static void deliver(struct mana_model *m, struct wq *rq, const struct net_rx *rx,
+		    unsigned int hash_type, uint32_t hash)
 {
 	struct mana_rx_comp comp = { .flags = htole32(flags_of(rx, hash_type)) };
 	size_t len = rx->f.len;

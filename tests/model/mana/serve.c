@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Two threads. The socket thread answers QEMU: doorbells it only puts into a mailbox, and for a register it waits for
- * the device to finish a few steps at most. The device thread empties the mailbox, works, and looks after wires,
- * timers, commands and signals. Whoever touches the model has the turn.
+ * Two threads. The socket thread answers QEMU: doorbells it only puts into a mailbox, and for a
+ * register it waits for the device to finish a few steps at most. The device thread empties the
+ * mailbox, works, and looks after wires, timers, commands and signals. Whoever touches the model
+ * has the turn.
  */
 #include <errno.h>
 #include <signal.h>
@@ -23,11 +24,11 @@
 #include "tests/model/vfio_user/vfio_user.h"
 
 /* Work between two looks at who else wants the turn */
-#define STEPS		8u
-#define FRAMES		8u
-#define TABLE_BAR	4u
-#define TABLE_SIZE	0x8000u
-#define PBA_OFFSET	0x4000u
+#define STEPS	   8u
+#define FRAMES	   8u
+#define TABLE_BAR  4u
+#define TABLE_SIZE 0x8000u
+#define PBA_OFFSET 0x4000u
 
 enum source { WAKE, SIGNAL, COMMANDS, TIMER, WIRE };
 
@@ -40,13 +41,13 @@ struct server {
 	pthread_mutex_t log_lock;
 
 	int listen_fd, epoll_fd, wake_fd, signal_fd;
-	int timer_fd[SERVE_MAX_FAULTS];		/* -1: struck at the start */
-	atomic_bool kicked;			/* since the device began its last turn */
+	int timer_fd[SERVE_MAX_FAULTS]; /* -1: struck at the start */
+	atomic_bool kicked; /* since the device began its last turn */
 	atomic_bool asleep;
-	atomic_bool gone;			/* QEMU is */
-	bool started;				/* the driver has enabled reception once */
-	bool listening[MANA_MODEL_MAX_VPORTS];	/* for frames of its wire */
-	char line[128];				/* of a command, so far */
+	atomic_bool gone; /* QEMU is */
+	bool started; /* the driver has enabled reception once */
+	bool listening[MANA_MODEL_MAX_VPORTS]; /* for frames of its wire */
+	char line[128]; /* of a command, so far */
 	size_t line_len;
 };
 
@@ -192,7 +193,9 @@ static void model_logs(void *ctx, const char *line)
 	say(ctx, "%s", line);
 }
 
-static const struct mana_model_ops model_ops = { .dma = model_dma, .irq = model_irq, .log = model_logs };
+static const struct mana_model_ops model_ops = { .dma = model_dma,
+						 .irq = model_irq,
+						 .log = model_logs };
 
 /* ---- threads ---- */
 
@@ -294,7 +297,8 @@ static void start_timers(struct server *s)
 		const char *at = strchr(s->opts->fault[i], '@');
 		unsigned long ms = at ? strtoul(at + 1, NULL, 10) : 0;
 		struct itimerspec its = { .it_value = { .tv_sec = (time_t)(ms / 1000),
-							.tv_nsec = (long)(ms % 1000) * 1000000 + 1 } };
+							.tv_nsec =
+								(long)(ms % 1000) * 1000000 + 1 } };
 
 		if (at)
 			timerfd_settime(s->timer_fd[i], 0, &its, NULL);
@@ -323,7 +327,8 @@ static bool wait_events(struct server *s, int timeout)
 			break;
 		case TIMER:
 			if (read(s->timer_fd[index], &count, sizeof(count)) > 0)
-				strike(s, s->opts->fault[index], strcspn(s->opts->fault[index], "@"));
+				strike(s, s->opts->fault[index],
+				       strcspn(s->opts->fault[index], "@"));
 			break;
 		case WIRE:
 			break;
@@ -367,7 +372,10 @@ static int device_loop(struct server *s)
 			say(s, "a wire is broken: %s", strerror(-n));
 			return n;
 		}
-		/* Signals and commands are looked for now and then, also when the work does not end. */
+		/*
+		 * Signals and commands are looked for now and then, also when the work does not
+		 * end.
+		 */
 		if (n && ++rounds % 16)
 			continue;
 		if (n) {
@@ -406,7 +414,8 @@ static int open_all(struct server *s)
 		.vendor = 0x1414, .device = 0x00ba, .subsystem_vendor = 0x1414, .subsystem = 0x00ba,
 		.class_code = 0x020000,
 		.bar = {
-			[0] = { .size = MANA_MODEL_BAR0_SIZE, .wide = true, .prefetchable = true, .fd = -1 },
+			[0] = { .size = MANA_MODEL_BAR0_SIZE, .wide = true, .prefetchable = true,
+				.fd = -1 },
 			[TABLE_BAR] = { .size = TABLE_SIZE, .wide = true, .fd = -1 },
 		},
 		.msix_bar = TABLE_BAR,
@@ -470,7 +479,10 @@ int serve(const struct serve_opts *opts, unsigned int *violations)
 		.turn = TURN_INITIALIZER,
 		.mail = MAILBOX_INITIALIZER,
 		.log_lock = PTHREAD_MUTEX_INITIALIZER,
-		.listen_fd = -1, .epoll_fd = -1, .wake_fd = -1, .signal_fd = -1,
+		.listen_fd = -1,
+		.epoll_fd = -1,
+		.wake_fd = -1,
+		.signal_fd = -1,
 	};
 	pthread_t thread;
 	int err = open_all(&s);

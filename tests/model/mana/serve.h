@@ -7,7 +7,7 @@
 
 #include "tests/model/mana/mana_model.h"
 
-#define SERVE_MAX_FAULTS	16u
+#define SERVE_MAX_FAULTS 16u
 
 /**
  * struct serve_opts - what to serve, and how
@@ -27,8 +27,8 @@ struct serve_opts {
 };
 
 /*
- * Serve one QEMU until it goes, or SIGTERM or SIGINT, which the caller has blocked. Returns 0 or -errno (said on the
- * log); the number of violations goes to @violations.
+ * Serve one QEMU until it goes, or SIGTERM or SIGINT, which the caller has blocked. Returns 0 or
+ * -errno (said on the log); the number of violations goes to @violations.
  */
 int serve(const struct serve_opts *opts, unsigned int *violations);
 

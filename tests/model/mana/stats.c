@@ -47,8 +47,8 @@ uint32_t stats_gf(struct mana_model *m, struct call *c)
 }
 
 /*
- * Mask, two drop counters, then packets, bytes and pauses of eight traffic classes, receive and send in turn. All
- * traffic is of class 0.
+ * Mask, two drop counters, then packets, bytes and pauses of eight traffic classes, receive and
+ * send in turn. All traffic is of class 0.
  */
 uint32_t stats_phy(struct mana_model *m, struct call *c)
 {

@@ -8,8 +8,8 @@ static bool is_rxobj(struct mana_model *m, unsigned int v, uint64_t handle, cons
 
 	if (rq && rq->vport == v)
 		return true;
-	model_violation(m, "CONFIG_VPORT_RX: %s of vport %u: there is no receive object %#llx", what, v,
-			(unsigned long long)handle);
+	model_violation(m, "CONFIG_VPORT_RX: %s of vport %u: there is no receive object %#llx",
+			what, v, (unsigned long long)handle);
 	return false;
 }
 
@@ -20,8 +20,10 @@ static bool read_table(struct mana_model *m, struct call *c, struct vport *vp, u
 	unsigned int n = le16toh(req->num_indir_entries), at = le16toh(req->indir_tab_offset);
 	uint64_t handle;
 
-	if (!n || n > MANA_INDIR_MAX || n & (n - 1) || at < 112 || at + n * sizeof(handle) > c->len) {
-		model_violation(m, "CONFIG_VPORT_RX: table of %u entries at %u in %u bytes", n, at, c->len);
+	if (!n || n > MANA_INDIR_MAX || n & (n - 1) || at < 112 ||
+	    at + n * sizeof(handle) > c->len) {
+		model_violation(m, "CONFIG_VPORT_RX: table of %u entries at %u in %u bytes", n, at,
+				c->len);
 		return false;
 	}
 	for (unsigned int i = 0; i < n; i++) {
@@ -53,12 +55,15 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 	struct vport vp;
 
 	if (v == NO_SLOT || !m->registered) {
-		model_violation(m, "CONFIG_VPORT_RX: there is no vport %#llx, or the device is not registered",
-				(unsigned long long)le64toh(req->vport));
+		model_violation(
+			m,
+			"CONFIG_VPORT_RX: there is no vport %#llx, or the device is not registered",
+			(unsigned long long)le64toh(req->vport));
 		return STATUS_INVALID;
 	}
 	vp = m->vport[v];
-	if (!tristate(m, le32toh(req->rx_enable), &vp.rx) || !tristate(m, le32toh(req->rss_enable), &vp.rss))
+	if (!tristate(m, le32toh(req->rx_enable), &vp.rx) ||
+	    !tristate(m, le32toh(req->rss_enable), &vp.rss))
 		return STATUS_INVALID;
 	if (req->update_default_rxobj) {
 		vp.default_rxobj = le64toh(req->default_rxobj);
@@ -70,7 +75,8 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 	if (req->update_indir_tab && !read_table(m, c, &vp, (unsigned int)v))
 		return STATUS_INVALID;
 	/* Older messages have their table there, or nothing. */
-	vp.hash_types = le16toh(req->indir_tab_offset) >= sizeof(*req) ? le16toh(req->rss_hash_types) : 0;
+	vp.hash_types =
+		le16toh(req->indir_tab_offset) >= sizeof(*req) ? le16toh(req->rss_hash_types) : 0;
 	if (!vp.hash_types)
 		vp.hash_types = MANA_HASH_ALL;
 	if (vp.rx && vp.rss && !vp.entries) {
@@ -81,12 +87,14 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 	return 0;
 }
 
-struct wq *steer(struct mana_model *m, unsigned int v, const struct net_frame *f, unsigned int *type, uint32_t *hash)
+struct wq *steer(struct mana_model *m, unsigned int v, const struct net_frame *f,
+		 unsigned int *type, uint32_t *hash)
 {
 	const struct vport *vp = &m->vport[v];
 
 	*type = vp->rss ? net_rss_hash(vp->key, vp->hash_types, f, hash) : 0;
 	if (!*type)
 		*hash = 0;
-	return wq_by_handle(m, *type ? vp->table[*hash & (vp->entries - 1)] : vp->default_rxobj, false);
+	return wq_by_handle(m, *type ? vp->table[*hash & (vp->entries - 1)] : vp->default_rxobj,
+			    false);
 }

@@ -45,7 +45,8 @@ START_TEST(answers_the_shared_memory_channel)
 {
 	uint32_t answer = host_smc(&h, GDMA_SMC_REPORT_TIMEOUT | 1 << GDMA_SMC_VERSION_SHIFT);
 
-	ck_assert_uint_eq(answer, GDMA_SMC_REPORT_TIMEOUT | 1 << GDMA_SMC_VERSION_SHIFT | GDMA_SMC_RESPONSE);
+	ck_assert_uint_eq(answer, GDMA_SMC_REPORT_TIMEOUT | 1 << GDMA_SMC_VERSION_SHIFT |
+					  GDMA_SMC_RESPONSE);
 	host_clean(&h);
 	answer = host_smc(&h, GDMA_SMC_DESTROY_HWC);
 	host_violated(&h, 1, "does not exist");
@@ -65,7 +66,10 @@ START_TEST(does_not_lose_the_channel_while_it_owns_it)
 	ck_assert(!(host_smc(&h, GDMA_SMC_REPORT_TIMEOUT) & GDMA_SMC_OWNER_PF));
 }
 
-/* Events come with a message; the queue that was looked at halfway and armed there sends another one. */
+/*
+ * Events come with a message; the queue that was looked at halfway and armed there sends another
+ * one.
+ */
 START_TEST(establishes_by_events)
 {
 	const struct mana_model_ids *ids = mana_model_ids(h.m);
@@ -115,7 +119,8 @@ START_TEST(interrupts_again_for_what_was_not_seen)
 
 START_TEST(negotiates)
 {
-	struct gdma_verify_ver_req vq = { .protocol_ver_min = htole64(1), .protocol_ver_max = htole64(1) };
+	struct gdma_verify_ver_req vq = { .protocol_ver_min = htole64(1),
+					  .protocol_ver_max = htole64(1) };
 	struct gdma_verify_ver_resp vr;
 	struct gdma_req_hdr q = { 0 };
 	struct gdma_max_resources_resp mr;
@@ -123,9 +128,12 @@ START_TEST(negotiates)
 	unsigned int found = 0;
 
 	host_establish(&h);
-	ck_assert_int_eq(host_request(&h, GDMA_VERIFY_VF_DRIVER_VERSION, &vq, sizeof(vq), &vr, sizeof(vr)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_VERIFY_VF_DRIVER_VERSION, &vq, sizeof(vq), &vr,
+				      sizeof(vr)),
+			 0);
 	ck_assert_uint_eq(le64toh(vr.gdma_protocol_ver), 1);
-	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), &mr, sizeof(mr)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), &mr, sizeof(mr)),
+			 0);
 	ck_assert_uint_eq(le32toh(mr.max_sq), 32);
 	ck_assert_uint_eq(le32toh(mr.max_msix), 64);
 	ck_assert_int_eq(host_request(&h, GDMA_LIST_DEVICES, &q, sizeof(q), &lr, sizeof(lr)), 0);
@@ -135,7 +143,9 @@ START_TEST(negotiates)
 	ck_assert_uint_eq(le32toh(lr.num_of_devs), 2);
 	host_clean(&h);
 	vq.protocol_ver_min = htole64(2);
-	ck_assert_int_gt(host_request(&h, GDMA_VERIFY_VF_DRIVER_VERSION, &vq, sizeof(vq), &vr, sizeof(vr)), 0);
+	ck_assert_int_gt(host_request(&h, GDMA_VERIFY_VF_DRIVER_VERSION, &vq, sizeof(vq), &vr,
+				      sizeof(vr)),
+			 0);
 	host_violated(&h, 1, "versions");
 }
 
@@ -147,7 +157,8 @@ START_TEST(refuses_what_it_does_not_know)
 
 	host_establish(&h);
 	for (unsigned int i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		ck_assert_int_eq(host_request(&h, codes[i], &q, sizeof(q), &r, sizeof(r)), GDMA_STATUS_CMD_UNSUPPORTED);
+		ck_assert_int_eq(host_request(&h, codes[i], &q, sizeof(q), &r, sizeof(r)),
+				 GDMA_STATUS_CMD_UNSUPPORTED);
 	host_clean(&h);
 }
 
@@ -158,9 +169,13 @@ START_TEST(answers_in_the_size_asked_for)
 	uint8_t r[4096], zero[4096] = { 0 };
 
 	host_establish(&h);
-	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), r, sizeof(r)), 0);
-	ck_assert_mem_eq(r + sizeof(struct gdma_max_resources_resp), zero, sizeof(r) - sizeof(struct gdma_max_resources_resp));
-	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), r, sizeof(struct gdma_resp_hdr)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), r, sizeof(r)),
+			 0);
+	ck_assert_mem_eq(r + sizeof(struct gdma_max_resources_resp), zero,
+			 sizeof(r) - sizeof(struct gdma_max_resources_resp));
+	ck_assert_int_eq(host_request(&h, GDMA_QUERY_MAX_RESOURCES, &q, sizeof(q), r,
+				      sizeof(struct gdma_resp_hdr)),
+			 0);
 	host_clean(&h);
 }
 
@@ -175,11 +190,13 @@ START_TEST(keeps_regions)
 	q.dma_region_handle = htole64(host_region(&h, &ring, 8 * GDMA_PAGE_SIZE));
 	mana_model_live(h.m, &live);
 	ck_assert_uint_eq(live.regions, 1);
-	ck_assert_int_eq(host_request(&h, GDMA_DESTROY_DMA_REGION, &q, sizeof(q), &r, sizeof(r)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_DESTROY_DMA_REGION, &q, sizeof(q), &r, sizeof(r)),
+			 0);
 	mana_model_live(h.m, &live);
 	ck_assert_uint_eq(live.regions, 0);
 	host_clean(&h);
-	ck_assert_int_gt(host_request(&h, GDMA_DESTROY_DMA_REGION, &q, sizeof(q), &r, sizeof(r)), 0);
+	ck_assert_int_gt(host_request(&h, GDMA_DESTROY_DMA_REGION, &q, sizeof(q), &r, sizeof(r)),
+			 0);
 	host_violated(&h, 1, "there is no region");
 }
 
@@ -188,24 +205,34 @@ static const struct {
 	uint32_t offset, type, pages, list;
 	uint64_t addr;
 } regions[] = {
-	{ 4096, 0, 0, 1, 0, 0x1000 }, { 4096, 0, 0, 2, 1, 0x1000 }, { 8192, 0, 0, 1, 1, 0x1000 }, { 4096, 8, 0, 1, 1, 0x1000 },
-	{ 4096, 0, 1, 1, 1, 0x1000 }, { 4096, 0, 0, 1, 1, 0x1008 }, { 0, 0, 0, 0, 0, 0 }, { 4096, 0, 0, 600, 600, 0x1000 },
+	{ 4096, 0, 0, 1, 0, 0x1000 },
+	{ 4096, 0, 0, 2, 1, 0x1000 },
+	{ 8192, 0, 0, 1, 1, 0x1000 },
+	{ 4096, 8, 0, 1, 1, 0x1000 },
+	{ 4096, 0, 1, 1, 1, 0x1000 },
+	{ 4096, 0, 0, 1, 1, 0x1008 },
+	{ 0, 0, 0, 0, 0, 0 },
+	{ 4096, 0, 0, 600, 600, 0x1000 },
 	{ 4096ull << 32, 0, 0, UINT32_MAX, UINT32_MAX, 0x1000 },
 };
 
 START_TEST(refuses_wrong_regions)
 {
-	struct {
-		struct gdma_create_dma_region_req q;
-		uint64_t addr;
-	} req = { .q = { .length = htole64(regions[_i].length), .offset_in_page = htole32(regions[_i].offset),
-			 .gdma_page_type = htole32(regions[_i].type), .page_count = htole32(regions[_i].pages),
-			 .page_addr_list_len = htole32(regions[_i].list) }, .addr = htole64(regions[_i].addr) };
+	uint8_t buf[sizeof(struct gdma_create_dma_region_req) + 8]
+		__attribute__((aligned(8))) = { 0 };
+	struct gdma_create_dma_region_req *q = (void *)buf;
 	struct gdma_create_dma_region_resp r;
 	struct mana_model_live live;
 
+	q->length = htole64(regions[_i].length);
+	q->offset_in_page = htole32(regions[_i].offset);
+	q->gdma_page_type = htole32(regions[_i].type);
+	q->page_count = htole32(regions[_i].pages);
+	q->page_addr_list_len = htole32(regions[_i].list);
+	q->page_addr_list[0] = htole64(regions[_i].addr);
 	host_establish(&h);
-	ck_assert_int_gt(host_request(&h, GDMA_CREATE_DMA_REGION, &req, sizeof(req), &r, sizeof(r)), 0);
+	ck_assert_int_gt(host_request(&h, GDMA_CREATE_DMA_REGION, q, sizeof(buf), &r, sizeof(r)),
+			 0);
 	host_violated(&h, 1, "CREATE_DMA_REGION");
 	mana_model_live(h.m, &live);
 	ck_assert_uint_eq(live.regions, 0);
@@ -215,7 +242,8 @@ START_TEST(makes_event_queues)
 {
 	struct gdma_test_eqe_req tq = { 0 };
 	struct gdma_change_msix_req mq = { .msix = htole32(9) };
-	struct gdma_disable_queue_req dq = { .type = htole32(GDMA_EQ), .alloc_res_id_on_creation = htole32(1) };
+	struct gdma_disable_queue_req dq = { .type = htole32(GDMA_EQ),
+					     .alloc_res_id_on_creation = htole32(1) };
 	struct gdma_resp_hdr r;
 	struct host_ring eq;
 	struct gdma_eqe e;
@@ -224,21 +252,25 @@ START_TEST(makes_event_queues)
 	host_register(&h);
 	host_create_eq(&h, &eq, 2 * GDMA_PAGE_SIZE, 5);
 	tq.queue_index = mq.queue_index = dq.queue_index = htole32(eq.id);
-	ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)),
+			 0);
 	ck_assert(host_eqe(&h, &eq, &e));
 	ck_assert_uint_eq(GDMA_EQE_TYPE(le32toh(e.info)), GDMA_EQE_TEST_EVENT);
 	ck_assert_uint_eq(h.irqs[5], 1);
 	/* The vector moves, what is armed stays armed. */
 	host_ring_eq(&h, &eq, true);
-	ck_assert_int_eq(host_request(&h, GDMA_CHANGE_MSIX_FOR_EQ, &mq, sizeof(mq), &r, sizeof(r)), 0);
-	ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)), 0);
+	ck_assert_int_eq(host_request(&h, GDMA_CHANGE_MSIX_FOR_EQ, &mq, sizeof(mq), &r, sizeof(r)),
+			 0);
+	ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)),
+			 0);
 	ck_assert_uint_eq(h.irqs[5], 1);
 	ck_assert_uint_eq(h.irqs[9], 1);
 	ck_assert_int_eq(host_request(&h, GDMA_DISABLE_QUEUE, &dq, sizeof(dq), &r, sizeof(r)), 0);
 	host_clean(&h);
 	host_ring_eq(&h, &eq, true);
 	host_violated(&h, 1, "does not exist");
-	ck_assert_int_gt(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)), 0);
+	ck_assert_int_gt(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)),
+			 0);
 	host_violated(&h, 2, "does not exist");
 }
 
@@ -255,7 +287,9 @@ START_TEST(goes_around_an_event_queue)
 	host_create_eq(&h, &eq, GDMA_PAGE_SIZE, 1);
 	tq.queue_index = htole32(eq.id);
 	for (unsigned int i = 0; i < 256 * 9; i++) {
-		ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r, sizeof(r)), 0);
+		ck_assert_int_eq(host_request(&h, GDMA_GENERATE_TEST_EQE, &tq, sizeof(tq), &r,
+					      sizeof(r)),
+				 0);
 		ck_assert(host_eqe(&h, &eq, &e));
 		ck_assert(!host_eqe(&h, &eq, &e));
 		host_ring_eq(&h, &eq, true);
@@ -271,7 +305,8 @@ START_TEST(tells_mix_ups)
 	struct gdma_sge sge;
 	struct host_ring ring;
 	uint64_t region;
-	struct gdma_create_queue_req cq = { .type = htole32(GDMA_EQ), .queue_size = htole32(GDMA_PAGE_SIZE) };
+	struct gdma_create_queue_req cq = { .type = htole32(GDMA_EQ),
+					    .queue_size = htole32(GDMA_PAGE_SIZE) };
 	struct gdma_create_queue_resp cr;
 
 	host_establish(&h);
@@ -307,7 +342,8 @@ START_TEST(starts_anew)
 	ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs, 5);
 	ck_assert_uint_eq(live.rx_posted, 8);
 	if (_i == 0) {
-		ck_assert_uint_eq(host_smc(&h, GDMA_SMC_DESTROY_HWC), GDMA_SMC_DESTROY_HWC | GDMA_SMC_RESPONSE);
+		ck_assert_uint_eq(host_smc(&h, GDMA_SMC_DESTROY_HWC),
+				  GDMA_SMC_DESTROY_HWC | GDMA_SMC_RESPONSE);
 	} else if (_i == 1) {
 		mana_model_reset(h.m);
 		ck_assert_uint_eq(mana_model_counts(h.m)->resets, 1);
@@ -315,7 +351,9 @@ START_TEST(starts_anew)
 	}
 	if (_i < 2) {
 		mana_model_live(h.m, &live);
-		ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs + live.rx_posted, 0);
+		ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs +
+					  live.rx_posted,
+				  0);
 	}
 	host_establish(&h);
 	host_register(&h);
@@ -328,7 +366,8 @@ START_TEST(checks_its_options)
 {
 	struct mana_model_ops none = { 0 };
 	struct mana_model_opts o[] = {
-		{ .vports = 3 }, { .queues = 17 }, { .vectors = 65 }, { .mtu = 9001 }, { .ops = NULL }, { .ops = &none },
+		{ .vports = 3 }, { .queues = 17 }, { .vectors = 65 },
+		{ .mtu = 9001 }, { .ops = NULL },  { .ops = &none },
 	};
 	struct mana_model *m;
 

@@ -60,13 +60,37 @@ static uint32_t next_type(struct host_ring *cq)
 START_TEST(understands_specs)
 {
 	static const char *const good[] = {
-		"hwc-timeout:0", "hwc-timeout:0x20004:3", "hwc-status:3:0xffffffff", "hwc-status:3:1:2", "smc-status:1",
-		"smc-stuck", "reset-request", "link-down,link-up", "tx-error:33", "tx-error:42:7", "rx-error:4", "drop-irq:0",
-		"drop-irq:0xffff:2,garbage-cqe:3", "garbage-cqe", "remove",
+		"hwc-timeout:0",
+		"hwc-timeout:0x20004:3",
+		"hwc-status:3:0xffffffff",
+		"hwc-status:3:1:2",
+		"smc-status:1",
+		"smc-stuck",
+		"reset-request",
+		"link-down,link-up",
+		"tx-error:33",
+		"tx-error:42:7",
+		"rx-error:4",
+		"drop-irq:0",
+		"drop-irq:0xffff:2,garbage-cqe:3",
+		"garbage-cqe",
+		"remove",
 	};
 	static const char *const bad[] = {
-		"", "nonsense", "hwc-timeout", "hwc-timeout:", "hwc-timeout:x", "hwc-timeout:1:2:3", "hwc-status:3", "link-down:1",
-		"smc-stuck,", ",smc-stuck", "tx-error:-1", "tx-error:0x1ffffffff", "garbage-cqe:1 ", "link-downlink-up",
+		"",
+		"nonsense",
+		"hwc-timeout",
+		"hwc-timeout:",
+		"hwc-timeout:x",
+		"hwc-timeout:1:2:3",
+		"hwc-status:3",
+		"link-down:1",
+		"smc-stuck,",
+		",smc-stuck",
+		"tx-error:-1",
+		"tx-error:0x1ffffffff",
+		"garbage-cqe:1 ",
+		"link-downlink-up",
 	};
 
 	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++)
@@ -116,7 +140,8 @@ START_TEST(tells_of_link_and_reset)
 		uint32_t detail;
 	} expected[] = {
 		{ GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_SOC_LINK_DOWN << 24 },
-		{ GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_SOC_LINK_UP << 24 }, { GDMA_EQE_HWC_RESET_REQUEST, 0 },
+		{ GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_SOC_LINK_UP << 24 },
+		{ GDMA_EQE_HWC_RESET_REQUEST, 0 },
 	};
 	struct gdma_eqe e;
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A guest that does anything: requests, rings and doorbells that are changed at random. No crash, no hang, no leak. */
+/*
+ * A guest that does anything: requests, rings and doorbells that are changed at random. No crash,
+ * no hang, no leak.
+ */
 #include <check.h>
 #include <endian.h>
 #include <string.h>
@@ -8,8 +11,8 @@
 #include "tests/model/mana/host.h"
 #include "tests/unit/suite.h"
 
-#define STEPS	300u
-#define PAGES	64u
+#define STEPS 300u
+#define PAGES 64u
 
 static struct host h;
 static struct host_port port[2];
@@ -19,28 +22,38 @@ static uint64_t created;
 static uint32_t some_queue(void)
 {
 	const struct host_ring *rings[] = {
-		&h.hwc_eq, &h.hwc_cq, &h.hwc_rq, &h.hwc_sq, &port[0].eq, &port[0].sq, &port[0].scq, &port[0].rq, &port[0].rcq,
-		&port[1].eq, &port[1].sq, &port[1].rq,
+		&h.hwc_eq,    &h.hwc_cq,   &h.hwc_rq,	 &h.hwc_sq,   &port[0].eq, &port[0].sq,
+		&port[0].scq, &port[0].rq, &port[0].rcq, &port[1].eq, &port[1].sq, &port[1].rq,
 	};
 
-	return fuzz_below(&fuzz, 8) ? rings[fuzz_below(&fuzz, 12)]->id : (uint32_t)fuzz_number(&fuzz);
+	return fuzz_below(&fuzz, 8) ? rings[fuzz_below(&fuzz, 12)]->id :
+				      (uint32_t)fuzz_number(&fuzz);
 }
 
 static void ring(void)
 {
-	static const uint16_t at[] = { GDMA_DB_SQ, GDMA_DB_RQ, GDMA_DB_CQ, GDMA_DB_EQ, GDMA_DB_DIM };
+	static const uint16_t at[] = { GDMA_DB_SQ, GDMA_DB_RQ, GDMA_DB_CQ, GDMA_DB_EQ,
+				       GDMA_DB_DIM };
 	static const uint8_t widths[] = { 8, 8, 8, 8, 8, 8, 4, 2, 1 };
-	uint64_t off = fuzz_below(&fuzz, 16) ? at[fuzz_below(&fuzz, 5)] : fuzz_below(&fuzz, GDMA_PAGE_SIZE);
-	uint32_t page = fuzz_below(&fuzz, 2) ? h.db : fuzz_below(&fuzz, 2) ? h.hwc_sq.db : fuzz_below(&fuzz, 20);
-	uint32_t tail = fuzz_below(&fuzz, 4) ? fuzz_below(&fuzz, 300) * 32 : (uint32_t)fuzz_number(&fuzz);
+	uint64_t off = fuzz_below(&fuzz, 16) ? at[fuzz_below(&fuzz, 5)] :
+					       fuzz_below(&fuzz, GDMA_PAGE_SIZE);
+	uint32_t page = fuzz_below(&fuzz, 2) ? h.db :
+			fuzz_below(&fuzz, 2) ? h.hwc_sq.db :
+					       fuzz_below(&fuzz, 20);
+	uint32_t tail = fuzz_below(&fuzz, 4) ? fuzz_below(&fuzz, 300) * 32 :
+					       (uint32_t)fuzz_number(&fuzz);
 
-	/* A consumer that keeps up, for events above all: without one nothing is signalled any more. */
+	/*
+	 * A consumer that keeps up, for events above all: without one nothing is signalled any
+	 * more.
+	 */
 	if (off == GDMA_DB_EQ && fuzz_below(&fuzz, 4))
 		tail = 256 + (uint32_t)mana_model_counts(h.m)->eqes - fuzz_below(&fuzz, 32);
 	else if (off == GDMA_DB_CQ && fuzz_below(&fuzz, 4))
 		tail = 64 + fuzz_below(&fuzz, 128);
 	mana_model_bar_write(h.m, 0x1000 + page * (uint64_t)GDMA_PAGE_SIZE + off,
-			     (uint64_t)tail << 32 | (uint64_t)fuzz_below(&fuzz, 2) << 63 | some_queue(),
+			     (uint64_t)tail << 32 | (uint64_t)fuzz_below(&fuzz, 2) << 63 |
+				     some_queue(),
 			     widths[fuzz_below(&fuzz, sizeof(widths))]);
 }
 
@@ -82,15 +95,17 @@ static void remember(void)
 /* One that would be carried out. */
 static void sensible(union request *req, uint32_t code)
 {
-	unsigned int v = fuzz_below(&fuzz, 2), pages = fuzz_below(&fuzz, 8) ? 1 : 1u << fuzz_below(&fuzz, 3);
+	unsigned int v = fuzz_below(&fuzz, 2),
+		     pages = fuzz_below(&fuzz, 8) ? 1 : 1u << fuzz_below(&fuzz, 3);
 
 	switch (code) {
 	case GDMA_CREATE_DMA_REGION:
 		req->region.length = htole64(pages * GDMA_PAGE_SIZE);
 		req->region.page_count = req->region.page_addr_list_len = htole32(pages);
 		for (unsigned int i = 0; i < pages; i++)
-			req->region.page_addr_list[i] = htole64(HOST_BASE + (HOST_PAGES - 1 - fuzz_below(&fuzz, PAGES)) *
-								(uint64_t)GDMA_PAGE_SIZE);
+			req->region.page_addr_list[i] =
+				htole64(HOST_BASE + (HOST_PAGES - 1 - fuzz_below(&fuzz, PAGES)) *
+							    (uint64_t)GDMA_PAGE_SIZE);
 		break;
 	case GDMA_CREATE_QUEUE:
 		req->queue.type = htole32(GDMA_EQ);
@@ -114,19 +129,24 @@ static void sensible(union request *req, uint32_t code)
 static void request(void)
 {
 	static const uint32_t codes[] = {
-		1, 2, 3, 4, 10, 11, 12, 13, 25, 25, 25, 25, 27, 81, 0x20001, 0x20002, 0x20003, 0x20004, 0x20004, 0x20005, 0x20006,
-		0x20007, 0x20007, 0x20008, 0x2000a, 0x2000c, 99,
+		/* clang-format off */
+		1, 2, 3, 4, 10, 11, 12, 13, 25, 25, 25, 25, 27, 81, 99, 0x20001, 0x20002, 0x20003,
+		0x20004, 0x20004, 0x20005, 0x20006, 0x20007, 0x20007, 0x20008, 0x2000a, 0x2000c,
+		/* clang-format on */
 	};
-	uint32_t code = fuzz_below(&fuzz, 200) ? codes[fuzz_below(&fuzz, sizeof(codes) / sizeof(codes[0]))] :
-						 GDMA_DEREGISTER_DEVICE;
+	uint32_t code = fuzz_below(&fuzz, 200) ?
+				codes[fuzz_below(&fuzz, sizeof(codes) / sizeof(codes[0]))] :
+				GDMA_DEREGISTER_DEVICE;
 	union request req;
-	const struct gdma_hwc_tx_oob oob = { .vscq = htole32(h.hwc_cq.id), .vsq = htole32(h.hwc_sq.id) };
+	const struct gdma_hwc_tx_oob oob = { .vscq = htole32(h.hwc_cq.id),
+					     .vsq = htole32(h.hwc_sq.id) };
 	struct gdma_sge sge = { h.request, h.hwc_sq.mkey, 0 };
 	uint32_t words = fuzz_below(&fuzz, 60);
 
 	memset(&req, 0, sizeof(req));
 	for (uint32_t i = 10; i < 10 + words; i++)
-		req.words[i] = htole32(fuzz_below(&fuzz, 3) ? some_queue() : (uint32_t)fuzz_number(&fuzz));
+		req.words[i] =
+			htole32(fuzz_below(&fuzz, 3) ? some_queue() : (uint32_t)fuzz_number(&fuzz));
 	if (!fuzz_below(&fuzz, 3))
 		memcpy(&req.words[10], &h.vport[fuzz_below(&fuzz, 2)], 8);
 	if (!fuzz_below(&fuzz, 3))
@@ -136,13 +156,15 @@ static void request(void)
 		memset(&req, 0, sizeof(req));
 		sensible(&req, code);
 		if (!fuzz_below(&fuzz, 4))
-			req.words[10 + fuzz_below(&fuzz, 14)] = htole32((uint32_t)fuzz_number(&fuzz));
+			req.words[10 + fuzz_below(&fuzz, 14)] =
+				htole32((uint32_t)fuzz_number(&fuzz));
 		words = 60;
 	}
 	req.hdr.req.msg_type = htole32(code);
 	req.hdr.dev_id = (struct gdma_dev_id){ htole16(fuzz_below(&fuzz, 16) ? 2 : 1), htole16(1) };
 	sge.size = fuzz_below(&fuzz, 8) ? 40 + words * 4 : (uint32_t)fuzz_number(&fuzz);
-	req.hdr.req.msg_size = htole32(fuzz_below(&fuzz, 16) ? sge.size : (uint32_t)fuzz_number(&fuzz));
+	req.hdr.req.msg_size =
+		htole32(fuzz_below(&fuzz, 16) ? sge.size : (uint32_t)fuzz_number(&fuzz));
 	req.hdr.resp.msg_size = htole32(fuzz_below(&fuzz, 4) ? 296 : (uint32_t)fuzz_number(&fuzz));
 	memcpy(host_at(&h, h.request), &req, sizeof(req));
 	host_post(&h, &h.hwc_sq, &oob, sizeof(oob), 0, &sge, 1);
@@ -172,8 +194,9 @@ static void traffic(void)
 static void control(void)
 {
 	static const char *const faults[] = {
-		"hwc-timeout:0", "hwc-status:0:5", "tx-error:42", "rx-error:63", "garbage-cqe:3", "link-down,link-up", "reset-request",
-		"drop-irq:0xffff:5", "smc-status:3",
+		"hwc-timeout:0", "hwc-status:0:5",    "tx-error:42",
+		"rx-error:63",	 "garbage-cqe:3",     "link-down,link-up",
+		"reset-request", "drop-irq:0xffff:5", "smc-status:3",
 	};
 
 	switch (fuzz_below(&fuzz, 40)) {
@@ -192,11 +215,13 @@ static void control(void)
 		break;
 	default:
 		mana_model_set_command(h.m, HOST_BME);
-		mana_model_fault(h.m, faults[fuzz_below(&fuzz, sizeof(faults) / sizeof(faults[0]))]);
+		mana_model_fault(h.m,
+				 faults[fuzz_below(&fuzz, sizeof(faults) / sizeof(faults[0]))]);
 		break;
 	case 4:
 		mana_model_bar_read(h.m, fuzz_number(&fuzz), 1u << fuzz_below(&fuzz, 4));
-		mana_model_bar_write(h.m, fuzz_number(&fuzz), fuzz_number(&fuzz), 1u << fuzz_below(&fuzz, 4));
+		mana_model_bar_write(h.m, fuzz_number(&fuzz), fuzz_number(&fuzz),
+				     1u << fuzz_below(&fuzz, 4));
 	}
 }
 
@@ -204,7 +229,9 @@ static void one_pass(void)
 {
 	struct mana_model_live live;
 
-	host_create(&h, &(struct mana_model_opts){ .vports = 2, .seed = fuzz.seed % 4, .cq_room = fuzz.seed % 3 == 0 });
+	host_create(&h, &(struct mana_model_opts){ .vports = 2,
+						   .seed = fuzz.seed % 4,
+						   .cq_room = fuzz.seed % 3 == 0 });
 	host_establish(&h);
 	host_register(&h);
 	host_port_up(&h, 0, &port[0], 16);
@@ -232,7 +259,8 @@ static void one_pass(void)
 			break;
 		}
 		/* It always comes to an end: work is bounded by what was rung. */
-		ck_assert_msg(mana_model_run(h.m, 20000) < 20000, "it does not come to rest with FUZZ_SEED=%#llx",
+		ck_assert_msg(mana_model_run(h.m, 20000) < 20000,
+			      "it does not come to rest with FUZZ_SEED=%#llx",
 			      (unsigned long long)fuzz.seed);
 	}
 	created += mana_model_counts(h.m)->queues_created;
@@ -247,7 +275,10 @@ START_TEST(survives_a_guest)
 	fuzz_begin(&fuzz, "mana guest", 100);
 	while (fuzz_next(&fuzz))
 		one_pass();
-	/* Each pass sets up six queues: were there never another, the requests would be too wild to test anything. */
+	/*
+	 * Each pass sets up six queues: were there never another, the requests would be too wild
+	 * to test anything.
+	 */
 	ck_assert_uint_gt(created, fuzz.passes * 6);
 }
 

@@ -46,9 +46,15 @@ static const struct {
 	unsigned int kind;
 	int64_t tail;
 } wrong_doorbells[] = {
-	{ "goes back", GDMA_DB_SQ, -32 }, { "no multiple", GDMA_DB_SQ, 8 }, { "ahead of the device", GDMA_DB_SQ, 8224 },
-	{ "goes back", GDMA_DB_RQ, -64 }, { "ahead of the device", GDMA_DB_RQ, 4096 }, { "the device is at", GDMA_DB_CQ, 1 },
-	{ "the device is at", GDMA_DB_CQ, -1 }, { "it runs up to", GDMA_DB_CQ, 512 }, { "the device is at", GDMA_DB_EQ, 3 },
+	{ "goes back", GDMA_DB_SQ, -32 },
+	{ "no multiple", GDMA_DB_SQ, 8 },
+	{ "ahead of the device", GDMA_DB_SQ, 8224 },
+	{ "goes back", GDMA_DB_RQ, -64 },
+	{ "ahead of the device", GDMA_DB_RQ, 4096 },
+	{ "the device is at", GDMA_DB_CQ, 1 },
+	{ "the device is at", GDMA_DB_CQ, -1 },
+	{ "it runs up to", GDMA_DB_CQ, 512 },
+	{ "the device is at", GDMA_DB_EQ, 3 },
 	{ "it runs up to", GDMA_DB_EQ, 4096 },
 };
 
@@ -114,10 +120,12 @@ static const struct {
 } wrong_sends[] = {
 	{ "names CQ", 1 << MANA_TX_VCQ_SHIFT, 0, MANA_CQE_TX_INVALID_OOB, false, 0, 0, 60 },
 	{ "names CQ", 0, 1 << MANA_TX_VSQ_FRAME_SHIFT, MANA_CQE_TX_INVALID_OOB, false, 0, 0, 60 },
-	{ "vport offset", 0, 1u << MANA_TX_SHORT_VPORT_SHIFT, MANA_CQE_TX_VPORT_IDX_OUT_OF_RANGE, false, 0, 0, 60 },
+	{ "vport offset", 0, 1u << MANA_TX_SHORT_VPORT_SHIFT, MANA_CQE_TX_VPORT_IDX_OUT_OF_RANGE,
+	  false, 0, 0, 60 },
 	{ "OOB of format", MANA_TX_LONG, 0, MANA_CQE_TX_INVALID_OOB, false, 0, 0, 60 },
 	{ "MTU", 0, 0, MANA_CQE_TX_MTU_DROP, false, 0, 0, 1519 },
-	{ "IP version", MANA_TX_OUTER_IPV4 | MANA_TX_TCP_CSUM, 0, MANA_CQE_TX_HDR_PROCESSING_ERROR, false, 0, 0, 60 },
+	{ "IP version", MANA_TX_OUTER_IPV4 | MANA_TX_TCP_CSUM, 0, MANA_CQE_TX_HDR_PROCESSING_ERROR,
+	  false, 0, 0, 60 },
 	{ "memory key", 0, 0, MANA_CQE_TX_GDMA_ERR, true, 1, 0, 60 },
 	{ "no memory", 0, 0, MANA_CQE_TX_GDMA_ERR, true, 0, 1ll << 40, 60 },
 };
@@ -127,7 +135,8 @@ START_TEST(checks_sends)
 	uint32_t oob[2] = { htole32(p.scq.id << MANA_TX_VCQ_SHIFT),
 			    htole32(MANA_TX_VSQ_FRAME_OF(p.sq.id) << MANA_TX_VSQ_FRAME_SHIFT |
 				    0x10u << MANA_TX_SHORT_VPORT_SHIFT) };
-	struct gdma_sge sge = { host_page(&h), h.mkey + (uint32_t)wrong_sends[_i].key, wrong_sends[_i].len };
+	struct gdma_sge sge = { host_page(&h), h.mkey + (uint32_t)wrong_sends[_i].key,
+				wrong_sends[_i].len };
 	struct gdma_cqe cqe;
 
 	sge.address += (uint64_t)wrong_sends[_i].addr;
@@ -150,7 +159,8 @@ START_TEST(checks_sends)
 
 START_TEST(checks_work_requests)
 {
-	static const uint32_t flags[] = { 0, 32, 0xff, 3 << GDMA_WQE_OOB_SHIFT, 7 << GDMA_WQE_OOB_SHIFT };
+	static const uint32_t flags[] = { 0, 32, 0xff, 3 << GDMA_WQE_OOB_SHIFT,
+					  7 << GDMA_WQE_OOB_SHIFT };
 	struct gdma_wqe hdr = { .flags = htole32(flags[_i]) };
 	struct gdma_cqe cqe;
 
@@ -200,7 +210,8 @@ START_TEST(checks_use_after_destroy)
 
 START_TEST(checks_the_order_of_destruction)
 {
-	struct gdma_disable_queue_req dq = { .type = htole32(GDMA_EQ), .queue_index = htole32(p.eq.id) };
+	struct gdma_disable_queue_req dq = { .type = htole32(GDMA_EQ),
+					     .queue_index = htole32(p.eq.id) };
 	struct gdma_req_hdr q = { 0 };
 	struct gdma_resp_hdr r;
 
@@ -295,7 +306,8 @@ START_TEST(can_be_repeated)
 			arrive();
 			host_send(&h, 0, &p, frame, sizeof(frame), 0, 0);
 			mana_model_run(h.m, 3);
-			sum[pass] = sum[pass] * 31 + mana_model_counts(h.m)->cqes * 7 + mana_model_counts(h.m)->interrupts;
+			sum[pass] = sum[pass] * 31 + mana_model_counts(h.m)->cqes * 7 +
+				    mana_model_counts(h.m)->interrupts;
 		}
 		host_run(&h);
 		ck_assert_uint_eq(h.wire[0].frames, 8);
@@ -311,7 +323,8 @@ int main(void)
 	TCase *t = suite_case(s, "mana-model-strict", 30);
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t, checks_doorbells, 0, sizeof(wrong_doorbells) / sizeof(wrong_doorbells[0]));
+	tcase_add_loop_test(t, checks_doorbells, 0,
+			    sizeof(wrong_doorbells) / sizeof(wrong_doorbells[0]));
 	tcase_add_test(t, checks_where_doorbells_are_rung);
 	tcase_add_loop_test(t, checks_sends, 0, sizeof(wrong_sends) / sizeof(wrong_sends[0]));
 	tcase_add_loop_test(t, checks_work_requests, 0, 5);

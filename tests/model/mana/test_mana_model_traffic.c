@@ -80,23 +80,31 @@ START_TEST(sums_up)
 	struct sample_frame f = sample_make(&samples[_i], 0);
 
 	host_send(&h, 1, &p, f.data, (uint32_t)f.len,
-		  _i ? MANA_TX_OUTER_IPV6 | MANA_TX_UDP_CSUM : MANA_TX_OUTER_IPV4 | MANA_TX_IP_CSUM | MANA_TX_TCP_CSUM,
+		  _i ? MANA_TX_OUTER_IPV6 | MANA_TX_UDP_CSUM :
+		       MANA_TX_OUTER_IPV4 | MANA_TX_IP_CSUM | MANA_TX_TCP_CSUM,
 		  _i ? 0 : (uint32_t)f.l4);
 	ck_assert_uint_eq(sent(), MANA_CQE_TX_OKAY);
 	ck_assert_ptr_null(sample_wrong(wire(0)->data, wire(0)->len));
 	free(f.memory);
 }
 
-/* A large send in many pieces, with a VLAN tag to insert; its list wraps around the ring in the second pass. */
+/*
+ * A large send in many pieces, with a VLAN tag to insert; its list wraps around the ring in the
+ * second pass.
+ */
 START_TEST(segments)
 {
-	const struct sample s = { .version = 4, .protocol = 6, .payload = 20000, .seed = true, .large = true };
+	const struct sample s = {
+		.version = 4, .protocol = 6, .payload = 20000, .seed = true, .large = true
+	};
 	struct sample_frame f = sample_make(&s, 0);
 	struct mana_tx_oob oob = {
-		.s0 = htole32(MANA_TX_LONG | MANA_TX_OUTER_IPV4 | MANA_TX_IP_CSUM | MANA_TX_TCP_CSUM |
-			      p.scq.id << MANA_TX_VCQ_SHIFT),
-		.s1 = htole32((uint32_t)f.l4 | MANA_TX_VSQ_FRAME_OF(p.sq.id) << MANA_TX_VSQ_FRAME_SHIFT),
-		.l0 = htole32(MANA_TX_INJECT_VLAN | 5u << MANA_TX_PCP_SHIFT | 0x123u << MANA_TX_VID_SHIFT),
+		.s0 = htole32(MANA_TX_LONG | MANA_TX_OUTER_IPV4 | MANA_TX_IP_CSUM |
+			      MANA_TX_TCP_CSUM | p.scq.id << MANA_TX_VCQ_SHIFT),
+		.s1 = htole32((uint32_t)f.l4 | MANA_TX_VSQ_FRAME_OF(p.sq.id)
+						       << MANA_TX_VSQ_FRAME_SHIFT),
+		.l0 = htole32(MANA_TX_INJECT_VLAN | 5u << MANA_TX_PCP_SHIFT |
+			      0x123u << MANA_TX_VID_SHIFT),
 		.l1 = htole32(0x11u << MANA_TX_LONG_VPORT_SHIFT),
 	};
 	unsigned int frames, n = 1;
@@ -111,7 +119,8 @@ START_TEST(segments)
 		off += len;
 	}
 	for (unsigned int i = 0; i < 40; i++) {
-		host_post(&h, &p.sq, &oob, sizeof(oob), GDMA_WQE_OOB_IN_SGL | 1400u << GDMA_WQE_CLIENT_DATA_SHIFT, sge, n);
+		host_post(&h, &p.sq, &oob, sizeof(oob),
+			  GDMA_WQE_OOB_IN_SGL | 1400u << GDMA_WQE_CLIENT_DATA_SHIFT, sge, n);
 		host_ring_wq(&h, &p.sq, true);
 		frames = h.wire[1].frames;
 		ck_assert_uint_eq(sent(), MANA_CQE_TX_OKAY);
@@ -189,7 +198,8 @@ START_TEST(receives_into_posted_buffers)
 	ck_assert_uint_eq(counts()->rx, 32);
 	ck_assert_uint_eq(counts()->rx_no_buffer, 1);
 	/* Reception goes on when there are buffers again. */
-	host_post(&h, &p.rq, NULL, GDMA_OOB_SMALL_SIZE, 0, &(struct gdma_sge){ p.buffer[0], h.mkey, 2048 }, 1);
+	host_post(&h, &p.rq, NULL, GDMA_OOB_SMALL_SIZE, 0,
+		  &(struct gdma_sge){ p.buffer[0], h.mkey, 2048 }, 1);
 	host_ring_wq(&h, &p.rq, false);
 	arrive(frame, 60);
 	ck_assert_uint_eq(le16toh(received(&p.rcq, &p.rq).ppi[0].pkt_len), 60);
@@ -201,12 +211,18 @@ START_TEST(verifies_and_hashes)
 		struct sample s;
 		uint32_t ok, fail, type;
 	} cases[] = {
-		{ { .version = 4, .protocol = 6, .payload = 50 }, MANA_RX_IP_OK | MANA_RX_TCP_OK, MANA_RX_TCP_FAIL,
+		{ { .version = 4, .protocol = 6, .payload = 50 },
+		  MANA_RX_IP_OK | MANA_RX_TCP_OK,
+		  MANA_RX_TCP_FAIL,
 		  MANA_HASH_TCP_IPV4 },
-		{ { .version = 6, .protocol = 17, .payload = 50 }, MANA_RX_IP_OK | MANA_RX_UDP_OK, MANA_RX_UDP_FAIL,
+		{ { .version = 6, .protocol = 17, .payload = 50 },
+		  MANA_RX_IP_OK | MANA_RX_UDP_OK,
+		  MANA_RX_UDP_FAIL,
 		  MANA_HASH_UDP_IPV6 },
 		{ { .version = 4, .protocol = 17, .payload = 50, .vlan = 0x123 },
-		  MANA_RX_IP_OK | MANA_RX_UDP_OK | MANA_RX_VLAN_PRESENT | 0x123, MANA_RX_UDP_FAIL, MANA_HASH_UDP_IPV4 },
+		  MANA_RX_IP_OK | MANA_RX_UDP_OK | MANA_RX_VLAN_PRESENT | 0x123,
+		  MANA_RX_UDP_FAIL,
+		  MANA_HASH_UDP_IPV4 },
 	};
 	struct sample_frame f = sample_make(&cases[_i].s, 0);
 	uint64_t table[16];
@@ -245,7 +261,8 @@ START_TEST(steers_by_hash)
 	uint64_t table[64];
 	struct gdma_cqe cqe;
 
-	ck_assert_int_eq(host_create_wq(&h, 1, false, &rq, GDMA_PAGE_SIZE, &rcq, GDMA_PAGE_SIZE, &p.eq), 0);
+	ck_assert_int_eq(
+		host_create_wq(&h, 1, false, &rq, GDMA_PAGE_SIZE, &rcq, GDMA_PAGE_SIZE, &p.eq), 0);
 	for (unsigned int i = 0; i < 32; i++) {
 		sge.address = host_page(&h);
 		host_post(&h, &rq, NULL, GDMA_OOB_SMALL_SIZE, 0, &sge, 1);
@@ -255,7 +272,8 @@ START_TEST(steers_by_hash)
 		table[i] = i % 2 ? rq.object : p.rq.object;
 	ck_assert_int_eq(host_steer(&h, 1, true, true, p.rq.object, table, 64), 0);
 	for (uint16_t i = 0; i < 32; i++) {
-		struct sample_frame f = sample_make(&(struct sample){ .version = 4, .protocol = 17, .payload = 20 }, 0);
+		struct sample_frame f = sample_make(
+			&(struct sample){ .version = 4, .protocol = 17, .payload = 20 }, 0);
 		uint32_t hash;
 
 		address(f.data);
@@ -267,7 +285,8 @@ START_TEST(steers_by_hash)
 		else if (host_cqe(&h, &p.rcq, &cqe))
 			first++;
 		memcpy(&hash, (uint8_t *)cqe.data + 16, sizeof(hash));
-		ck_assert_uint_eq(le32toh(cqe.info) & 0xffffff, le32toh(hash) % 2 ? rq.id : p.rq.id);
+		ck_assert_uint_eq(le32toh(cqe.info) & 0xffffff,
+				  le32toh(hash) % 2 ? rq.id : p.rq.id);
 		free(f.memory);
 	}
 	ck_assert_uint_eq(first + second, 32);
@@ -279,7 +298,8 @@ START_TEST(steers_by_hash)
 START_TEST(truncates)
 {
 	uint8_t frame[1000];
-	struct gdma_sge sge[3] = { { host_page(&h) + 4090, h.mkey, 6 }, { host_page(&h), h.mkey, 100 },
+	struct gdma_sge sge[3] = { { host_page(&h) + 4090, h.mkey, 6 },
+				   { host_page(&h), h.mkey, 100 },
 				   { host_page(&h), h.mkey, 200 } };
 	struct mana_rx_comp comp;
 
@@ -362,7 +382,8 @@ START_TEST(counts_for_the_driver)
 	ck_assert_int_eq(host_request(&h, MANA_QUERY_PHY_STAT, &q, sizeof(q), phy, sizeof(phy)), 0);
 	ck_assert_uint_eq(le64toh(phy[4 + 3]), 2);
 	ck_assert_uint_eq(le64toh(phy[4 + 4]), 1);
-	ck_assert_int_eq(host_request(&h, MANA_QUERY_LINK_CONFIG, &lq, sizeof(lq), &lr, sizeof(lr)), 0);
+	ck_assert_int_eq(host_request(&h, MANA_QUERY_LINK_CONFIG, &lq, sizeof(lq), &lr, sizeof(lr)),
+			 0);
 	ck_assert_uint_eq(le32toh(lr.link_speed_mbps), 100000);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fair lock: who waits is next. A plain mutex would let a thread that takes it over and over starve another, and
- * that other one is the guest's processor waiting for a register.
+ * A fair lock: who waits is next. A plain mutex would let a thread that takes it over and over
+ * starve another, and that other one is the guest's processor waiting for a register.
  */
 #ifndef TESTS_MODEL_MANA_TURN_H
 #define TESTS_MODEL_MANA_TURN_H
@@ -14,7 +14,10 @@ struct turn {
 	unsigned int ticket, serving;
 };
 
-#define TURN_INITIALIZER { .lock = PTHREAD_MUTEX_INITIALIZER, .next = PTHREAD_COND_INITIALIZER }
+#define TURN_INITIALIZER                                                            \
+	{                                                                           \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .next = PTHREAD_COND_INITIALIZER \
+	}
 
 static inline void turn_take(struct turn *t)
 {

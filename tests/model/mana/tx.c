@@ -39,21 +39,29 @@ static uint32_t check_oob(struct mana_model *m, const struct wq *sq, const struc
 	bool wide = MANA_TX_FORMAT(s0) == MANA_TX_LONG;
 	uint32_t vport = MANA_TX_SHORT_VPORT(s1);
 
-	/* In a long OOB (for a VLAN tag, say) Linux puts an offset that fits there into the short field all the same. */
+	/*
+	 * In a long OOB (for a VLAN tag, say) Linux puts an offset that fits there into the short
+	 * field all the same.
+	 */
 	if (wide && MANA_TX_LONG_VPORT(le32toh(oob->l1)))
 		vport = MANA_TX_LONG_VPORT(le32toh(oob->l1));
-	if (MANA_TX_FORMAT(s0) > MANA_TX_LONG || w->oob_size != (wide ? GDMA_OOB_LARGE_SIZE : GDMA_OOB_SMALL_SIZE)) {
-		model_violation(m, "SQ %#x: OOB of format %u has %u bytes", sq->id, MANA_TX_FORMAT(s0), w->oob_size);
+	if (MANA_TX_FORMAT(s0) > MANA_TX_LONG ||
+	    w->oob_size != (wide ? GDMA_OOB_LARGE_SIZE : GDMA_OOB_SMALL_SIZE)) {
+		model_violation(m, "SQ %#x: OOB of format %u has %u bytes", sq->id,
+				MANA_TX_FORMAT(s0), w->oob_size);
 		return MANA_CQE_TX_INVALID_OOB;
 	}
-	if (MANA_TX_VCQ(s0) != CQ_ID(sq->cq) || MANA_TX_VSQ_FRAME(s1) != MANA_TX_VSQ_FRAME_OF(sq->id)) {
-		model_violation(m, "SQ %#x: OOB names CQ %#x and frame %#x of the SQ, they are %#x and %#x", sq->id,
-				MANA_TX_VCQ(s0), MANA_TX_VSQ_FRAME(s1), CQ_ID(sq->cq), MANA_TX_VSQ_FRAME_OF(sq->id));
+	if (MANA_TX_VCQ(s0) != CQ_ID(sq->cq) ||
+	    MANA_TX_VSQ_FRAME(s1) != MANA_TX_VSQ_FRAME_OF(sq->id)) {
+		model_violation(
+			m, "SQ %#x: OOB names CQ %#x and frame %#x of the SQ, they are %#x and %#x",
+			sq->id, MANA_TX_VCQ(s0), MANA_TX_VSQ_FRAME(s1), CQ_ID(sq->cq),
+			MANA_TX_VSQ_FRAME_OF(sq->id));
 		return MANA_CQE_TX_INVALID_OOB;
 	}
 	if (vport != TX_VPORT_OFFSET(sq->vport)) {
-		model_violation(m, "SQ %#x: OOB has vport offset %#x, its vport's is %#x", sq->id, vport,
-				TX_VPORT_OFFSET(sq->vport));
+		model_violation(m, "SQ %#x: OOB has vport offset %#x, its vport's is %#x", sq->id,
+				vport, TX_VPORT_OFFSET(sq->vport));
 		return MANA_CQE_TX_VPORT_IDX_OUT_OF_RANGE;
 	}
 	if (wide && le32toh(oob->l0) & MANA_TX_ENCAP) {
@@ -66,16 +74,20 @@ static uint32_t check_oob(struct mana_model *m, const struct wq *sq, const struc
 static uint32_t check_size(struct mana_model *m, const struct wq *sq, const struct parsed_wqe *w)
 {
 	bool lso = w->flags & GDMA_WQE_OOB_IN_SGL;
-	uint32_t mss = GDMA_WQE_CLIENT_DATA(w->flags), headers = w->sge[0].size, max = m->opts.mtu + MANA_ETH_HLEN + 4;
+	uint32_t mss = GDMA_WQE_CLIENT_DATA(w->flags), headers = w->sge[0].size,
+		 max = m->opts.mtu + MANA_ETH_HLEN + 4;
 
-	if (lso && (w->nsge < 2 || !mss || headers > GDMA_SGE0_OOB_MAX || (w->last_vbytes != (headers & 0xff)))) {
-		model_violation(m, "SQ %#x: large send with %u SGEs, %u bytes of headers (%u said), segments of %u", sq->id,
-				w->nsge, headers, w->last_vbytes, mss);
+	if (lso && (w->nsge < 2 || !mss || headers > GDMA_SGE0_OOB_MAX ||
+		    (w->last_vbytes != (headers & 0xff)))) {
+		model_violation(
+			m,
+			"SQ %#x: large send with %u SGEs, %u bytes of headers (%u said), segments of %u",
+			sq->id, w->nsge, headers, w->last_vbytes, mss);
 		return MANA_CQE_TX_INVALID_OOB;
 	}
 	if (w->bytes > TX_MAX || (lso ? headers + mss : w->bytes) > max) {
-		model_violation(m, "SQ %#x: send of %llu bytes (segments of %u): MTU %u", sq->id, (unsigned long long)w->bytes,
-				lso ? mss : 0, m->opts.mtu);
+		model_violation(m, "SQ %#x: send of %llu bytes (segments of %u): MTU %u", sq->id,
+				(unsigned long long)w->bytes, lso ? mss : 0, m->opts.mtu);
 		m->tx_err_mtu++;
 		return MANA_CQE_TX_MTU_DROP;
 	}
@@ -87,8 +99,10 @@ static void describe(struct net_tx *tx, const struct parsed_wqe *w, const struct
 	uint32_t s0 = le32toh(oob->s0), l0 = le32toh(oob->l0);
 
 	tx->l4 = (uint16_t)MANA_TX_TRANS_OFF(le32toh(oob->s1));
-	tx->flags = (s0 & MANA_TX_OUTER_IPV4 ? NET_TX_IPV4 : 0) | (s0 & MANA_TX_OUTER_IPV6 ? NET_TX_IPV6 : 0) |
-		    (s0 & MANA_TX_IP_CSUM ? NET_TX_CSUM_IP : 0) | (s0 & MANA_TX_TCP_CSUM ? NET_TX_CSUM_TCP : 0) |
+	tx->flags = (s0 & MANA_TX_OUTER_IPV4 ? NET_TX_IPV4 : 0) |
+		    (s0 & MANA_TX_OUTER_IPV6 ? NET_TX_IPV6 : 0) |
+		    (s0 & MANA_TX_IP_CSUM ? NET_TX_CSUM_IP : 0) |
+		    (s0 & MANA_TX_TCP_CSUM ? NET_TX_CSUM_TCP : 0) |
 		    (s0 & MANA_TX_UDP_CSUM ? NET_TX_CSUM_UDP : 0);
 	if (w->flags & GDMA_WQE_OOB_IN_SGL) {
 		tx->flags |= NET_TX_LSO;
@@ -97,8 +111,9 @@ static void describe(struct net_tx *tx, const struct parsed_wqe *w, const struct
 	}
 	if (MANA_TX_FORMAT(s0) == MANA_TX_LONG && l0 & MANA_TX_INJECT_VLAN) {
 		tx->flags |= NET_TX_VLAN;
-		tx->vlan_tci = (uint16_t)((l0 >> MANA_TX_PCP_SHIFT & 7) << 13 | (l0 & MANA_TX_DEI ? 1u << 12 : 0) |
-					  l0 >> MANA_TX_VID_SHIFT);
+		tx->vlan_tci =
+			(uint16_t)((l0 >> MANA_TX_PCP_SHIFT & 7) << 13 |
+				   (l0 & MANA_TX_DEI ? 1u << 12 : 0) | l0 >> MANA_TX_VID_SHIFT);
 	}
 }
 
@@ -109,7 +124,8 @@ static uint32_t transmit(struct mana_model *m, const struct wq *sq, struct net_t
 
 	stats_count(&m->tx, tx->frame, tx->len);
 	if (net_tx(b && !m->link_down ? b : &nowhere, tx, &res) == -EINVAL) {
-		model_violation(m, "SQ %#x: %s", sq->id, res.error ? res.error : "frame and flags do not suit each other");
+		model_violation(m, "SQ %#x: %s", sq->id,
+				res.error ? res.error : "frame and flags do not suit each other");
 		return MANA_CQE_TX_HDR_PROCESSING_ERROR;
 	}
 	m->counts.tx += res.frames;
@@ -171,7 +187,10 @@ bool tx_step(struct mana_model *m)
 		struct wq *sq = &m->sq[slot];
 
 		from = m->sq_next = ((unsigned int)slot + 1) % MAX_WQS;
-		/* The hardware channel's is looked after elsewhere; a full CQ's doorbell comes back to this. */
+		/*
+		 * The hardware channel's is looked after elsewhere; a full CQ's doorbell comes
+		 * back to this.
+		 */
 		if (slot && !sq->disabled && sq->head != sq->tail && cq_room(m, sq->cq)) {
 			send(m, sq);
 			return true;

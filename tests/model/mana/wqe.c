@@ -10,7 +10,8 @@ void wq_disable(struct mana_model *m, struct wq *wq)
 
 static bool parse_sgl(struct mana_model *m, struct wq *wq, struct parsed_wqe *w, const char *what)
 {
-	if (!ring_read(m, &wq->ring, wq->head + 8 + w->oob_size, w->sge, w->nsge * sizeof(w->sge[0]), what))
+	if (!ring_read(m, &wq->ring, wq->head + 8 + w->oob_size, w->sge,
+		       w->nsge * sizeof(w->sge[0]), what))
 		return false;
 	w->bytes = 0;
 	for (unsigned int i = 0; i < w->nsge; i++) {
@@ -20,8 +21,8 @@ static bool parse_sgl(struct mana_model *m, struct wq *wq, struct parsed_wqe *w,
 		s->mem_key = le32toh(s->mem_key);
 		s->size = le32toh(s->size);
 		if (s->mem_key != wq->mkey) {
-			model_violation(m, "%s %#x: SGE %u has memory key %#x, the queue's is %#x", what, wq->id, i, s->mem_key,
-					wq->mkey);
+			model_violation(m, "%s %#x: SGE %u has memory key %#x, the queue's is %#x",
+					what, wq->id, i, s->mem_key, wq->mkey);
 			return false;
 		}
 		w->bytes += s->size;
@@ -43,13 +44,17 @@ static bool parse(struct mana_model *m, struct wq *wq, struct parsed_wqe *w, con
 	oob = GDMA_WQE_OOB(w->flags);
 	w->oob_size = oob == 7 ? 32 : oob * 4;
 	w->size = gdma_wqe_size(w->oob_size, w->nsge);
-	if ((oob != GDMA_WQE_OOB_SMALL && oob != GDMA_WQE_OOB_LARGE) || !w->nsge || w->nsge > WQE_MAX_SGES || w->size > max ||
-	    w->size > wq->tail - wq->head) {
-		model_violation(m, "%s %#x: WQE at %#x has %u SGEs and %u bytes of OOB, flags %#x; %u bytes were rung, %u are allowed",
-				what, wq->id, wq->head, w->nsge, w->oob_size, w->flags, wq->tail - wq->head, max);
+	if ((oob != GDMA_WQE_OOB_SMALL && oob != GDMA_WQE_OOB_LARGE) || !w->nsge ||
+	    w->nsge > WQE_MAX_SGES || w->size > max || w->size > wq->tail - wq->head) {
+		model_violation(
+			m,
+			"%s %#x: WQE at %#x has %u SGEs and %u bytes of OOB, flags %#x; %u bytes rung, %u allowed",
+			what, wq->id, wq->head, w->nsge, w->oob_size, w->flags, wq->tail - wq->head,
+			max);
 		return false;
 	}
-	return ring_read(m, &wq->ring, wq->head + 8, w->oob, w->oob_size, what) && parse_sgl(m, wq, w, what);
+	return ring_read(m, &wq->ring, wq->head + 8, w->oob, w->oob_size, what) &&
+	       parse_sgl(m, wq, w, what);
 }
 
 bool wqe_parse(struct mana_model *m, struct wq *wq, struct parsed_wqe *w)
@@ -60,7 +65,8 @@ bool wqe_parse(struct mana_model *m, struct wq *wq, struct parsed_wqe *w)
 	return false;
 }
 
-bool wqe_gather(struct mana_model *m, const struct parsed_wqe *w, void *buf, size_t len, const char *what)
+bool wqe_gather(struct mana_model *m, const struct parsed_wqe *w, void *buf, size_t len,
+		const char *what)
 {
 	uint8_t *to = buf;
 
@@ -75,7 +81,8 @@ bool wqe_gather(struct mana_model *m, const struct parsed_wqe *w, void *buf, siz
 	return true;
 }
 
-bool wqe_scatter(struct mana_model *m, const struct parsed_wqe *w, const void *buf, size_t len, const char *what)
+bool wqe_scatter(struct mana_model *m, const struct parsed_wqe *w, const void *buf, size_t len,
+		 const char *what)
 {
 	const uint8_t *from = buf;
 

@@ -67,19 +67,33 @@ static void log_line(void *ctx, const char *line)
 }
 
 static const struct vfio_user_ops ops = {
-	.bar_read = bar_read, .bar_write = bar_write, .command = command, .reset = reset,
-	.pause = pause_device, .resume = resume_device, .log = log_line,
+	.bar_read = bar_read,
+	.bar_write = bar_write,
+	.command = command,
+	.reset = reset,
+	.pause = pause_device,
+	.resume = resume_device,
+	.log = log_line,
 };
 
 struct vfio_user_opts client_opts(struct client *c)
 {
 	return (struct vfio_user_opts){
-		.vendor = 0x1234, .device = 0x5678, .subsystem_vendor = 0x9abc, .subsystem = 0xdef0,
-		.class_code = 0x020000, .revision = 3,
+		.vendor = 0x1234,
+		.device = 0x5678,
+		.subsystem_vendor = 0x9abc,
+		.subsystem = 0xdef0,
+		.class_code = 0x020000,
+		.revision = 3,
 		.bar = { [0] = { .size = CLIENT_BAR0_SIZE, .wide = true, .fd = -1 },
 			 [4] = { .size = 0x1000, .wide = true, .fd = -1 } },
-		.vectors = CLIENT_VECTORS, .msix_bar = 4, .pba_offset = 0x800,
-		.flr = true, .reset = true, .ops = &ops, .ctx = c,
+		.vectors = CLIENT_VECTORS,
+		.msix_bar = 4,
+		.pba_offset = 0x800,
+		.flr = true,
+		.reset = true,
+		.ops = &ops,
+		.ctx = c,
 	};
 }
 
@@ -109,7 +123,9 @@ void client_start(struct client *c, const struct vfio_user_opts *opts, bool nego
 	c->running = true;
 	if (!negotiate)
 		return;
-	ck_assert_int_eq(client_call(c, VFIO_USER_VERSION, hello, sizeof(hello), NULL, 0, reply, &len, NULL), 0);
+	ck_assert_int_eq(client_call(c, VFIO_USER_VERSION, hello, sizeof(hello), NULL, 0, reply,
+				     &len, NULL),
+			 0);
 	ck_assert_uint_gt(len, sizeof(struct vfio_user_version));
 	ck_assert_uint_eq(reply[len - 1], 0);
 }
@@ -126,8 +142,8 @@ int client_stop(struct client *c)
 	return c->result;
 }
 
-bool client_send(struct client *c, const struct vfio_user_header *hdr, const void *payload, size_t len,
-		 const int *fds, unsigned int nfds)
+bool client_send(struct client *c, const struct vfio_user_header *hdr, const void *payload,
+		 size_t len, const int *fds, unsigned int nfds)
 {
 	struct iovec iov[2] = {
 		{ .iov_base = (void *)hdr, .iov_len = sizeof(*hdr) },
@@ -160,12 +176,15 @@ static void receive(struct client *c, void *buf, size_t len, int *fd)
 			struct cmsghdr align;
 		} control;
 		struct iovec iov = { .iov_base = to, .iov_len = len };
-		struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf,
+		struct msghdr mh = { .msg_iov = &iov,
+				     .msg_iovlen = 1,
+				     .msg_control = control.buf,
 				     .msg_controllen = sizeof(control.buf) };
 		ssize_t n = recvmsg(c->fd, &mh, MSG_CMSG_CLOEXEC);
 		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&mh);
 
-		ck_assert_msg(n > 0, "no answer: %s", n ? strerror(errno) : "the server has hung up");
+		ck_assert_msg(n > 0, "no answer: %s",
+			      n ? strerror(errno) : "the server has hung up");
 		if (cmsg) {
 			ck_assert_ptr_nonnull(fd);
 			memcpy(fd, CMSG_DATA(cmsg), sizeof(*fd));
@@ -175,11 +194,12 @@ static void receive(struct client *c, void *buf, size_t len, int *fd)
 	}
 }
 
-int client_call(struct client *c, unsigned int command, const void *payload, size_t len, const int *fds,
-		unsigned int nfds, void *reply, size_t *reply_len, int *reply_fd)
+int client_call(struct client *c, unsigned int command, const void *payload, size_t len,
+		const int *fds, unsigned int nfds, void *reply, size_t *reply_len, int *reply_fd)
 {
 	static uint16_t id;
-	struct vfio_user_header hdr = { .id = ++id, .command = (uint16_t)command,
+	struct vfio_user_header hdr = { .id = ++id,
+					.command = (uint16_t)command,
 					.size = (uint32_t)(sizeof(hdr) + len) };
 	struct vfio_user_header answer;
 	uint8_t rest[8192];
@@ -212,7 +232,8 @@ int client_read(struct client *c, unsigned int region, uint64_t off, void *buf, 
 	struct vfio_user_region_access req = { .offset = off, .region = region, .count = len };
 	uint8_t reply[8192];
 	size_t n = sizeof(reply);
-	int err = client_call(c, VFIO_USER_REGION_READ, &req, sizeof(req), NULL, 0, reply, &n, NULL);
+	int err =
+		client_call(c, VFIO_USER_REGION_READ, &req, sizeof(req), NULL, 0, reply, &n, NULL);
 
 	if (err)
 		return err;
@@ -230,31 +251,40 @@ int client_write(struct client *c, unsigned int region, uint64_t off, const void
 	ck_assert_uint_le(sizeof(req) + len, sizeof(msg));
 	memcpy(msg, &req, sizeof(req));
 	memcpy(msg + sizeof(req), buf, len);
-	return client_call(c, VFIO_USER_REGION_WRITE, msg, sizeof(req) + len, NULL, 0, NULL, NULL, NULL);
+	return client_call(c, VFIO_USER_REGION_WRITE, msg, sizeof(req) + len, NULL, 0, NULL, NULL,
+			   NULL);
 }
 
-int client_map(struct client *c, uint64_t addr, uint64_t size, uint32_t flags, int fd, uint64_t offset)
+int client_map(struct client *c, uint64_t addr, uint64_t size, uint32_t flags, int fd,
+	       uint64_t offset)
 {
-	struct vfio_user_dma_map req = { .argsz = sizeof(req), .flags = flags, .offset = offset, .addr = addr,
-					 .size = size };
+	struct vfio_user_dma_map req = {
+		.argsz = sizeof(req), .flags = flags, .offset = offset, .addr = addr, .size = size
+	};
 
 	return client_call(c, VFIO_USER_DMA_MAP, &req, sizeof(req), &fd, fd >= 0, NULL, NULL, NULL);
 }
 
 int client_unmap(struct client *c, uint64_t addr, uint64_t size, uint32_t flags)
 {
-	struct vfio_user_dma_unmap req = { .argsz = sizeof(req), .flags = flags, .addr = addr, .size = size };
+	struct vfio_user_dma_unmap req = {
+		.argsz = sizeof(req), .flags = flags, .addr = addr, .size = size
+	};
 
 	return client_call(c, VFIO_USER_DMA_UNMAP, &req, sizeof(req), NULL, 0, NULL, NULL, NULL);
 }
 
-int client_set_irqs(struct client *c, uint32_t flags, uint32_t start, uint32_t count, const int *fds,
-		    unsigned int nfds)
+int client_set_irqs(struct client *c, uint32_t flags, uint32_t start, uint32_t count,
+		    const int *fds, unsigned int nfds)
 {
-	struct vfio_irq_set set = { .argsz = sizeof(set), .flags = flags, .index = VFIO_PCI_MSIX_IRQ_INDEX,
-				    .start = start, .count = count };
+	struct vfio_irq_set set = { .argsz = sizeof(set),
+				    .flags = flags,
+				    .index = VFIO_PCI_MSIX_IRQ_INDEX,
+				    .start = start,
+				    .count = count };
 
-	return client_call(c, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, nfds, NULL, NULL, NULL);
+	return client_call(c, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, nfds, NULL, NULL,
+			   NULL);
 }
 
 int client_memory(size_t size)

@@ -9,16 +9,16 @@
 #include "tests/model/vfio_user/proto.h"
 #include "tests/model/vfio_user/vfio_user.h"
 
-#define CLIENT_BAR0_SIZE	0x4000u
-#define CLIENT_VECTORS		8u
+#define CLIENT_BAR0_SIZE 0x4000u
+#define CLIENT_VECTORS	 8u
 
 struct client {
 	struct vfio_user *vu;
-	int fd;			/* ours */
+	int fd; /* ours */
 	int server_fd;
 	pthread_t thread;
 	bool running;
-	int result;		/* of vfio_user_serve() */
+	int result; /* of vfio_user_serve() */
 
 	/* The device; only looked at after a reply, or when the server has ended. */
 	uint8_t bar[CLIENT_BAR0_SIZE];
@@ -37,23 +37,25 @@ void client_start(struct client *c, const struct vfio_user_opts *opts, bool nego
 int client_stop(struct client *c);
 
 /*
- * Send a request and wait for the answer. @reply takes up to *@reply_len bytes behind the header, and *@reply_len is
- * how many there were; @reply_fd, if not NULL, the descriptor or -1. Returns 0, or the error in the answer as
- * -errno.
+ * Send a request and wait for the answer. @reply takes up to *@reply_len bytes behind the header,
+ * and *@reply_len is how many there were; @reply_fd, if not NULL, the descriptor or -1. Returns
+ * 0, or the error in the answer as -errno.
  */
-int client_call(struct client *c, unsigned int command, const void *payload, size_t len, const int *fds,
-		unsigned int nfds, void *reply, size_t *reply_len, int *reply_fd);
+int client_call(struct client *c, unsigned int command, const void *payload, size_t len,
+		const int *fds, unsigned int nfds, void *reply, size_t *reply_len, int *reply_fd);
 /* Send without waiting. false: the server has hung up. */
-bool client_send(struct client *c, const struct vfio_user_header *hdr, const void *payload, size_t len,
-		 const int *fds, unsigned int nfds);
+bool client_send(struct client *c, const struct vfio_user_header *hdr, const void *payload,
+		 size_t len, const int *fds, unsigned int nfds);
 
 /* Accesses to regions, as calls. */
 int client_read(struct client *c, unsigned int region, uint64_t off, void *buf, uint32_t len);
-int client_write(struct client *c, unsigned int region, uint64_t off, const void *buf, uint32_t len);
-int client_map(struct client *c, uint64_t addr, uint64_t size, uint32_t flags, int fd, uint64_t offset);
+int client_write(struct client *c, unsigned int region, uint64_t off, const void *buf,
+		 uint32_t len);
+int client_map(struct client *c, uint64_t addr, uint64_t size, uint32_t flags, int fd,
+	       uint64_t offset);
 int client_unmap(struct client *c, uint64_t addr, uint64_t size, uint32_t flags);
-int client_set_irqs(struct client *c, uint32_t flags, uint32_t start, uint32_t count, const int *fds,
-		    unsigned int nfds);
+int client_set_irqs(struct client *c, uint32_t flags, uint32_t start, uint32_t count,
+		    const int *fds, unsigned int nfds);
 
 /* A sealed memfd of @size bytes. */
 int client_memory(size_t size);

@@ -6,9 +6,9 @@
 
 #include "tests/model/vfio_user/internal.h"
 
-#define CAP_EXP		0x40u
-#define CAP_MSIX	0x80u
-#define CAP_PM		0x90u
+#define CAP_EXP	 0x40u
+#define CAP_MSIX 0x80u
+#define CAP_PM	 0x90u
 
 static void put16(uint8_t *p, uint16_t v)
 {
@@ -42,7 +42,7 @@ static void bars(struct vfio_user *vu)
 		if (b->size)
 			put32(&vu->config.data[PCI_BASE_ADDRESS_0 + 4 * i],
 			      (b->wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
-			      (b->prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0));
+				      (b->prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0));
 	}
 }
 
@@ -65,7 +65,8 @@ void vu_config_init(struct vfio_user *vu)
 	c->exp = CAP_EXP;
 	capability(c, CAP_EXP, PCI_CAP_ID_EXP, CAP_MSIX);
 	put16(d + CAP_EXP + PCI_EXP_FLAGS, 2 | PCI_EXP_TYPE_ENDPOINT << 4);
-	put32(d + CAP_EXP + PCI_EXP_DEVCAP, PCI_EXP_DEVCAP_RBER | (o->flr ? PCI_EXP_DEVCAP_FLR : 0));
+	put32(d + CAP_EXP + PCI_EXP_DEVCAP,
+	      PCI_EXP_DEVCAP_RBER | (o->flr ? PCI_EXP_DEVCAP_FLR : 0));
 	put32(d + CAP_EXP + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS_2_5GB | 1 << 4);
 	put16(d + CAP_EXP + PCI_EXP_LNKSTA, PCI_EXP_LNKSTA_CLS_2_5GB | PCI_EXP_LNKSTA_NLW_X1);
 
@@ -78,13 +79,15 @@ void vu_config_init(struct vfio_user *vu)
 	put16(d + CAP_PM + PCI_PM_PMC, 3);
 	put16(d + CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET);
 
-	put16(c->writable + PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
-	      PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	put16(c->writable + PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
+						 PCI_COMMAND_PARITY | PCI_COMMAND_SERR |
+						 PCI_COMMAND_INTX_DISABLE);
 	c->writable[PCI_CACHE_LINE_SIZE] = 0xff;
 	c->writable[PCI_INTERRUPT_LINE] = 0xff;
 	put16(c->writable + CAP_EXP + PCI_EXP_DEVCTL, 0x7fff);
 	put16(c->writable + CAP_EXP + PCI_EXP_LNKCTL, PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_CCC);
-	put16(c->writable + CAP_MSIX + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	put16(c->writable + CAP_MSIX + PCI_MSIX_FLAGS,
+	      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	put16(c->writable + CAP_PM + PCI_PM_CTRL, PCI_PM_CTRL_STATE_MASK);
 }
 
@@ -129,7 +132,8 @@ void vu_config_write(struct vfio_user *vu, uint64_t off, const uint8_t *buf, siz
 		vu_irq_bus_master(&vu->irq, command & PCI_COMMAND_MASTER);
 		vu->opts.ops->command(vu->opts.ctx, command);
 	}
-	if (vu->opts.flr && off <= flr && flr < off + len && buf[flr - off] & PCI_EXP_DEVCTL_BCR_FLR >> 8) {
+	if (vu->opts.flr && off <= flr && flr < off + len &&
+	    buf[flr - off] & PCI_EXP_DEVCTL_BCR_FLR >> 8) {
 		vu_reset(vu, VFIO_USER_RESET_FLR);
 	}
 }

@@ -36,31 +36,37 @@ static void drop(struct vfio_user *vu, unsigned int first, unsigned int n)
 }
 
 /*
- * Memory that its owner can make shorter kills who touches it (SIGBUS), so only what is sealed against that is
- * mapped. memory-backend-memfd seals.
+ * Memory that its owner can make shorter kills who touches it (SIGBUS), so only what is sealed
+ * against that is mapped. memory-backend-memfd seals.
  */
 static void *map_memory(struct vfio_user *vu, const struct vfio_user_dma_map *req, int fd)
 {
-	int prot = (req->flags & VFIO_USER_MAP_READ ? PROT_READ : 0) | (req->flags & VFIO_USER_MAP_WRITE ? PROT_WRITE : 0);
+	int prot = (req->flags & VFIO_USER_MAP_READ ? PROT_READ : 0) |
+		   (req->flags & VFIO_USER_MAP_WRITE ? PROT_WRITE : 0);
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct stat st;
 	void *mem;
 
 	if (seals < 0 || !(seals & F_SEAL_SHRINK)) {
-		vu_log(vu, "memory at %#llx is not sealed against shrinking: give the machine a memory-backend-memfd with "
-		       "share=on; no DMA there", (unsigned long long)req->addr);
+		vu_log(vu,
+		       "memory at %#llx is not sealed against shrinking: give the machine a memory-backend-memfd with "
+		       "share=on; no DMA there",
+		       (unsigned long long)req->addr);
 		return NULL;
 	}
-	if (fstat(fd, &st) || req->offset > (uint64_t)st.st_size || req->size > (uint64_t)st.st_size - req->offset ||
-	    req->offset & 4095 || req->size & 4095) {
-		vu_log(vu, "memory at %#llx: %#llx bytes at %#llx are not inside of its file; no DMA there",
-		       (unsigned long long)req->addr, (unsigned long long)req->size, (unsigned long long)req->offset);
+	if (fstat(fd, &st) || req->offset > (uint64_t)st.st_size ||
+	    req->size > (uint64_t)st.st_size - req->offset || req->offset & 4095 ||
+	    req->size & 4095) {
+		vu_log(vu,
+		       "memory at %#llx: %#llx bytes at %#llx are not inside of its file; no DMA there",
+		       (unsigned long long)req->addr, (unsigned long long)req->size,
+		       (unsigned long long)req->offset);
 		return NULL;
 	}
 	mem = mmap(NULL, req->size, prot, MAP_SHARED, fd, (off_t)req->offset);
 	if (mem == MAP_FAILED) {
-		vu_log(vu, "memory at %#llx: cannot map it: %s; no DMA there", (unsigned long long)req->addr,
-		       strerror(errno));
+		vu_log(vu, "memory at %#llx: cannot map it: %s; no DMA there",
+		       (unsigned long long)req->addr, strerror(errno));
 		return NULL;
 	}
 	return mem;
@@ -75,7 +81,8 @@ int vu_dma_map(struct vfio_user *vu, struct message *msg)
 	if (msg->in_len != sizeof(req) || msg->nfds > 1)
 		return -EINVAL;
 	memcpy(&req, msg->in, sizeof(req));
-	if (!req.size || req.addr + (req.size - 1) < req.addr || req.flags & ~(VFIO_USER_MAP_READ | VFIO_USER_MAP_WRITE))
+	if (!req.size || req.addr + (req.size - 1) < req.addr ||
+	    req.flags & ~(VFIO_USER_MAP_READ | VFIO_USER_MAP_WRITE))
 		return -EINVAL;
 	i = find(vu, req.addr);
 	if (i < vu->nmaps && vu->map[i].addr <= req.addr + (req.size - 1))
@@ -89,7 +96,11 @@ int vu_dma_map(struct vfio_user *vu, struct message *msg)
 
 	vu->opts.ops->pause(vu->opts.ctx);
 	memmove(&vu->map[i + 1], &vu->map[i], (vu->nmaps - i) * sizeof(vu->map[0]));
-	vu->map[i] = (struct map){ .addr = req.addr, .size = req.size, .flags = req.flags, .mem = mem, .mapped = req.size };
+	vu->map[i] = (struct map){ .addr = req.addr,
+				   .size = req.size,
+				   .flags = req.flags,
+				   .mem = mem,
+				   .mapped = req.size };
 	vu->nmaps++;
 	vu->opts.ops->resume(vu->opts.ctx);
 	return 0;

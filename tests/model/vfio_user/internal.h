@@ -8,29 +8,32 @@
 #include "tests/model/vfio_user/proto.h"
 #include "tests/model/vfio_user/vfio_user.h"
 
-/* Descriptors of one message, and bytes: QEMU's largest are 16, and a read of all configuration space. */
-#define MAX_FDS		16u
-#define MAX_MESSAGE	8192u
-#define NO_FD		(-1)
+/*
+ * Descriptors of one message, and bytes: QEMU's largest are 16, and a read of all configuration
+ * space.
+ */
+#define MAX_FDS	      16u
+#define MAX_MESSAGE   8192u
+#define NO_FD	      (-1)
 
-#define REGION_CONFIG	7u	/* VFIO_PCI_CONFIG_REGION_INDEX */
-#define IRQ_MSIX	2u	/* VFIO_PCI_MSIX_IRQ_INDEX */
+#define REGION_CONFIG 7u /* VFIO_PCI_CONFIG_REGION_INDEX */
+#define IRQ_MSIX      2u /* VFIO_PCI_MSIX_IRQ_INDEX */
 
 struct map {
 	uint64_t addr, size;
 	uint32_t flags;
-	void *mem;		/* NULL: nothing that can be accessed */
-	uint64_t mapped;	/* bytes */
+	void *mem; /* NULL: nothing that can be accessed */
+	uint64_t mapped; /* bytes */
 };
 
 struct config {
 	uint8_t data[VFIO_USER_CONFIG_SIZE];
 	uint8_t writable[256];
-	unsigned int exp;	/* offset of the PCI Express capability */
+	unsigned int exp; /* offset of the PCI Express capability */
 };
 
 struct irq {
-	pthread_mutex_t lock;	/* all of this: vectors are raised from any thread */
+	pthread_mutex_t lock; /* all of this: vectors are raised from any thread */
 	bool bus_master;
 	unsigned int vectors;
 	int *fd;
@@ -42,7 +45,7 @@ struct message {
 	struct vfio_user_header hdr;
 	uint8_t in[MAX_MESSAGE];
 	size_t in_len;
-	int fds[MAX_FDS];	/* a handler that keeps one puts NO_FD there */
+	int fds[MAX_FDS]; /* a handler that keeps one puts NO_FD there */
 	unsigned int nfds;
 	uint8_t out[MAX_MESSAGE];
 	size_t out_len;
@@ -53,7 +56,7 @@ struct vfio_user {
 	struct vfio_user_opts opts;
 	struct config config;
 	struct irq irq;
-	struct map map[VFIO_USER_MAX_MAPS];	/* by address */
+	struct map map[VFIO_USER_MAX_MAPS]; /* by address */
 	unsigned int nmaps;
 	atomic_bool removed;
 	atomic_bool stop;
@@ -66,7 +69,10 @@ void vu_log(struct vfio_user *vu, const char *fmt, ...) __attribute__((format(pr
 
 void vu_reset(struct vfio_user *vu, enum vfio_user_reset why);
 
-/* message.c: 1, 0 at the end of the stream, or -errno. Descriptors that are left are closed by vu_message_end(). */
+/*
+ * message.c: 1, 0 at the end of the stream, or -errno. Descriptors that are left are closed by
+ * vu_message_end().
+ */
 int vu_receive(struct vfio_user *vu, int fd, struct message *msg);
 int vu_reply(int fd, const struct message *msg, int err);
 void vu_message_end(struct message *msg);

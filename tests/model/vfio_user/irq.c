@@ -39,7 +39,8 @@ static void fire(struct irq *irq, unsigned int vector)
 	static const uint64_t one = 1;
 
 	irq->pending[vector] = !irq->bus_master || irq->fd[vector] == NO_FD;
-	if (!irq->pending[vector] && write(irq->fd[vector], &one, sizeof(one)) < 0 && errno != EAGAIN)
+	if (!irq->pending[vector] && write(irq->fd[vector], &one, sizeof(one)) < 0 &&
+	    errno != EAGAIN)
 		irq->pending[vector] = true;
 }
 
@@ -113,7 +114,8 @@ static bool usable_eventfd(int fd)
 		return false;
 	target[n] = 0;
 	flags = fcntl(fd, F_GETFL);
-	return !strcmp(target, "anon_inode:[eventfd]") && flags >= 0 && !fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return !strcmp(target, "anon_inode:[eventfd]") && flags >= 0 &&
+	       !fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 int vu_set_irqs(struct vfio_user *vu, struct message *msg)
@@ -134,7 +136,8 @@ int vu_set_irqs(struct vfio_user *vu, struct message *msg)
 			vu_irq_clear(irq, true);
 		return 0;
 	}
-	if (set.index != IRQ_MSIX || set.start >= irq->vectors || set.count > irq->vectors - set.start)
+	if (set.index != IRQ_MSIX || set.start >= irq->vectors ||
+	    set.count > irq->vectors - set.start)
 		return -EINVAL;
 	if (data != VFIO_IRQ_SET_DATA_EVENTFD || msg->nfds > set.count)
 		return -EINVAL;

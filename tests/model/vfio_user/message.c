@@ -13,7 +13,8 @@ static void take_fds(struct msghdr *mh, struct message *msg)
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c; c = CMSG_NXTHDR(mh, c)) {
 		size_t n;
 
-		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
+		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
+		    c->cmsg_len < CMSG_LEN(0))
 			continue;
 		n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (size_t i = 0; i < n; i++) {
@@ -38,7 +39,8 @@ static ssize_t receive_header(int fd, struct message *msg)
 	size_t got = 0;
 
 	while (got < sizeof(msg->hdr)) {
-		struct iovec iov = { .iov_base = (char *)&msg->hdr + got, .iov_len = sizeof(msg->hdr) - got };
+		struct iovec iov = { .iov_base = (char *)&msg->hdr + got,
+				     .iov_len = sizeof(msg->hdr) - got };
 		struct msghdr mh = {
 			.msg_iov = &iov,
 			.msg_iovlen = 1,
@@ -91,12 +93,14 @@ int vu_receive(struct vfio_user *vu, int fd, struct message *msg)
 	if (n <= 0)
 		return (int)n;
 	if (msg->hdr.size < sizeof(msg->hdr) || msg->hdr.size > sizeof(msg->hdr) + MAX_MESSAGE) {
-		vu_log(vu, "command %u: a message of %u bytes, %zu to %zu are accepted", msg->hdr.command, msg->hdr.size,
-		       sizeof(msg->hdr), sizeof(msg->hdr) + MAX_MESSAGE);
+		vu_log(vu, "command %u: a message of %u bytes, %zu to %zu are accepted",
+		       msg->hdr.command, msg->hdr.size, sizeof(msg->hdr),
+		       sizeof(msg->hdr) + MAX_MESSAGE);
 		return -EPROTO;
 	}
 	if ((msg->hdr.flags & VFIO_USER_F_TYPE_MASK) != VFIO_USER_F_COMMAND) {
-		vu_log(vu, "command %u: flags %#x, a command was expected", msg->hdr.command, msg->hdr.flags);
+		vu_log(vu, "command %u: flags %#x, a command was expected", msg->hdr.command,
+		       msg->hdr.flags);
 		return -EPROTO;
 	}
 	msg->in_len = msg->hdr.size - sizeof(msg->hdr);

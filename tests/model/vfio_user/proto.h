@@ -18,38 +18,38 @@ enum vfio_user_command {
 	VFIO_USER_DEVICE_RESET = 13,
 };
 
-#define VFIO_USER_F_TYPE_MASK	0xfu
-#define VFIO_USER_F_COMMAND	0x0u
-#define VFIO_USER_F_REPLY	0x1u
-#define VFIO_USER_F_NO_REPLY	0x10u
-#define VFIO_USER_F_ERROR	0x20u
+#define VFIO_USER_F_TYPE_MASK 0xfu
+#define VFIO_USER_F_COMMAND   0x0u
+#define VFIO_USER_F_REPLY     0x1u
+#define VFIO_USER_F_NO_REPLY  0x10u
+#define VFIO_USER_F_ERROR     0x20u
 
 struct vfio_user_header {
 	uint16_t id;
 	uint16_t command;
-	uint32_t size;		/* with this header */
+	uint32_t size; /* with this header */
 	uint32_t flags;
-	uint32_t error;		/* errno, with VFIO_USER_F_ERROR */
+	uint32_t error; /* errno, with VFIO_USER_F_ERROR */
 };
 
 struct vfio_user_version {
 	uint16_t major;
 	uint16_t minor;
-	char data[];		/* JSON, NUL-terminated */
+	char data[]; /* JSON, NUL-terminated */
 };
 
-#define VFIO_USER_MAP_READ	(1u << 0)
-#define VFIO_USER_MAP_WRITE	(1u << 1)
+#define VFIO_USER_MAP_READ  (1u << 0)
+#define VFIO_USER_MAP_WRITE (1u << 1)
 
 struct vfio_user_dma_map {
 	uint32_t argsz;
 	uint32_t flags;
-	uint64_t offset;	/* in the descriptor */
+	uint64_t offset; /* in the descriptor */
 	uint64_t addr;
 	uint64_t size;
 };
 
-#define VFIO_USER_UNMAP_ALL	(1u << 1)
+#define VFIO_USER_UNMAP_ALL (1u << 1)
 
 struct vfio_user_dma_unmap {
 	uint32_t argsz;

@@ -14,8 +14,12 @@ static uint64_t region_size(const struct vfio_user *vu, uint32_t region)
 	return region == REGION_CONFIG ? VFIO_USER_CONFIG_SIZE : 0;
 }
 
-/* The capability goes into the answer once the asker has room for it; before, it learns how much it needs. */
-static void sparse_mmap(const struct vfio_user_bar *bar, struct message *msg, struct vfio_region_info *info, uint32_t room)
+/*
+ * The capability goes into the answer once the asker has room for it; before, it learns how much
+ * it needs.
+ */
+static void sparse_mmap(const struct vfio_user_bar *bar, struct message *msg,
+			struct vfio_region_info *info, uint32_t room)
 {
 	struct vfio_region_info_cap_sparse_mmap cap = {
 		.header = { .id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1 },
@@ -23,7 +27,8 @@ static void sparse_mmap(const struct vfio_user_bar *bar, struct message *msg, st
 	};
 	uint8_t *p = msg->out + sizeof(*info);
 
-	info->argsz = (uint32_t)(sizeof(*info) + sizeof(cap) + bar->nareas * sizeof(struct vfio_region_sparse_mmap_area));
+	info->argsz = (uint32_t)(sizeof(*info) + sizeof(cap) +
+				 bar->nareas * sizeof(struct vfio_region_sparse_mmap_area));
 	info->flags |= VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS;
 	info->cap_offset = sizeof(*info);
 	if (room < info->argsz)
@@ -31,7 +36,8 @@ static void sparse_mmap(const struct vfio_user_bar *bar, struct message *msg, st
 	memcpy(p, &cap, sizeof(cap));
 	p += sizeof(cap);
 	for (unsigned int i = 0; i < bar->nareas; i++) {
-		struct vfio_region_sparse_mmap_area area = { .offset = bar->area[i].offset, .size = bar->area[i].size };
+		struct vfio_region_sparse_mmap_area area = { .offset = bar->area[i].offset,
+							     .size = bar->area[i].size };
 
 		memcpy(p, &area, sizeof(area));
 		p += sizeof(area);
@@ -62,7 +68,8 @@ int vu_region_info(struct vfio_user *vu, struct message *msg)
 	return 0;
 }
 
-static int check_access(struct vfio_user *vu, const struct message *msg, struct vfio_user_region_access *req)
+static int check_access(struct vfio_user *vu, const struct message *msg,
+			struct vfio_user_region_access *req)
 {
 	uint64_t size;
 
@@ -70,10 +77,11 @@ static int check_access(struct vfio_user *vu, const struct message *msg, struct 
 		return -EINVAL;
 	memcpy(req, msg->in, sizeof(*req));
 	size = region_size(vu, req->region);
-	if (!req->count || req->count > MAX_MESSAGE - sizeof(*req) || req->offset > size || req->count > size - req->offset)
+	if (!req->count || req->count > MAX_MESSAGE - sizeof(*req) || req->offset > size ||
+	    req->count > size - req->offset)
 		return -EINVAL;
-	if (req->region != REGION_CONFIG && (req->count > 8 || req->count & (req->count - 1) ||
-					     req->offset & (req->count - 1)))
+	if (req->region != REGION_CONFIG &&
+	    (req->count > 8 || req->count & (req->count - 1) || req->offset & (req->count - 1)))
 		return -EINVAL;
 	return 0;
 }
@@ -92,7 +100,8 @@ int vu_region_read(struct vfio_user *vu, struct message *msg)
 	} else {
 		val = UINT64_MAX;
 		if (!atomic_load(&vu->removed))
-			val = vu->opts.ops->bar_read(vu->opts.ctx, req.region, req.offset, req.count);
+			val = vu->opts.ops->bar_read(vu->opts.ctx, req.region, req.offset,
+						     req.count);
 		memcpy(msg->out + sizeof(req), &val, req.count);
 	}
 	msg->out_len = sizeof(req) + req.count;

@@ -33,19 +33,22 @@ static int check_opts(const struct vfio_user_opts *o)
 	if (!o->vectors || o->vectors > VFIO_USER_MAX_VECTORS || o->msix_bar >= VFIO_USER_BARS)
 		return -EINVAL;
 	size = o->bar[o->msix_bar].size;
-	if (o->table_offset & 7 || o->pba_offset & 7 || o->table_offset + table > size || o->pba_offset + pba > size)
+	if (o->table_offset & 7 || o->pba_offset & 7 || o->table_offset + table > size ||
+	    o->pba_offset + pba > size)
 		return -EINVAL;
 	for (unsigned int i = 0; i < VFIO_USER_BARS; i++) {
 		const struct vfio_user_bar *b = &o->bar[i];
 
-		if (b->size & (b->size - 1) || b->nareas > VFIO_USER_MAX_AREAS || (b->nareas && b->fd < 0))
+		if (b->size & (b->size - 1) || b->nareas > VFIO_USER_MAX_AREAS ||
+		    (b->nareas && b->fd < 0))
 			return -EINVAL;
 		if (b->size && b->wide && (i + 1 == VFIO_USER_BARS || o->bar[i + 1].size))
 			return -EINVAL;
 		for (unsigned int j = 0; j < b->nareas; j++) {
 			const struct vfio_user_area *a = &b->area[j];
 
-			if ((a->offset | a->size) & 4095 || !a->size || a->offset > b->size || a->size > b->size - a->offset)
+			if ((a->offset | a->size) & 4095 || !a->size || a->offset > b->size ||
+			    a->size > b->size - a->offset)
 				return -EINVAL;
 		}
 	}
@@ -120,14 +123,16 @@ void vfio_user_remove(struct vfio_user *vu)
 
 static int version(struct vfio_user *vu, struct message *msg)
 {
-	static const char ours[] = "{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}";
+	static const char ours[] =
+		"{\"capabilities\":{\"max_msg_fds\":16,\"max_data_xfer_size\":4096}}";
 	struct vfio_user_version ver;
 
 	if (vu->negotiated || msg->in_len < sizeof(ver))
 		return -EINVAL;
 	memcpy(&ver, msg->in, sizeof(ver));
 	if (ver.major || !memchr(msg->in + sizeof(ver), 0, msg->in_len - sizeof(ver))) {
-		vu_log(vu, "the peer speaks version %u.%u, or its capabilities have no end; version 0 is spoken here",
+		vu_log(vu,
+		       "the peer speaks version %u.%u, or its capabilities have no end; version 0 is spoken here",
 		       ver.major, ver.minor);
 		return -EINVAL;
 	}
@@ -156,8 +161,9 @@ static int device_info(struct vfio_user *vu, struct message *msg)
 }
 
 /*
- * Idempotent: a machine that starts again resets twice. Unlike a device's, vectors survive: the peer keeps table
- * and eventfds, and does not give them again. What was pending goes, once the device raises nothing more.
+ * Idempotent: a machine that starts again resets twice. Unlike a device's, vectors survive: the
+ * peer keeps table and eventfds, and does not give them again. What was pending goes, once the
+ * device raises nothing more.
  */
 void vu_reset(struct vfio_user *vu, enum vfio_user_reset why)
 {
@@ -206,8 +212,8 @@ static int handle(struct vfio_user *vu, int fd, struct message *msg)
 	}
 	err = dispatch(vu, msg);
 	if (err)
-		vu_log(vu, "command %u (%zu bytes, %u descriptors) refused: %s", msg->hdr.command, msg->in_len, msg->nfds,
-		       strerror(-err));
+		vu_log(vu, "command %u (%zu bytes, %u descriptors) refused: %s", msg->hdr.command,
+		       msg->in_len, msg->nfds, strerror(-err));
 	if (msg->hdr.flags & VFIO_USER_F_NO_REPLY)
 		return 0;
 	return vu_reply(fd, msg, err);

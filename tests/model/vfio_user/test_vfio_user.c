@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Handshake, regions, configuration space, resets, and a peer that does not keep to the protocol. */
+/*
+ * Handshake, regions, configuration space, resets, and a peer that does not keep to the protocol.
+ */
 #include <check.h>
 #include <errno.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 #include "tests/model/vfio_user/client.h"
 #include "tests/unit/suite.h"
 
-#define CONFIG	VFIO_PCI_CONFIG_REGION_INDEX
+#define CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 
 static struct client c;
 
@@ -59,18 +61,23 @@ START_TEST(describes_itself)
 	struct vfio_irq_info irq = { .argsz = sizeof(irq), .index = VFIO_PCI_MSIX_IRQ_INDEX };
 	size_t len = sizeof(info);
 
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_INFO, info, sizeof(info), NULL, 0, info, &len, NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_INFO, info, sizeof(info), NULL, 0,
+				     info, &len, NULL),
+			 0);
 	ck_assert_uint_eq(len, sizeof(info));
 	ck_assert_uint_eq(info[1], VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI);
 	ck_assert_uint_eq(info[2], VFIO_PCI_NUM_REGIONS);
 	ck_assert_uint_eq(info[3], VFIO_PCI_NUM_IRQS);
 	len = sizeof(region);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region), NULL, 0, &region, &len,
-				     NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, &region, sizeof(region),
+				     NULL, 0, &region, &len, NULL),
+			 0);
 	ck_assert_uint_eq(region.size, CLIENT_BAR0_SIZE);
 	ck_assert_uint_eq(region.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
 	len = sizeof(irq);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0, &irq, &len, NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0,
+				     &irq, &len, NULL),
+			 0);
 	ck_assert_uint_eq(irq.count, CLIENT_VECTORS);
 	ck_assert_uint_eq(irq.flags, VFIO_IRQ_INFO_EVENTFD);
 }
@@ -92,28 +99,47 @@ static const struct {
 	uint64_t off;
 	uint32_t count;
 } wrong[] = {
-	{ 0, CLIENT_BAR0_SIZE, 4 }, { 0, CLIENT_BAR0_SIZE - 4, 8 }, { 0, 2, 4 }, { 0, 0, 3 }, { 0, 0, 16 }, { 0, 0, 0 },
-	{ 1, 0, 4 }, { 6, 0, 4 }, { 8, 0, 4 }, { 99, 0, 4 }, { CONFIG, 4095, 2 }, { 0, UINT64_MAX - 3, 4 },
-	{ CONFIG, 0, 0x7fffffff }, { CONFIG, 0, UINT32_MAX },
+	{ 0, CLIENT_BAR0_SIZE, 4 },
+	{ 0, CLIENT_BAR0_SIZE - 4, 8 },
+	{ 0, 2, 4 },
+	{ 0, 0, 3 },
+	{ 0, 0, 16 },
+	{ 0, 0, 0 },
+	{ 1, 0, 4 },
+	{ 6, 0, 4 },
+	{ 8, 0, 4 },
+	{ 99, 0, 4 },
+	{ CONFIG, 4095, 2 },
+	{ 0, UINT64_MAX - 3, 4 },
+	{ CONFIG, 0, 0x7fffffff },
+	{ CONFIG, 0, UINT32_MAX },
 };
 
 START_TEST(refuses_a_wrong_access)
 {
-	struct vfio_user_region_access req = { .offset = wrong[_i].off, .region = wrong[_i].region,
+	struct vfio_user_region_access req = { .offset = wrong[_i].off,
+					       .region = wrong[_i].region,
 					       .count = wrong[_i].count };
 
-	ck_assert_int_eq(client_call(&c, VFIO_USER_REGION_READ, &req, sizeof(req), NULL, 0, NULL, NULL, NULL), -EINVAL);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_REGION_WRITE, &req, sizeof(req), NULL, 0, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_REGION_READ, &req, sizeof(req), NULL, 0, NULL,
+				     NULL, NULL),
+			 -EINVAL);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_REGION_WRITE, &req, sizeof(req), NULL, 0, NULL,
+				     NULL, NULL),
+			 -EINVAL);
 	ck_assert_uint_eq(config(PCI_VENDOR_ID, 2), 0x1234);
 }
 
 START_TEST(does_not_answer_a_posted_write)
 {
 	const uint32_t val = 0xdecade;
-	_Alignas(struct vfio_user_region_access) uint8_t room[sizeof(struct vfio_user_region_access) + sizeof(val)];
+	_Alignas(struct vfio_user_region_access)
+		uint8_t room[sizeof(struct vfio_user_region_access) + sizeof(val)];
 	struct vfio_user_region_access *w = (struct vfio_user_region_access *)room;
-	const struct vfio_user_header hdr = { .id = 77, .command = VFIO_USER_REGION_WRITE,
-					      .size = sizeof(hdr) + sizeof(room), .flags = VFIO_USER_F_NO_REPLY };
+	const struct vfio_user_header hdr = { .id = 77,
+					      .command = VFIO_USER_REGION_WRITE,
+					      .size = sizeof(hdr) + sizeof(room),
+					      .flags = VFIO_USER_F_NO_REPLY };
 	uint32_t got = 0;
 
 	*w = (struct vfio_user_region_access){ .offset = 8, .count = sizeof(val) };
@@ -152,7 +178,8 @@ START_TEST(tells_of_the_command_register)
 	set_config(PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, 2);
 	ck_assert_uint_eq(c.command, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	set_config(PCI_COMMAND + 1, PCI_COMMAND_INTX_DISABLE >> 8, 1);
-	ck_assert_uint_eq(c.command, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
+	ck_assert_uint_eq(c.command,
+			  PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE);
 	ck_assert_uint_eq(config(PCI_COMMAND, 2), c.command);
 }
 
@@ -166,7 +193,9 @@ START_TEST(resets)
 	if (_i)
 		set_config(exp + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_BCR_FLR, 2);
 	else
-		ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL, NULL), 0);
+		ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL,
+					     NULL, NULL),
+				 0);
 	ck_assert_uint_eq(c.resets[VFIO_USER_RESET_MACHINE], !_i);
 	ck_assert_uint_eq(c.resets[VFIO_USER_RESET_FLR], _i);
 	ck_assert_uint_eq(c.command, 0);
@@ -209,9 +238,10 @@ START_TEST(stops_when_told)
 START_TEST(lets_a_part_of_a_bar_be_mapped)
 {
 	struct vfio_user_opts opts = client_opts(&c);
-	_Alignas(struct vfio_region_info) uint8_t room[sizeof(struct vfio_region_info) +
-						       sizeof(struct vfio_region_info_cap_sparse_mmap) +
-						       2 * sizeof(struct vfio_region_sparse_mmap_area)] = { 0 };
+	_Alignas(struct vfio_region_info)
+		uint8_t room[sizeof(struct vfio_region_info) +
+			     sizeof(struct vfio_region_info_cap_sparse_mmap) +
+			     2 * sizeof(struct vfio_region_sparse_mmap_area)] = { 0 };
 	struct vfio_region_info *info = (struct vfio_region_info *)room;
 	struct vfio_region_info_cap_sparse_mmap *cap = (void *)(room + sizeof(*info));
 	size_t len = sizeof(room);
@@ -224,16 +254,21 @@ START_TEST(lets_a_part_of_a_bar_be_mapped)
 	opts.bar[0].area[0] = (struct vfio_user_area){ .offset = 0, .size = 0x1000 };
 	opts.bar[0].area[1] = (struct vfio_user_area){ .offset = 0x2000, .size = 0x2000 };
 	client_start(&c, &opts, true);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info), NULL, 0, room,
-				     &len, &fd), 0);
-	/* How much it takes is said, with the offset that the capability will have; the descriptor waits. */
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info),
+				     NULL, 0, room, &len, &fd),
+			 0);
+	/*
+	 * How much it takes is said, with the offset that the capability will have; the
+	 * descriptor waits.
+	 */
 	ck_assert_uint_eq(len, sizeof(*info));
 	ck_assert_uint_eq(info->argsz, sizeof(room));
 	ck_assert_uint_eq(info->cap_offset, sizeof(*info));
 	ck_assert_int_eq(fd, -1);
 	len = sizeof(room);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info), NULL, 0, room,
-				     &len, &fd), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_GET_REGION_INFO, info, sizeof(*info),
+				     NULL, 0, room, &len, &fd),
+			 0);
 	ck_assert_uint_eq(len, sizeof(room));
 	ck_assert_int_ge(fd, 0);
 	ck_assert_uint_eq(cap->header.id, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
@@ -258,7 +293,8 @@ START_TEST(refuses_contradictory_options)
 	bad[5].table_offset = 0xff8;
 	bad[6].bar[0].nareas = 1;
 	for (unsigned int i = 0; i < 7; i++)
-		ck_assert_msg(vfio_user_create(&bad[i], &vu) == -EINVAL, "options %u were accepted", i);
+		ck_assert_msg(vfio_user_create(&bad[i], &vu) == -EINVAL, "options %u were accepted",
+			      i);
 }
 
 /* Messages after which there is nothing to talk about. */
@@ -297,7 +333,9 @@ START_TEST(refuses_another_version)
 
 	client_stop(&c);
 	client_start(&c, &opts, false);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_VERSION, others[_i], len[_i], NULL, 0, NULL, NULL, NULL), -EINVAL);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_VERSION, others[_i], len[_i], NULL, 0, NULL,
+				     NULL, NULL),
+			 -EINVAL);
 }
 
 START_TEST(refuses_unknown_commands)
@@ -306,7 +344,9 @@ START_TEST(refuses_unknown_commands)
 
 	for (unsigned int command = 11; command < 40; command++) {
 		if (command != VFIO_USER_DEVICE_RESET)
-			ck_assert_int_eq(client_call(&c, command, junk, sizeof(junk), NULL, 0, NULL, NULL, NULL), -EOPNOTSUPP);
+			ck_assert_int_eq(client_call(&c, command, junk, sizeof(junk), NULL, 0, NULL,
+						     NULL, NULL),
+					 -EOPNOTSUPP);
 	}
 	ck_assert_uint_eq(config(PCI_VENDOR_ID, 2), 0x1234);
 }

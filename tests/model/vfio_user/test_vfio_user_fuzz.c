@@ -17,7 +17,7 @@
 #include "tests/unit/open_fds.h"
 #include "tests/unit/suite.h"
 
-#define MESSAGES	64u
+#define MESSAGES 64u
 
 static struct client c;
 static struct fuzz fuzz;
@@ -67,20 +67,25 @@ static size_t sensible(uint8_t *buf, unsigned int command)
 		return 7;
 	case VFIO_USER_DMA_MAP: {
 		struct vfio_user_dma_map req = { 32, 3, (uint64_t)fuzz_below(&fuzz, 5) << 12,
-						 (uint64_t)fuzz_below(&fuzz, 16) << 12, (uint64_t)fuzz_below(&fuzz, 5) << 12 };
+						 (uint64_t)fuzz_below(&fuzz, 16) << 12,
+						 (uint64_t)fuzz_below(&fuzz, 5) << 12 };
 
 		memcpy(buf, &req, sizeof(req));
 		return sizeof(req);
 	}
 	case VFIO_USER_DMA_UNMAP: {
-		struct vfio_user_dma_unmap req = { 24, fuzz_below(&fuzz, 8) ? 0 : 2, (uint64_t)fuzz_below(&fuzz, 16) << 12,
+		struct vfio_user_dma_unmap req = { 24, fuzz_below(&fuzz, 8) ? 0 : 2,
+						   (uint64_t)fuzz_below(&fuzz, 16) << 12,
 						   (uint64_t)fuzz_below(&fuzz, 5) << 12 };
 
 		memcpy(buf, &req, sizeof(req));
 		return sizeof(req);
 	}
 	case VFIO_USER_DEVICE_SET_IRQS: {
-		struct vfio_irq_set set = { .argsz = 20, .flags = 0x24, .index = 2, .start = fuzz_below(&fuzz, 9),
+		struct vfio_irq_set set = { .argsz = 20,
+					    .flags = 0x24,
+					    .index = 2,
+					    .start = fuzz_below(&fuzz, 9),
 					    .count = fuzz_below(&fuzz, 4) };
 
 		memcpy(buf, &set, sizeof(set));
@@ -88,7 +93,8 @@ static size_t sensible(uint8_t *buf, unsigned int command)
 	}
 	case VFIO_USER_REGION_READ:
 	case VFIO_USER_REGION_WRITE: {
-		struct vfio_user_region_access req = { fuzz_below(&fuzz, 256), fuzz_below(&fuzz, 2) ? 7 : 0,
+		struct vfio_user_region_access req = { fuzz_below(&fuzz, 256),
+						       fuzz_below(&fuzz, 2) ? 7 : 0,
 						       1u << fuzz_below(&fuzz, 4) };
 		size_t data = command == VFIO_USER_REGION_WRITE ? req.count : 0;
 
@@ -119,7 +125,8 @@ static void mutate(uint8_t *buf, size_t *len, size_t max)
 	case 3:
 		val = fuzz_number(&fuzz);
 		if (*len >= 8)
-			memcpy(buf + fuzz_below(&fuzz, (uint32_t)*len / 4 - 1) * 4, &val, 4u << fuzz_below(&fuzz, 2));
+			memcpy(buf + fuzz_below(&fuzz, (uint32_t)*len / 4 - 1) * 4, &val,
+			       4u << fuzz_below(&fuzz, 2));
 		break;
 	}
 }
@@ -134,7 +141,8 @@ static bool send_one(void)
 	size_t len;
 	bool sent;
 
-	hdr.command = fuzz_below(&fuzz, 32) ? commands[fuzz_below(&fuzz, sizeof(commands))] : (uint16_t)fuzz_below(&fuzz, 40);
+	hdr.command = fuzz_below(&fuzz, 32) ? commands[fuzz_below(&fuzz, sizeof(commands))] :
+					      (uint16_t)fuzz_below(&fuzz, 40);
 	len = sensible(buf, hdr.command);
 	if (hdr.command == VFIO_USER_DMA_MAP && !fuzz_below(&fuzz, 4))
 		nfds = 1;
@@ -143,7 +151,9 @@ static bool send_one(void)
 	hdr.size = (uint32_t)(sizeof(hdr) + len);
 	if (!fuzz_below(&fuzz, 4))
 		hdr.flags = VFIO_USER_F_NO_REPLY;
-	/* Sizes and flags that end the conversation: now and then, or nothing else would be tried. */
+	/*
+	 * Sizes and flags that end the conversation: now and then, or nothing else would be tried.
+	 */
 	if (!fuzz_below(&fuzz, 100))
 		hdr.size = (uint32_t)fuzz_number(&fuzz);
 	if (!fuzz_below(&fuzz, 100))
@@ -204,7 +214,8 @@ START_TEST(survives_messages)
 			memory = resident();
 	}
 	if (memory)
-		ck_assert_msg(resident() < memory + 300000, "%lu KiB became %lu", memory, resident());
+		ck_assert_msg(resident() < memory + 300000, "%lu KiB became %lu", memory,
+			      resident());
 }
 
 /* Not even a header is right. */

@@ -15,9 +15,9 @@
 #include "tests/unit/open_fds.h"
 #include "tests/unit/suite.h"
 
-#define RW	(VFIO_USER_MAP_READ | VFIO_USER_MAP_WRITE)
-#define ARM	(VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
-#define OFF	(VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
+#define RW  (VFIO_USER_MAP_READ | VFIO_USER_MAP_WRITE)
+#define ARM (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
+#define OFF (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
 
 static struct client c;
 static int mem;
@@ -26,7 +26,8 @@ static void bus_master(bool on)
 {
 	uint16_t command = on ? PCI_COMMAND_MASTER : 0;
 
-	ck_assert_int_eq(client_write(&c, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, &command, 2), 0);
+	ck_assert_int_eq(client_write(&c, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, &command, 2),
+			 0);
 }
 
 static void set_up(void)
@@ -200,7 +201,8 @@ START_TEST(keeps_a_vector_pending_without_bus_mastering)
 	/* A reset forgets it. */
 	bus_master(false);
 	vfio_user_irq(c.vu, 0);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(
+		client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL, NULL), 0);
 	bus_master(true);
 	ck_assert_uint_eq(count(fd), 0);
 	vfio_user_irq(c.vu, 0);
@@ -208,7 +210,10 @@ START_TEST(keeps_a_vector_pending_without_bus_mastering)
 	close(fd);
 }
 
-/* The thread that raises must not be stopped by a peer: a pipe, an eventfd that is full and would block. */
+/*
+ * The thread that raises must not be stopped by a peer: a pipe, an eventfd that is full and would
+ * block.
+ */
 START_TEST(is_not_blocked_by_a_descriptor)
 {
 	int pipes[2], full = eventfd(0, 0);
@@ -233,8 +238,12 @@ START_TEST(refuses_wrong_vectors)
 	ck_assert_int_eq(client_set_irqs(&c, ARM, 1, CLIENT_VECTORS, fd, 3), -EINVAL);
 	ck_assert_int_eq(client_set_irqs(&c, ARM, UINT32_MAX, 2, fd, 2), -EINVAL);
 	ck_assert_int_eq(client_set_irqs(&c, ARM, 0, 2, fd, 3), -EINVAL);
-	ck_assert_int_eq(client_set_irqs(&c, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, fd, 1), -EINVAL);
-	ck_assert_int_eq(client_set_irqs(&c, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 1, NULL, 0), -EINVAL);
+	ck_assert_int_eq(client_set_irqs(&c, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK,
+					 0, 1, fd, 1),
+			 -EINVAL);
+	ck_assert_int_eq(client_set_irqs(&c, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER,
+					 0, 1, NULL, 0),
+			 -EINVAL);
 	for (unsigned int i = 0; i < 3; i++)
 		close(fd[i]);
 }
@@ -252,7 +261,8 @@ START_TEST(keeps_no_descriptors)
 		fd[i] = eventfd(0, 0);
 	ck_assert_int_eq(client_set_irqs(&c, ARM, 0, 3, fd, 3), 0);
 	ck_assert_int_eq(client_set_irqs(&c, ARM, 7, 3, fd, 3), -EINVAL);
-	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, fd, 3, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, fd, 3, NULL, NULL, NULL),
+			 0);
 	ck_assert_int_eq(client_map(&c, 0, 0x1000, RW, mem, 0), 0);
 	for (unsigned int i = 0; i < 3; i++)
 		close(fd[i]);

@@ -2,16 +2,18 @@
 /*
  * A server of the vfio-user protocol: a PCI device in this process, for QEMU's vfio-user-pci.
  *
- * The server speaks the protocol, keeps configuration space, guest memory and MSI-X, and calls the device for
- * everything else. vfio_user_serve() runs on one thread (the "socket thread"), which makes all calls of struct
- * vfio_user_ops. Since the guest's processor, and with it QEMU's big lock, waits for a reply, no operation may do the
- * device's work: they record, and another thread works.
+ * The server speaks the protocol, keeps configuration space, guest memory and MSI-X, and calls
+ * the device for everything else. vfio_user_serve() runs on one thread (the "socket thread"),
+ * which makes all calls of struct vfio_user_ops. Since the guest's processor, and with it QEMU's
+ * big lock, waits for a reply, no operation may do the device's work: they record, and another
+ * thread works.
  *
- * The peer is not trusted: messages, their sizes, offsets, counts and descriptors are checked, the number of
- * mappings is bounded, memory that the peer could take away again (SIGBUS) is not touched.
+ * The peer is not trusted: messages, their sizes, offsets, counts and descriptors are checked,
+ * the number of mappings is bounded, memory that the peer could take away again (SIGBUS) is not
+ * touched.
  *
- * Bus master enable is the server's business: while COMMAND.BME is 0, vfio_user_dma() finds nothing, and vectors
- * stay pending.
+ * Bus master enable is the server's business: while COMMAND.BME is 0, vfio_user_dma() finds
+ * nothing, and vectors stay pending.
  */
 #ifndef TESTS_MODEL_VFIO_USER_H
 #define TESTS_MODEL_VFIO_USER_H
@@ -20,18 +22,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VFIO_USER_BARS		6
-#define VFIO_USER_MAX_VECTORS	2048u
-#define VFIO_USER_MAX_AREAS	8u
-#define VFIO_USER_MAX_MAPS	4096u
-#define VFIO_USER_CONFIG_SIZE	4096u
+#define VFIO_USER_BARS	      6
+#define VFIO_USER_MAX_VECTORS 2048u
+#define VFIO_USER_MAX_AREAS   8u
+#define VFIO_USER_MAX_MAPS    4096u
+#define VFIO_USER_CONFIG_SIZE 4096u
 
 struct vfio_user;
 
 enum vfio_user_reset {
-	VFIO_USER_RESET_MACHINE,	/* DEVICE_RESET: machine or secondary bus reset, also once when QEMU starts */
-	VFIO_USER_RESET_FLR,		/* function-level reset by the guest */
-	VFIO_USER_RESET_GONE,		/* the peer is gone */
+	VFIO_USER_RESET_MACHINE, /* DEVICE_RESET: of machine or bus; QEMU starts with one */
+	VFIO_USER_RESET_FLR, /* function-level reset by the guest */
+	VFIO_USER_RESET_GONE, /* the peer is gone */
 };
 
 /**
@@ -39,14 +41,17 @@ enum vfio_user_reset {
  * @bar_read: @width is 1, 2, 4 or 8, @off a multiple of it, inside of the BAR
  * @bar_write: likewise
  * @command: the COMMAND register has changed
- * @reset: afterwards, no DMA and no interrupt from before. Never called for a peer that was not there
- * @pause: stop using vfio_user_dma() and its pointers until @resume; called around every change of guest memory
+ * @reset: afterwards, no DMA and no interrupt from before. Never called for a peer that was not
+ *	there
+ * @pause: stop using vfio_user_dma() and its pointers until @resume; called around every change
+ *	of guest memory
  * @resume:
  * @log: may be NULL; one line, no newline, about what was refused
  */
 struct vfio_user_ops {
 	uint64_t (*bar_read)(void *ctx, unsigned int bar, uint64_t off, unsigned int width);
-	void (*bar_write)(void *ctx, unsigned int bar, uint64_t off, uint64_t val, unsigned int width);
+	void (*bar_write)(void *ctx, unsigned int bar, uint64_t off, uint64_t val,
+			  unsigned int width);
 	void (*command)(void *ctx, uint16_t command);
 	void (*reset)(void *ctx, enum vfio_user_reset why);
 	void (*pause)(void *ctx);
@@ -55,7 +60,7 @@ struct vfio_user_ops {
 };
 
 struct vfio_user_area {
-	uint64_t offset, size;		/* page aligned */
+	uint64_t offset, size; /* page aligned */
 };
 
 /**
@@ -63,9 +68,10 @@ struct vfio_user_area {
  * @size: a power of two, 0: there is no such BAR
  * @wide: 64 bit wide (takes the next one as well)
  * @prefetchable:
- * @fd: memory behind @area, of @size bytes, that the peer may map; borrowed. -1 or 0 areas: none. Costs the whole
- *	device its posted writes
- * @areas, @nareas: the parts of the BAR that may be mapped. Accesses by message go to the device there, too
+ * @fd: memory behind @area, of @size bytes, that the peer may map; borrowed. -1 or 0 areas: none.
+ *	Costs the whole device its posted writes
+ * @areas, @nareas: the parts of the BAR that may be mapped. Accesses by message go to the device
+ *	there, too
  */
 struct vfio_user_bar {
 	uint64_t size;
@@ -78,8 +84,8 @@ struct vfio_user_bar {
 
 /**
  * struct vfio_user_opts - what the device is
- * @vectors: of MSI-X, 1 to VFIO_USER_MAX_VECTORS; table and PBA are in @msix_bar at these offsets. The peer
- *	emulates them, the device never sees an access
+ * @vectors: of MSI-X, 1 to VFIO_USER_MAX_VECTORS; table and PBA are in @msix_bar at these
+ *	offsets. The peer emulates them, the device never sees an access
  * @flr: offers function-level reset
  * @reset: offers DEVICE_RESET; without it, state survives a reset of the machine
  */
@@ -109,8 +115,9 @@ int vfio_user_listen(const char *path);
  * vfio_user_serve() - talk to one peer until it goes
  * @fd: connected stream socket; borrowed
  *
- * Returns: 0: the peer has closed, or vfio_user_stop(); -EPROTO: it broke the protocol (logged); another -errno of
- * the socket. In all cases guest memory and eventfds have been let go of, and the device has been reset.
+ * Returns: 0: the peer has closed, or vfio_user_stop(); -EPROTO: it broke the protocol (logged);
+ * another -errno of the socket. In all cases guest memory and eventfds have been let go of, and
+ * the device has been reset.
  */
 int vfio_user_serve(struct vfio_user *vu, int fd);
 
@@ -121,14 +128,18 @@ void vfio_user_stop(struct vfio_user *vu);
  * vfio_user_dma() - guest memory behind a bus address
  * @len: lowered to what is contiguous in this process
  *
- * From the thread that @pause stops. Returns NULL if there is nothing, or nothing that may be accessed like that.
+ * From the thread that @pause stops. Returns NULL if there is nothing, or nothing that may be
+ * accessed like that.
  */
 void *vfio_user_dma(struct vfio_user *vu, uint64_t addr, size_t *len, bool write);
 
 /* Send the message of a vector, or keep it pending until it can be sent. From any thread. */
 void vfio_user_irq(struct vfio_user *vu, unsigned int vector);
 
-/* Surprise removal: reads give all ones, writes go nowhere, no interrupts, no memory. From any thread, for good. */
+/*
+ * Surprise removal: reads give all ones, writes go nowhere, no interrupts, no memory. From any
+ * thread, for good.
+ */
 void vfio_user_remove(struct vfio_user *vu);
 
 #endif
