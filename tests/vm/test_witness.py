@@ -329,5 +329,44 @@ class TwoDevices(unittest.TestCase):
         self.assertIn("nvme1: mapping changed", violations[0])
 
 
+class Nic(unittest.TestCase):
+    """A NIC beside a controller: rules 1 to 3 are its own, 4 and 5 do not know it."""
+
+    NIC = "02:00.0"
+    BOTH = [KEPT, Kept("mana0", NIC, (), {NIC: frozenset({0x06})}, nvme=False)]
+
+    def trace(self, inside: Callable[[Trace], object] = lambda trace: None) -> Trace:
+        # The kernel's own drivers have both for a while, and the NIC is brought up after the controller.
+        trace = Trace().firmware()
+        trace.msix(1, 1).msix(1, 0).start().create_queue(1).msix(1, 1, self.NIC).msix(1, 0, self.NIC).submit(5).complete(5)
+        trace.stop().msix(0, 0).setup().submit(7).complete(7)
+        trace.msix(0, 0, self.NIC).mapping("del", self.NIC).mapping("add", self.NIC).msix(1, 1, self.NIC).msix(1, 0, self.NIC)
+        trace.submit(1).submit(2, 2).msix(1, 1).msix(1, 1, self.NIC).ioapic().interrupt(1).complete(1, after=0.5)
+        inside(trace)
+        return trace.msix(1, 0).msix(1, 1, self.NIC).msix(1, 0, self.NIC).complete(2, 2).interrupt(2).submit(3).complete(3)
+
+    def test_good(self) -> None:
+        verdict = self.trace().check(1, self.BOTH)
+        self.assertEqual(verdict.violations, [])
+        self.assertEqual(verdict.windows, {"nvme0": 1, "mana0": 1})
+        self.assertEqual(verdict.bars_moved, {"nvme0": 0, "mana0": 0})
+        self.assertEqual(verdict.resets_seen, {"nvme0": 0})         # who serves the NIC counts its resets
+        self.assertEqual(verdict.accepted, 4)                       # without the one of the kernel's own driver
+        self.assertEqual((verdict.cycles[0].in_flight, verdict.cycles[0].completed_across), (2, 2))
+
+    def test_rules_of_the_window(self) -> None:
+        verdict = self.trace(lambda t: t.mapping("del", self.NIC)).check(1, self.BOTH)
+        self.assertIn("mana0: mapping changed", " ".join(verdict.violations))
+        self.assertEqual(verdict.bars_moved["mana0"], 1)
+        verdict = self.trace(lambda t: t.config(self.NIC, 0x04, 0)).check(1, self.BOTH)
+        self.assertIn("mana0: configuration written", " ".join(verdict.violations))
+        verdict = self.trace(lambda t: t.msix(0, 0, self.NIC)).check(1, self.BOTH)
+        self.assertIn("mana0: MSI-X was switched off", " ".join(verdict.violations))
+
+    def test_identifiers_are_the_controllers_alone(self) -> None:
+        verdict = self.trace(lambda t: t.submit(2, 2)).check(1, self.BOTH)
+        self.assertIn("under an identifier that is in flight", " ".join(verdict.violations))
+
+
 if __name__ == "__main__":
     unittest.main()

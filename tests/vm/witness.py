@@ -152,7 +152,7 @@ class Witness:
         setup_end = self._setup_end(windows)
         for kept in self.kept:
             self._check_windows(kept, windows[kept.name], cycles)
-            self._count(kept, setup_end)
+            self._count(kept, setup_end if kept.nvme else self._armed(kept, windows[kept.name]))
         self._check_controller(setup_end)
         self._check_commands(setup_end, {k.name: windows[k.name] for k in self.kept if k.nvme})
         self.verdict.violations.sort(key=_line_number)
@@ -206,6 +206,13 @@ class Witness:
                 return index
         self.verdict.violations.append("no I/O queue was ever created before the first freeze")
         return limit
+
+    def _armed(self, kept: Kept, windows: list[Window]) -> int:
+        """Index of the event with which a device that is no NVMe controller was armed for its life: the last before its
+        first freeze that left its MSI-X on and unmasked."""
+        limit = windows[0].first if windows else len(self.events)
+        return max((index for index, bdf, _, enabled, masked in self._msix
+                    if bdf == kept.bdf and index < limit and enabled and not masked), default=limit)
 
     def _check_windows(self, kept: Kept, windows: list[Window], cycles: int | None) -> None:
         self.verdict.windows[kept.name] = len(windows)
@@ -285,7 +292,7 @@ class Witness:
         self._cycles(commands, windows)
 
     def _begin(self, setup_end: int) -> int:
-        """Where our driver's I/O begins: with the first device of which it has switched MSI-X on. Firmware leaves that
+        """Where our driver's I/O begins: with the first controller of which it has switched MSI-X on. Firmware leaves that
         off, and a kernel's driver that had the device before has switched it off again."""
         on: dict[str, int] = {}
         for index, bdf, _, enabled, _ in self._msix:
@@ -295,7 +302,8 @@ class Witness:
                 on.pop(bdf, None)
             else:
                 on.setdefault(bdf, index)
-        return min((index for bdf, index in on.items() if bdf in {k.bdf for k in self.kept}), default=setup_end)
+        return min((index for bdf, index in on.items() if bdf in {k.bdf for k in self.kept if k.nvme}),
+                   default=setup_end)
 
     def _complete(self, event: Event, outstanding: dict[tuple[int, int], list[Command]], live: bool) -> None:
         cid, cqid, status = _CID.search(event.text), _CQID.search(event.text), _STATUS.search(event.text)
