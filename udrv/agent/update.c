@@ -193,9 +193,13 @@ static int check_devices(struct update *u)
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		const struct agent_device *d = &a->dev[i];
 
-		if (d->state == DEV_PENDING || d->state == DEV_STARTING)
-			return update_refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs",
-					     d->h.name, d->h.bdf, device_state_name(d->state));
+		if (d->state != DEV_PENDING && d->state != DEV_STARTING &&
+		    (d->state != DEV_BACKOFF || a->incoming < 0))
+			continue;
+		return update_refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs%s", d->h.name,
+				     d->h.bdf, device_state_name(d->state),
+				     a->incoming < 0 ? "" :
+						       "; the previous update's session is not finished before");
 	}
 	return 0;
 }
