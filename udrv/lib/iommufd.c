@@ -38,7 +38,8 @@ int udrv_iommufd_bind(int iommufd, int vfio_fd, const char *what, const struct u
 	udrv_log(log, UDRV_LOG_ERR, "%s: cannot bind the device to an iommufd: %m%s", what,
 		 err == -EBUSY ?
 			 "; another process has it open, or the kernel guards it for an update" :
-		 err == -EPERM ? "; noiommu mode needs CAP_SYS_RAWIO" :
+		 err == -EPERM ?
+			 "; noiommu mode needs CAP_SYS_RAWIO, and an IOMMU that does not remap interrupts iommufd.allow_unsafe_interrupts=1" :
 				 "");
 	return err;
 }
