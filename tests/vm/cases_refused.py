@@ -7,10 +7,13 @@ import struct
 
 import artifacts
 import tracelog
-from cases import Context, Failure, case, expect, io_goes_on
+from cases import Context, Failure, case, expect, wait
 from experiment import Experiment, Narrator, prepare_disk
-from paravisor import Paravisor, UpdateFailed
+from live import Live
+from paravisor import BOOT_TIMEOUT, Paravisor
 from witness import Witness
+
+UPDATE = "update --kernel /host/bzImage --image /host/image"
 
 
 @case("identity-mismatch", "a device that is not the recorded one starts clean, and the other is kept")
@@ -71,35 +74,19 @@ def plain_kexec(context: Context) -> None:
 
 @case("refused-updates", "an update that the next kernel could not take is refused, and I/O goes on")
 def refused_updates(context: Context) -> None:
-    experiment = Experiment(context.plan(), Narrator())
-    prepare_disk(experiment.disks[0])
-    setup = experiment.setup()
     stranger = context.directory / "stranger"
     stranger.write_bytes(_renamed(context.kernel.read_bytes()))
-    setup.files["stranger"] = stranger
-    line = setup.command_line()
-    lines = {
-        "an image without -udrvN": (None, "stranger", r"udrv"),
-        "kho=off": (line.replace("kho=on", "kho=off"), "bzImage", r"kho"),
-        "no liveupdate=on": (line.replace("liveupdate=on", ""), "bzImage", r"liveupdate"),
-        "movablecore=": (line + " movablecore=64M", "bzImage", r"movablecore"),
-        "kernelcore=": (line + " kernelcore=512M", "bzImage", r"kernelcore"),
-        "movable_node": (line + " movable_node", "bzImage", r"movable_node"),
-    }
-    with Paravisor(setup) as paravisor:
-        paravisor.wait_up()
-        kept = paravisor.kept("nvme0", experiment.bdfs["nvme0"])
-        for what, (cmdline, kernel, reason) in lines.items():
-            try:
-                paravisor.update(kernel=kernel, options=f"--cmdline '{cmdline}'" if cmdline else "")
-            except UpdateFailed as e:
-                expect(re.search(reason, str(e)), f"{what}: refused without saying why: {e}")
-            else:
-                raise Failure(f"{what}: the update went through")
-            io_goes_on(paravisor, "nvme0")
-        paravisor.end()
-    verdict = Witness(tracelog.read(context.directory / "qemu-trace.log"), [kept]).check(0)
-    expect(not verdict.violations, "\n".join(verdict.violations))
+    with Live(context, files={"stranger": stranger}) as live:
+        line = live.setup.command_line()
+        for reason, kernel, cmdline in (
+                ("udrv", "stranger", line),
+                ("kho", "bzImage", line.replace("kho=on", "kho=off")),
+                ("liveupdate", "bzImage", line.replace("liveupdate=on", "")),
+                ("movablecore", "bzImage", line + " movablecore=64M"),
+                ("kernelcore", "bzImage", line + " kernelcore=512M"),
+                ("movable_node", "bzImage", line + " movable_node")):
+            live.refused(f"update --kernel /host/{kernel} --image /host/image --cmdline '{cmdline}'", "next kernel: ", reason)
+            live.io_goes_on()
 
 
 def _renamed(image: bytes) -> bytes:
@@ -110,3 +97,46 @@ def _renamed(image: bytes) -> bytes:
     if b"-udrv" not in name:
         raise Failure(f"the kernel is called {name.split()[0].decode()}, without -udrvN")
     return image[:offset] + name.replace(b"-udrv", b"-none") + image[end:]
+
+
+@case("one-cannot-be-kept", "one device that cannot be preserved stops the update, which is undone for the other as well")
+def one_cannot_be_kept(context: Context) -> None:
+    with Live(context, 2, vfs={"nvme1": 1}) as live:
+        bdf = live.bdfs["nvme1"]
+        # Nobody probes the VF: that it is there is enough.
+        live.guest.check(f"cd /sys/bus/pci/devices/{bdf} && echo 1 > /sys/module/vfio_pci/parameters/enable_sriov && "
+                         "echo 0 > sriov_drivers_autoprobe && echo 1 > sriov_numvfs && test -e virtfn0")
+        for _ in range(2):      # what the first left behind would be in the second's way
+            live.refused(UPDATE, "nvme1", bdf, "cannot be preserved")
+            live.io_goes_on()
+        reasons = [line for line in live.guest.check("dmesg").splitlines() if re.search("live ?update: ", line)]
+        expect(len(reasons) == 2 and all(f"{bdf}: live update: device has enabled VFs" in line for line in reasons),
+               f"the kernel log says: {reasons}")
+        # The same update without the hindrance.
+        live.guest.check(f"echo 0 > /sys/bus/pci/devices/{bdf}/sriov_numvfs")
+        live.update()
+        for name in live.names:
+            live.running(name, "resumed")
+        live.io_goes_on()
+
+
+@case("unfinished-session", "until every device of an update runs or is given up, the next update is refused, and names it")
+def unfinished_session(context: Context) -> None:
+    with Live(context) as live:
+        live.excuse("nvme0")
+        good = live.setup.command_line()
+        bad = re.sub(r"udrv\.nvme=\S+", "udrv.nvme=nonsense", good)
+        # A host that cannot read its options ends before it touches the device; so does the next one, a second later.
+        live.guest.check("udrvctl set nvme0 restart-limit=1000 restart-max-ms=1000")
+        live.guest.send(f"udrvctl {UPDATE} --cmdline '{bad}'")
+        live.guest.wait_ready(BOOT_TIMEOUT)
+        live.kexecs += 1
+        for _ in range(3):
+            live.refused(f"{UPDATE} --cmdline '{good}'", "nvme0", live.bdfs["nvme0"], "session is not finished")
+        command = live.paravisor.config.config(live.bdfs["nvme0"])[4]
+        expect(command & 4, "the device that waits for a host is no bus master any more")
+        live.guest.check("udrvctl set nvme0 restart-limit=1")
+        wait("the device was not given up", lambda: live.device("nvme0")["state"] == "failed")
+        live.update(options=f"--cmdline '{good}'")
+        live.running("nvme0", "started")
+        live.io_goes_on()

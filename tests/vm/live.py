@@ -11,27 +11,32 @@ import tracelog
 from cases import Context, expect, io_goes_on, wait
 from experiment import prepare_disk
 from paravisor import BOOT_TIMEOUT, Paravisor
+from pciconf import short_bdf
 from qemu import Controller, Namespace, addresses
+from tracelog import Event
 from witness import Kept, Witness
 
 SLOW = 3_000_000_000        # ns: there is nearly always a command of such a namespace in flight
 FAST = 2_000_000
+SRIOV_CONTROL = 0x128       # of a controller with VFs, as QEMU lays its configuration space out
 
 
 class Live:
     """A context manager. Leaving it without an error stops the workloads and judges what they and the trace say.
 
-    `verify` is the workload's options; `slow` gives each controller a second namespace that keeps commands for SLOW.
+    `verify` is the workload's options; `slow` gives each controller a second namespace that keeps commands for SLOW;
+    `vfs` is how many VFs a controller has to give.
     """
 
     def __init__(self, context: Context, controllers: int = 1, *, queues: int = 2, verify: str = "", slow: bool = False,
-                 files: dict[str, Path] | None = None, policies: dict[str, str] | None = None, **setup: Any) -> None:
+                 files: dict[str, Path] | None = None, policies: dict[str, str] | None = None,
+                 vfs: dict[str, int] | None = None, **setup: Any) -> None:
         self.context = context
         self.names = [f"nvme{n}" for n in range(controllers)]
         self.disks = {name: context.directory / f"{name}.raw" for name in self.names}
         self.controllers = [
             Controller(name, [Namespace(file=self.disks[name]), Namespace(latency_ns=FAST)] +
-                       ([Namespace(latency_ns=SLOW)] if slow else []), queues=queues)
+                       ([Namespace(latency_ns=SLOW)] if slow else []), queues=queues, vfs=(vfs or {}).get(name, 0))
             for name in self.names]
         self.bdfs = addresses(self.controllers)
         self.judged = set(self.names)       # whose I/O must be without loss, and whose controller untouched
@@ -142,8 +147,15 @@ class Live:
         kept = [self.kept[name] for name in self.names if name in self.judged]
         if not kept:
             return []
-        verdict = Witness(tracelog.read(self.context.directory / "qemu-trace.log"), kept).check(self.kexecs)
+        events = tracelog.read(self.context.directory / "qemu-trace.log")
+        verdict = Witness(self._without_vfs(list(events)), kept).check(self.kexecs)
         if len(kept) == len(self.names):
             return verdict.violations
         # Events of a controller do not name it: with others reset on purpose, what is certain is what names a function.
         return [v for v in verdict.violations if any(k.name in v or k.bdf in v for k in kept)]
+
+    def _without_vfs(self, events: list[Event]) -> list[Event]:
+        """Making and removing a VF resets the VF, at once; the event does not say whose it is."""
+        control = tuple(f"nvme {short_bdf(self.bdfs[c.name])} @{SRIOV_CONTROL:#x} " for c in self.controllers if c.vfs)
+        return [event for before, event in zip([None, *events], events)
+                if event.name != "pci_nvme_pci_reset" or not control or not before or not before.text.startswith(control)]

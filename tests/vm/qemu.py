@@ -129,6 +129,7 @@ class Controller:
     root_port: bool = True
     queues: int = 8
     mqes: int = 2047
+    vfs: int = 0                # VFs that it has to give
     properties: dict[str, object] = field(default_factory=dict)
 
     def node(self, nsid: int) -> str:
@@ -218,7 +219,15 @@ class Machine:
     @classmethod
     def _controller(cls, ctrl: Controller, slot: int) -> list[str]:
         bus, args = cls._bus(ctrl.root_port, slot)
-        props = {"max_ioqpairs": ctrl.queues, "msix_qsize": ctrl.queues + 1, "mqes": ctrl.mqes, **ctrl.properties}
+        props: dict[str, object] = {"max_ioqpairs": ctrl.queues, "msix_qsize": ctrl.queues + 1, "mqes": ctrl.mqes}
+        if ctrl.vfs:
+            # SR-IOV takes a subsystem; what is flexible, is not the physical function's.
+            subsystem = f"{ctrl.name}-subsystem"
+            args += ["-device", f"nvme-subsys,id={subsystem}"]
+            props.update(subsys=subsystem, sriov_max_vfs=ctrl.vfs, sriov_vq_flexible=2 * ctrl.vfs,
+                         sriov_vi_flexible=ctrl.vfs, max_ioqpairs=ctrl.queues + 2 * ctrl.vfs,
+                         msix_qsize=ctrl.queues + 1 + ctrl.vfs)
+        props.update(ctrl.properties)
         where = "" if ctrl.root_port else f"addr={slot},"
         args += ["-device", f"nvme,id={ctrl.name},serial=udrv-{ctrl.name},bus={bus},{where}" +
                  ",".join(f"{k}={v}" for k, v in props.items())]
