@@ -24,19 +24,19 @@ SRIOV_CONTROL = 0x128       # of a controller with VFs, as QEMU lays its configu
 class Live:
     """A context manager. Leaving it without an error stops the workloads and judges what they and the trace say.
 
-    `verify` is the workload's options; `slow` gives each controller a second namespace that keeps commands for SLOW;
+    `verify` is the workload's options; `slow` gives each controller a third namespace that keeps commands for `slow_ns`;
     `vfs` is how many VFs a controller has to give.
     """
 
-    def __init__(self, context: Context, controllers: int = 1, *, queues: int = 2, verify: str = "", slow: bool = False,
-                 files: dict[str, Path] | None = None, policies: dict[str, str] | None = None,
+    def __init__(self, context: Context, controllers: int = 1, *, queues: int = 2, verify: str = "", nvme: str = "", slow: bool = False,
+                 slow_ns: int = SLOW, fast_ns: int = FAST, throttled: bool = False, files: dict[str, Path] | None = None, policies: dict[str, str] | None = None,
                  vfs: dict[str, int] | None = None, **setup: Any) -> None:
         self.context = context
         self.names = [f"nvme{n}" for n in range(controllers)]
         self.disks = {name: context.directory / f"{name}.raw" for name in self.names}
         self.controllers = [
-            Controller(name, [Namespace(file=self.disks[name]), Namespace(latency_ns=FAST)] +
-                       ([Namespace(latency_ns=SLOW)] if slow else []), queues=queues, vfs=(vfs or {}).get(name, 0))
+            Controller(name, [Namespace(file=self.disks[name], throttled=throttled), Namespace(latency_ns=fast_ns)] +
+                       ([Namespace(latency_ns=slow_ns)] if slow else []), queues=queues, vfs=(vfs or {}).get(name, 0))
             for name in self.names]
         self.bdfs = addresses(self.controllers)
         self.judged = set(self.names)       # whose I/O must be without loss, and whose controller untouched
@@ -50,7 +50,7 @@ class Live:
             controllers=self.controllers,
             devices=",".join(name + "@" + bdf + ("/" + policy[name] if name in policy else "")
                              for name, bdf in self.bdfs.items()),
-            nvme=f"queues={queues},depth=64",
+            nvme=nvme or f"queues={queues},depth=64",
             verify=verify or f"blocks=2048,queues={queues},depth=8,zdepth=4,rate=400,write=60,flush=64", **setup)
         for name, path in (files or {}).items():
             self.setup.files[name] = path
@@ -90,6 +90,11 @@ class Live:
                       lambda: (d := self.device(name))["state"] == "running" and "nvme" in d and d)
         expect(not start or device["start"] == start, f"{name} was {device['start']}, not {start}: {device.get('error')}")
         return device
+
+    def throttle(self, iops: int) -> None:
+        """Limit namespace 1 of every controller; 0 lifts the limit."""
+        for controller in self.controllers:
+            self.paravisor.vm.throttle(controller.throttle_group(1), iops)
 
     def update(self, options: str = "", **arguments: Any) -> None:
         self.paravisor.update(options=options, **arguments)

@@ -17,6 +17,8 @@ import cases_kernel  # noqa: F401  (adds to cases.ALL)
 import cases_transaction  # noqa: F401  (adds to cases.ALL)
 import cases_state  # noqa: F401  (adds to cases.ALL)
 import cases_crash  # noqa: F401  (adds to cases.ALL)
+import cases_inside  # noqa: F401  (adds to cases.ALL)
+import cases_skew  # noqa: F401  (adds to cases.ALL)
 import cases_mana  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
 from paravisor import accel

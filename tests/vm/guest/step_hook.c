@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * In the build of udrv that can stop itself: a program that finds /run/udrv/step-NAME ("K END", NAME being its own)
- * ends by SIGKILL after some store or message, which one depending on K, and leaves K + 1 there; from END on it lives.
- * The places are far apart for one K and the next, and over all of them spread evenly over PERIOD.
+ * In the build of udrv that can stop itself.
+ *
+ * A program that finds /run/udrv/step-NAME ("K END", NAME being its own) ends by SIGKILL after some store or message,
+ * which one depending on K, and leaves K + 1 there; from END on it lives. The places are far apart for one K and the
+ * next, and over all of them spread evenly over PERIOD.
+ *
+ * A program that gets SIGUSR1 reads a number N from /run/udrv/step-now, and stops (SIGSTOP) after its Nth store or
+ * message from then on: as the end of its kernel finds it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,20 +23,35 @@
 #define PERIOD	1009
 
 static unsigned int number, left;
+static int how = SIGKILL;
 
 static void stop_here(void)
 {
 	char line[64];
 	int fd, n;
 
-	if (--left)
+	if (!left || --left)
 		return;
 	n = snprintf(line, sizeof(line), "%s %u %p\n", program_invocation_short_name, number,
 		     __builtin_return_address(0));
 	fd = open("/run/udrv/step.log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (fd < 0 || write(fd, line, (size_t)n) != n)
 		left = 0;
-	kill(getpid(), SIGKILL);
+	kill(getpid(), how);
+}
+
+static void now(int sig)
+{
+	char text[16] = "";
+	int fd = open("/run/udrv/step-now", O_RDONLY | O_CLOEXEC);
+
+	(void)sig;
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+		return;
+	close(fd);
+	how = SIGSTOP;
+	left = (unsigned int)atoi(text);
+	udrv_step_hook = stop_here;
 }
 
 static void __attribute__((constructor)) arm(void)
@@ -41,6 +61,7 @@ static void __attribute__((constructor)) arm(void)
 	ssize_t n;
 	int fd;
 
+	signal(SIGUSR1, now);
 	snprintf(path, sizeof(path), "/run/udrv/step-%s", program_invocation_short_name);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
