@@ -15,9 +15,10 @@ $(call unit-test,test_net_echo,net/test_net_echo.c,net-model net-sample support)
 VFIO_USER := $(addprefix vfio_user/,config.c dma.c irq.c message.c region.c server.c)
 MANA_MODEL := $(addprefix mana/,bnic.c dma.c doorbell.c event.c fault.c gdma.c hwc.c model.c object.c queue.c \
 	region.c regs.c rx.c stats.c steer.c tx.c wqe.c)
+MANA_SERVER := $(addprefix mana/,bridge.c control.c report.c serve.c)
 $(call test-library,vfio-user,$(VFIO_USER))
 $(call test-library,mana-model,$(MANA_MODEL))
-$(call host-program,mana-model,mana/main.c mana/serve.c mana/report.c $(MANA_MODEL) $(NET_MODEL) $(VFIO_USER),-lpthread)
+$(call host-program,mana-model,mana/main.c $(MANA_SERVER) $(MANA_MODEL) $(NET_MODEL) $(VFIO_USER),-lpthread)
 
 # The model's own tests: with the unit suite, and first in SUITE=model
 VFIO_USER_TEST := vfio-user-client vfio-user fuzz support
@@ -34,3 +35,5 @@ $(call unit-test,test_mana_model_traffic,mana/test_mana_model_traffic.c,$(MANA_T
 $(call unit-test,test_mana_model_strict,mana/test_mana_model_strict.c,$(MANA_TEST))
 $(call unit-test,test_mana_model_fault,mana/test_mana_model_fault.c,$(MANA_TEST))
 $(call unit-test,test_mana_model_fuzz,mana/test_mana_model_fuzz.c,$(MANA_TEST))
+$(call test-library,mana-server,$(MANA_SERVER))
+$(call unit-test,test_mana_model_serve,mana/test_mana_model_serve.c,mana-server vfio-user-client vfio-user $(MANA_TEST))

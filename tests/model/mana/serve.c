@@ -8,20 +8,14 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
-#include "tests/model/mana/mailbox.h"
-#include "tests/model/mana/serve.h"
-#include "tests/model/mana/turn.h"
-#include "tests/model/vfio_user/vfio_user.h"
+#include "tests/model/mana/server.h"
 
 /* Work between two looks at who else wants the turn */
 #define STEPS	   8u
@@ -30,30 +24,7 @@
 #define TABLE_SIZE 0x8000u
 #define PBA_OFFSET 0x4000u
 
-enum source { WAKE, SIGNAL, COMMANDS, TIMER, WIRE };
-
-struct server {
-	const struct serve_opts *opts;
-	struct mana_model *m;
-	struct vfio_user *vu;
-	struct turn turn;
-	struct mailbox mail;
-	pthread_mutex_t log_lock;
-
-	int listen_fd, epoll_fd, wake_fd, signal_fd;
-	int timer_fd[SERVE_MAX_FAULTS]; /* -1: struck at the start */
-	atomic_bool kicked; /* since the device began its last turn */
-	atomic_bool asleep;
-	atomic_bool gone; /* QEMU is */
-	bool started; /* the driver has enabled reception once */
-	bool listening[MANA_MODEL_MAX_VPORTS]; /* for frames of its wire */
-	char line[128]; /* of a command, so far */
-	size_t line_len;
-};
-
-static void say(struct server *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void say(struct server *s, const char *fmt, ...)
+void say(struct server *s, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -68,7 +39,7 @@ static void say(struct server *s, const char *fmt, ...)
 }
 
 /* The device looks for a kick after it has said that it is asleep, so none is lost. */
-static void wake(struct server *s)
+void wake(struct server *s)
 {
 	static const uint64_t one = 1;
 
@@ -77,127 +48,13 @@ static void wake(struct server *s)
 		say(s, "cannot wake the device: %s", strerror(errno));
 }
 
-/* With the turn. */
-static void empty_mailbox(struct server *s)
+void watch(struct server *s, int fd, enum source source, unsigned int index)
 {
-	struct letter l;
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)index << 32 | source };
 
-	while (mailbox_take(&s->mail, &l))
-		mana_model_bar_write(s->m, l.off, l.val, l.width);
+	/* A file cannot be watched (commands out of one), and need not be. */
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
 }
-
-/* ---- the device, as the vfio-user server sees it (socket thread) ---- */
-
-static uint64_t bar_read(void *ctx, unsigned int bar, uint64_t off, unsigned int width)
-{
-	struct server *s = ctx;
-	uint64_t val;
-
-	if (bar)
-		return 0;
-	turn_take(&s->turn);
-	empty_mailbox(s);
-	val = mana_model_bar_read(s->m, off, width);
-	turn_give(&s->turn);
-	wake(s);
-	return val;
-}
-
-static void bar_write(void *ctx, unsigned int bar, uint64_t off, uint64_t val, unsigned int width)
-{
-	const struct letter l = { .off = off, .val = val, .width = width };
-	struct server *s = ctx;
-
-	if (bar)
-		return;
-	while (!mailbox_put(&s->mail, &l)) {
-		turn_take(&s->turn);
-		empty_mailbox(s);
-		turn_give(&s->turn);
-	}
-	wake(s);
-}
-
-static void command(void *ctx, uint16_t value)
-{
-	struct server *s = ctx;
-
-	turn_take(&s->turn);
-	empty_mailbox(s);
-	mana_model_set_command(s->m, value);
-	turn_give(&s->turn);
-	wake(s);
-}
-
-static void reset(void *ctx, enum vfio_user_reset why)
-{
-	struct server *s = ctx;
-
-	if (why == VFIO_USER_RESET_GONE)
-		return;
-	turn_take(&s->turn);
-	empty_mailbox(s);
-	mana_model_reset(s->m);
-	fprintf(s->opts->out, "reset: %s\n", why == VFIO_USER_RESET_FLR ? "flr" : "machine");
-	fflush(s->opts->out);
-	turn_give(&s->turn);
-}
-
-static void pause_device(void *ctx)
-{
-	struct server *s = ctx;
-
-	turn_take(&s->turn);
-}
-
-static void resume_device(void *ctx)
-{
-	struct server *s = ctx;
-
-	turn_give(&s->turn);
-}
-
-static void vfio_log(void *ctx, const char *line)
-{
-	say(ctx, "vfio-user: %s", line);
-}
-
-static const struct vfio_user_ops vfio_ops = {
-	.bar_read = bar_read,
-	.bar_write = bar_write,
-	.command = command,
-	.reset = reset,
-	.pause = pause_device,
-	.resume = resume_device,
-	.log = vfio_log,
-};
-
-/* ---- the host, as the model sees it (device thread, with the turn) ---- */
-
-static void *model_dma(void *ctx, uint64_t addr, size_t *len, bool write)
-{
-	struct server *s = ctx;
-
-	return vfio_user_dma(s->vu, addr, len, write);
-}
-
-static void model_irq(void *ctx, unsigned int vector)
-{
-	struct server *s = ctx;
-
-	vfio_user_irq(s->vu, vector);
-}
-
-static void model_logs(void *ctx, const char *line)
-{
-	say(ctx, "%s", line);
-}
-
-static const struct mana_model_ops model_ops = { .dma = model_dma,
-						 .irq = model_irq,
-						 .log = model_logs };
-
-/* ---- threads ---- */
 
 static void *socket_thread(void *arg)
 {
@@ -215,14 +72,6 @@ static void *socket_thread(void *arg)
 	return NULL;
 }
 
-static void watch(struct server *s, int fd, enum source source, unsigned int index)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)index << 32 | source };
-
-	/* A file cannot be watched (commands out of one), and need not be. */
-	epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
-}
-
 /* A wire that may not be read must not wake us either. */
 static void watch_wires(struct server *s)
 {
@@ -238,70 +87,6 @@ static void watch_wires(struct server *s)
 		else if (!wanted && s->listening[v])
 			epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, b->fd, NULL);
 		s->listening[v] = wanted;
-	}
-}
-
-static void strike(struct server *s, const char *spec, size_t len)
-{
-	char buf[128];
-
-	if (len >= sizeof(buf))
-		len = sizeof(buf) - 1;
-	memcpy(buf, spec, len);
-	buf[len] = 0;
-	turn_take(&s->turn);
-	if (mana_model_fault(s->m, buf))
-		say(s, "\"%s\" is neither a fault nor a command", buf);
-	else
-		say(s, "fault: %s", buf);
-	turn_give(&s->turn);
-}
-
-static void run_command(struct server *s)
-{
-	if (!strcmp(s->line, "stats")) {
-		turn_take(&s->turn);
-		report(s->opts->out, s->m);
-		turn_give(&s->turn);
-	} else if (*s->line) {
-		strike(s, s->line, strlen(s->line));
-	}
-}
-
-/* Standard input may be anything, also closed, or a terminal that types slowly. */
-static void read_commands(struct server *s)
-{
-	char buf[128];
-	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
-
-	if (n <= 0) {
-		epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, STDIN_FILENO, NULL);
-		return;
-	}
-	for (ssize_t i = 0; i < n; i++) {
-		if (buf[i] == '\n') {
-			s->line[s->line_len] = 0;
-			s->line_len = 0;
-			run_command(s);
-		} else if (s->line_len < sizeof(s->line) - 1) {
-			s->line[s->line_len++] = buf[i];
-		}
-	}
-}
-
-/* Faults of the command line that have a time count it from now. */
-static void start_timers(struct server *s)
-{
-	s->started = true;
-	for (unsigned int i = 0; i < s->opts->nfaults; i++) {
-		const char *at = strchr(s->opts->fault[i], '@');
-		unsigned long ms = at ? strtoul(at + 1, NULL, 10) : 0;
-		struct itimerspec its = { .it_value = { .tv_sec = (time_t)(ms / 1000),
-							.tv_nsec =
-								(long)(ms % 1000) * 1000000 + 1 } };
-
-		if (at)
-			timerfd_settime(s->timer_fd[i], 0, &its, NULL);
 	}
 }
 
@@ -323,12 +108,10 @@ static bool wait_events(struct server *s, int timeout)
 		case SIGNAL:
 			return false;
 		case COMMANDS:
-			read_commands(s);
+			control_read(s);
 			break;
 		case TIMER:
-			if (read(s->timer_fd[index], &count, sizeof(count)) > 0)
-				strike(s, s->opts->fault[index],
-				       strcspn(s->opts->fault[index], "@"));
+			control_timer(s, index);
 			break;
 		case WIRE:
 			break;
@@ -344,7 +127,7 @@ static int work(struct server *s)
 	int n, err = 0;
 
 	turn_take(&s->turn);
-	empty_mailbox(s);
+	bridge_empty_mailbox(s);
 	done = mana_model_run(s->m, STEPS);
 	for (unsigned int v = 0; v < MANA_MODEL_MAX_VPORTS && !err; v++) {
 		n = mana_model_poll_backend(s->m, v, FRAMES);
@@ -355,7 +138,7 @@ static int work(struct server *s)
 	}
 	watch_wires(s);
 	if (!s->started && mana_model_receiving(s->m))
-		start_timers(s);
+		control_start(s);
 	turn_give(&s->turn);
 	return err ? err : (int)done;
 }
@@ -363,6 +146,7 @@ static int work(struct server *s)
 static int device_loop(struct server *s)
 {
 	unsigned int rounds = 0;
+	bool stay;
 	int n;
 
 	for (;;) {
@@ -384,28 +168,12 @@ static int device_loop(struct server *s)
 			continue;
 		}
 		atomic_store(&s->asleep, true);
-		if (!wait_events(s, atomic_load(&s->kicked) ? 0 : -1))
+		/* A kick from before this turn was work, which is done; QEMU's end is not. */
+		stay = atomic_load(&s->kicked) || atomic_load(&s->gone);
+		if (!wait_events(s, stay ? 0 : -1))
 			return 0;
 		atomic_store(&s->asleep, false);
 	}
-}
-
-static int prepare_faults(struct server *s)
-{
-	for (unsigned int i = 0; i < s->opts->nfaults; i++) {
-		const char *spec = s->opts->fault[i];
-
-		s->timer_fd[i] = -1;
-		if (!strchr(spec, '@')) {
-			strike(s, spec, strlen(spec));
-			continue;
-		}
-		s->timer_fd[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		if (s->timer_fd[i] < 0)
-			return -errno;
-		watch(s, s->timer_fd[i], TIMER, i);
-	}
-	return 0;
 }
 
 static int open_all(struct server *s)
@@ -422,14 +190,14 @@ static int open_all(struct server *s)
 		.pba_offset = PBA_OFFSET,
 		.flr = true,
 		.reset = true,
-		.ops = &vfio_ops,
+		.ops = &bridge_vfio_ops,
 		.ctx = s,
 	};
 	struct mana_model_opts mo = s->opts->model;
 	sigset_t signals;
 	int err;
 
-	mo.ops = &model_ops;
+	mo.ops = &bridge_model_ops;
 	mo.ctx = s;
 	mo.vectors = mo.vectors ? mo.vectors : MANA_MODEL_MAX_VECTORS;
 	vo.vectors = mo.vectors;
@@ -449,7 +217,7 @@ static int open_all(struct server *s)
 	watch(s, s->wake_fd, WAKE, 0);
 	watch(s, s->signal_fd, SIGNAL, 0);
 	watch(s, STDIN_FILENO, COMMANDS, 0);
-	err = prepare_faults(s);
+	err = control_prepare(s);
 	if (err)
 		return err;
 	s->listen_fd = vfio_user_listen(s->opts->socket);
@@ -466,10 +234,7 @@ static void close_all(struct server *s)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	}
-	for (unsigned int i = 0; i < s->opts->nfaults; i++) {
-		if (s->timer_fd[i] > 0)
-			close(s->timer_fd[i]);
-	}
+	control_close(s);
 }
 
 int serve(const struct serve_opts *opts, unsigned int *violations)

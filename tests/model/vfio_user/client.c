@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -106,21 +107,14 @@ static void *server(void *arg)
 	return NULL;
 }
 
-void client_start(struct client *c, const struct vfio_user_opts *opts, bool negotiate)
+static void begin(struct client *c, bool negotiate)
 {
 	static const char hello[] = "\0\0\0\0{\"capabilities\":{\"max_msg_fds\":16}}";
 	struct timeval limit = { .tv_sec = 10 };
 	uint8_t reply[128];
 	size_t len = sizeof(reply);
-	int fds[2];
 
-	ck_assert_int_eq(vfio_user_create(opts, &c->vu), 0);
-	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	c->fd = fds[0];
-	c->server_fd = fds[1];
 	ck_assert_int_eq(setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-	ck_assert_int_eq(pthread_create(&c->thread, NULL, server, c), 0);
-	c->running = true;
 	if (!negotiate)
 		return;
 	ck_assert_int_eq(client_call(c, VFIO_USER_VERSION, hello, sizeof(hello), NULL, 0, reply,
@@ -128,6 +122,31 @@ void client_start(struct client *c, const struct vfio_user_opts *opts, bool nego
 			 0);
 	ck_assert_uint_gt(len, sizeof(struct vfio_user_version));
 	ck_assert_uint_eq(reply[len - 1], 0);
+}
+
+void client_start(struct client *c, const struct vfio_user_opts *opts, bool negotiate)
+{
+	int fds[2];
+
+	ck_assert_int_eq(vfio_user_create(opts, &c->vu), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	c->fd = fds[0];
+	c->server_fd = fds[1];
+	ck_assert_int_eq(pthread_create(&c->thread, NULL, server, c), 0);
+	c->running = true;
+	begin(c, negotiate);
+}
+
+void client_connect(struct client *c, const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	ck_assert_uint_lt(strlen(path), sizeof(addr.sun_path));
+	strcpy(addr.sun_path, path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(c->fd, 0);
+	ck_assert_int_eq(connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	begin(c, true);
 }
 
 int client_stop(struct client *c)
