@@ -50,7 +50,8 @@ def _tap_problems(text: str, half: str) -> list[str]:
 
 
 def _reason_problems(console: str) -> list[str]:
-    said = re.findall(r"vfio-pci (\S+): live ?update: (.*)", console)
+    # Under load the serial line has been seen to double a space.
+    said = re.findall(r"vfio-pci (\S+): live ?update: (.*)", re.sub(" +", " ", console))
     if len(said) == len(REASONS) and all(bdf.startswith(at) and text.startswith(reason)
                                          for (bdf, text), (at, reason) in zip(said, REASONS)):
         return []
