@@ -55,13 +55,16 @@ class Context:
     out: Path
     accel: str
     directory: Path = field(default_factory=Path)
+    complaints_expected: bool = False       # by the test that has the kernel complain
     _blackout: float | None = None
 
     def begin(self, name: str) -> Path:
         """A directory for the logs of a test."""
         self.directory = self.out / name
         self.directory.mkdir(parents=True, exist_ok=True)
-        (self.directory / "log").unlink(missing_ok=True)
+        for log in ("log", "console.log"):
+            (self.directory / log).unlink(missing_ok=True)
+        self.complaints_expected = False
         return self.directory
 
     @property

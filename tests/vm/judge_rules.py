@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from paravisor import COMPLAINT
+from complaints import COMPLAINT
 
 MARK = "nic-test:"      # our own lines in the kernel's log
 WARNING = 4             # of the kernel's levels; what is more severe has a lower number

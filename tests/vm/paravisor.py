@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import qemu
+from complaints import complaints
 from pciconf import ConfigReader, difference, layout, short_bdf
 from qemu import VM, Controller, Machine, VfioUser
 from stream import Timeout
@@ -22,13 +23,13 @@ REFRESH = 0.3               # seconds between two looks at what goes on
 BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 "
                 "transparent_hugepage_shmem=within_size no_timer_check udrv.shell=ttyS1 udrv.share=host")
 # KASAN takes an eighth of the memory at the very beginning of a boot, out of KHO's scratch area after a kexec, and
-# KHO's own guess of how large that must be is more than there is. no5lvl: an interrupt in identify_cpu(), which clears
-# the CPU's features for a moment, lets KASAN compute with another start of its shadow, and report a wild access.
-KASAN_MEMORY = "2G"
-KASAN_CMDLINE = "kho_scratch=16M,512M,256M no5lvl"
-
-COMPLAINT = re.compile(r"BUG:|WARNING:|KASAN|UBSAN|Oops|Call Trace|possible (circular|recursive)|inconsistent lock|"
-                       r"rcu.*stall|hung task|general protection")
+# KHO's own guess of how large that must be is more than there is. loglevel=5: `quiet` keeps warnings from the console.
+DEBUG_MEMORY = "2G"
+DEBUG_CMDLINE = "kho_scratch=16M,512M,256M loglevel=5"
+# Until alternatives are patched, the kernel looks into boot_cpu_data for whether there are five levels of page tables.
+# identify_cpu() clears that for a moment, with interrupts on: KASAN's checks in an interrupt then compute with another
+# start of its shadow, and report a wild access. A CPU without the feature always gives the same answer.
+DEBUG_CPU = ["-cpu", "max,la57=off"]
 
 
 class UpdateFailed(Exception):
@@ -59,7 +60,7 @@ class Setup:
     extra: list[str] = field(default_factory=list)          # more arguments of QEMU
 
     def command_line(self) -> str:
-        words = [BASE_CMDLINE] + ([KASAN_CMDLINE] if has_kasan(self.kernel) else [])
+        words = [BASE_CMDLINE] + ([DEBUG_CMDLINE] if has_kasan(self.kernel) else [])
         for name in ("devices", "nvme", "verify"):
             value = getattr(self, name)
             if value:
@@ -77,9 +78,11 @@ class Paravisor:
         self.share.mkdir(parents=True)
         for name, source in {"bzImage": setup.kernel, "image": setup.image, **setup.files}.items():
             shutil.copyfile(source, self.share / name)
-        memory = setup.memory or (KASAN_MEMORY if has_kasan(setup.kernel) else "1G")
+        debug = has_kasan(setup.kernel)
+        memory = setup.memory or (DEBUG_MEMORY if debug else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
-                             setup.vfio_user, self.share, memory=memory, accel=setup.accel, extra=setup.extra))
+                             setup.vfio_user, self.share, memory=memory, accel=setup.accel,
+                             extra=(DEBUG_CPU if debug else []) + setup.extra))
         self.guest = self.vm.guest
         self.config = ConfigReader(self.vm.qmp)
 
@@ -141,7 +144,7 @@ class Paravisor:
 
     def complaints(self) -> list[str]:
         """What this kernel has complained about so far: lines of its log that a healthy one never has."""
-        return [line for line in self.guest.check("dmesg").splitlines() if COMPLAINT.search(line)]
+        return complaints(self.guest.check("dmesg"))
 
     def update_report(self) -> dict[str, Any]:
         return self.guest.json("udrvctl update --report -o json")

@@ -21,29 +21,38 @@ import cases_inside  # noqa: F401  (adds to cases.ALL)
 import cases_skew  # noqa: F401  (adds to cases.ALL)
 import cases_mana  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
+from complaints import on_console
 from paravisor import accel
 from qemu import NoQemu
 
 FLAVOURS = {"kernel": "debug", "model": "guest"}        # of the kernel, by suite; the others run on the paravisor's
 
 
-def run_one(test: cases.Case, context: Context) -> bool:
-    start = time.monotonic()
+def judge(test: cases.Case, context: Context) -> str:
+    """Run a test; what is wrong, "" if nothing is."""
     directory = context.begin(test.name)
+    errors = []
     try:
         test.function(context)
     except Failure as e:
-        error = str(e)
+        errors.append(str(e))
     except Exception as e:      # of whatever kind: the other tests still run
-        error = f"{type(e).__name__}: {e}"
+        errors.append(f"{type(e).__name__}: {e}")
         (directory / "traceback").write_text(traceback.format_exc())
-    else:
-        print(f"PASS {test.name} ({time.monotonic() - start:.0f} s): {test.what}", flush=True)
+    if not context.complaints_expected:
+        errors += [f"console: {line}" for line in on_console(directory)]
+    return "\n".join(errors)
+
+
+def run_one(test: cases.Case, context: Context) -> bool:
+    start = time.monotonic()
+    error = judge(test, context)
+    print(f"{'FAIL' if error else 'PASS'} {test.name} ({time.monotonic() - start:.0f} s): {test.what}", flush=True)
+    if not error:
         return True
-    print(f"FAIL {test.name} ({time.monotonic() - start:.0f} s): {test.what}", flush=True)
     for line in error.splitlines():
         print(f"     {line}")
-    print(f"     logs: {directory}", flush=True)
+    print(f"     logs: {context.directory}", flush=True)
     return False
 
 
