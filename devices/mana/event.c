@@ -7,6 +7,9 @@
 
 #include "devices/mana/adapter.h"
 
+#define TIMEOUT_MIN_MS	1000u
+#define TIMEOUT_MAX_MS	120000u
+
 static void init_data(struct udrv_mana *mana, uint32_t data)
 {
 	struct mana_facts *facts = &mana->facts;
@@ -65,6 +68,13 @@ static void reset_request(struct udrv_mana *mana, uint32_t type)
 	tell(mana, UDRV_MANA_RESET_REQUEST);
 }
 
+/* The device knows how long it takes, but nobody waits for ever. */
+static void set_timeout(struct udrv_mana *mana, uint32_t ms)
+{
+	if (ms >= TIMEOUT_MIN_MS && ms <= TIMEOUT_MAX_MS)
+		mana->timeout_ns = ms * 1000000ull;
+}
+
 static void handle(struct udrv_mana *mana, const struct gdma_eqe *eqe)
 {
 	struct mana_hwc *hwc = &mana->hwc;
@@ -97,8 +107,8 @@ static void handle(struct udrv_mana *mana, const struct gdma_eqe *eqe)
 			link_changed(mana, true);
 		else if (GDMA_HWC_DATA_TYPE(data) == GDMA_HWC_SOC_LINK_DOWN)
 			link_changed(mana, false);
-		else if (GDMA_HWC_DATA_TYPE(data) == GDMA_HWC_SOC_TIMEOUT && GDMA_HWC_DATA_VALUE(data))
-			mana->timeout_ns = GDMA_HWC_DATA_VALUE(data) * 1000000ull;
+		else if (GDMA_HWC_DATA_TYPE(data) == GDMA_HWC_SOC_TIMEOUT)
+			set_timeout(mana, GDMA_HWC_DATA_VALUE(data));
 		break;
 	case GDMA_EQE_HWC_FPGA_RECONFIG:
 	case GDMA_EQE_HWC_RESET_REQUEST:

@@ -32,6 +32,8 @@ static void bar_write(void *ctx, uint64_t off, uint64_t val, unsigned int width)
 	struct mana_fixture *fx = ctx;
 
 	mana_model_bar_write(fx->m, off, val, width);
+	if (fx->eager)
+		mana_model_run(fx->m, STEPS);
 }
 
 static const struct udrv_bar_ops bar_ops = { .read = bar_read, .write = bar_write };

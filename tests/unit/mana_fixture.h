@@ -37,6 +37,7 @@ struct mana_fixture {
 	uint16_t command;		/* of configuration space */
 	int eventfd[MANA_MODEL_MAX_VECTORS];
 	bool still;			/* reading a register does not let the device go on */
+	bool eager;			/* writing one does: the driver never has to wait */
 	const struct udrv_bar_ops *bar_ops;	/* of BAR 0, instead of the fixture's, from the next mapping on */
 	bool no_reset;			/* the function cannot be reset */
 	uint64_t buf;			/* pool offset of the test's buffer */
