@@ -12,7 +12,7 @@ $(call unit-test,test_net_rx,net/test_net_rx.c,net-model net-sample support)
 $(call unit-test,test_net_echo,net/test_net_echo.c,net-model net-sample support)
 
 # QEMU's other end of a vfio-user device, and the MANA adapter
-VFIO_USER := $(addprefix vfio_user/,config.c dma.c irq.c message.c region.c server.c)
+VFIO_USER := $(addprefix vfio_user/,config.c dma.c irq.c memory.c message.c region.c server.c)
 MANA_MODEL := $(addprefix mana/,bnic.c dma.c doorbell.c event.c fault.c gdma.c hwc.c model.c object.c queue.c \
 	region.c regs.c rx.c stats.c steer.c tx.c wqe.c)
 MANA_SERVER := $(addprefix mana/,bridge.c control.c report.c serve.c)

@@ -36,7 +36,9 @@ void client_start(struct client *c, const struct vfio_user_opts *opts, bool nego
 /* Hang up, wait for the server's end, free it. Returns what vfio_user_serve() returned. */
 int client_stop(struct client *c);
 
-/* Connect to a server in another process, or thread, and do the handshake; @c->fd is to be closed. */
+/*
+ * Connect to a server in another process, or thread, and do the handshake; @c->fd is to be closed.
+ */
 void client_connect(struct client *c, const char *path);
 
 /*

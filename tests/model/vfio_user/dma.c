@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Guest memory: a bounded table of mappings, sorted by address, without overlaps. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "tests/model/vfio_user/internal.h"
 
@@ -28,55 +24,18 @@ static unsigned int find(const struct vfio_user *vu, uint64_t addr)
 static void drop(struct vfio_user *vu, unsigned int first, unsigned int n)
 {
 	for (unsigned int i = first; i < first + n; i++) {
-		if (vu->map[i].mem)
-			munmap(vu->map[i].mem, vu->map[i].mapped);
+		if (vu->map[i].file)
+			vu_file_put(vu->map[i].file);
 	}
 	memmove(&vu->map[first], &vu->map[first + n], (vu->nmaps - first - n) * sizeof(vu->map[0]));
 	vu->nmaps -= n;
-}
-
-/*
- * Memory that its owner can make shorter kills who touches it (SIGBUS), so only what is sealed
- * against that is mapped. memory-backend-memfd seals.
- */
-static void *map_memory(struct vfio_user *vu, const struct vfio_user_dma_map *req, int fd)
-{
-	int prot = (req->flags & VFIO_USER_MAP_READ ? PROT_READ : 0) |
-		   (req->flags & VFIO_USER_MAP_WRITE ? PROT_WRITE : 0);
-	int seals = fcntl(fd, F_GET_SEALS);
-	struct stat st;
-	void *mem;
-
-	if (seals < 0 || !(seals & F_SEAL_SHRINK)) {
-		vu_log(vu,
-		       "memory at %#llx is not sealed against shrinking: give the machine a memory-backend-memfd with "
-		       "share=on; no DMA there",
-		       (unsigned long long)req->addr);
-		return NULL;
-	}
-	if (fstat(fd, &st) || req->offset > (uint64_t)st.st_size ||
-	    req->size > (uint64_t)st.st_size - req->offset || req->offset & 4095 ||
-	    req->size & 4095) {
-		vu_log(vu,
-		       "memory at %#llx: %#llx bytes at %#llx are not inside of its file; no DMA there",
-		       (unsigned long long)req->addr, (unsigned long long)req->size,
-		       (unsigned long long)req->offset);
-		return NULL;
-	}
-	mem = mmap(NULL, req->size, prot, MAP_SHARED, fd, (off_t)req->offset);
-	if (mem == MAP_FAILED) {
-		vu_log(vu, "memory at %#llx: cannot map it: %s; no DMA there",
-		       (unsigned long long)req->addr, strerror(errno));
-		return NULL;
-	}
-	return mem;
 }
 
 int vu_dma_map(struct vfio_user *vu, struct message *msg)
 {
 	struct vfio_user_dma_map req;
 	unsigned int i;
-	void *mem = NULL;
+	struct file *file = NULL;
 
 	if (msg->in_len != sizeof(req) || msg->nfds > 1)
 		return -EINVAL;
@@ -87,20 +46,22 @@ int vu_dma_map(struct vfio_user *vu, struct message *msg)
 	i = find(vu, req.addr);
 	if (i < vu->nmaps && vu->map[i].addr <= req.addr + (req.size - 1))
 		return -EEXIST;
-	if (vu->nmaps == VFIO_USER_MAX_MAPS) {
-		vu_log(vu, "more than %u mappings of guest memory", VFIO_USER_MAX_MAPS);
+	if (vu->nmaps == vu->opts.max_maps) {
+		vu_log(vu, "more than %u mappings of guest memory", vu->opts.max_maps);
 		return -ENOSPC;
 	}
 	if (msg->nfds)
-		mem = map_memory(vu, &req, msg->fds[0]);
+		file = vu_file_get(vu, &req, msg->fds[0]);
 
 	vu->opts.ops->pause(vu->opts.ctx);
 	memmove(&vu->map[i + 1], &vu->map[i], (vu->nmaps - i) * sizeof(vu->map[0]));
-	vu->map[i] = (struct map){ .addr = req.addr,
-				   .size = req.size,
-				   .flags = req.flags,
-				   .mem = mem,
-				   .mapped = req.size };
+	vu->map[i] = (struct map){
+		.addr = req.addr, .size = req.size, .flags = req.flags, .file = file
+	};
+	if (file)
+		vu->map[i].mem = file->mem + req.offset;
+	if (file && !file->writable)
+		vu->map[i].flags &= ~VFIO_USER_MAP_WRITE;
 	vu->nmaps++;
 	vu->opts.ops->resume(vu->opts.ctx);
 	return 0;
@@ -165,5 +126,5 @@ void *vfio_user_dma(struct vfio_user *vu, uint64_t addr, size_t *len, bool write
 		return NULL;
 	if (*len > m->size - (addr - m->addr))
 		*len = m->size - (addr - m->addr);
-	return (uint8_t *)m->mem + (addr - m->addr);
+	return m->mem + (addr - m->addr);
 }

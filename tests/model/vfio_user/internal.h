@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #include "tests/model/vfio_user/proto.h"
 #include "tests/model/vfio_user/vfio_user.h"
@@ -14,16 +15,27 @@
  */
 #define MAX_FDS	      16u
 #define MAX_MESSAGE   8192u
+#define MAX_FILES     16u
 #define NO_FD	      (-1)
 
 #define REGION_CONFIG 7u /* VFIO_PCI_CONFIG_REGION_INDEX */
 #define IRQ_MSIX      2u /* VFIO_PCI_MSIX_IRQ_INDEX */
 
+/* See memory.c. @users: mappings of it, 0: a free slot */
+struct file {
+	dev_t dev;
+	ino_t ino;
+	uint8_t *mem;
+	uint64_t size;
+	bool writable;
+	unsigned int users;
+};
+
 struct map {
 	uint64_t addr, size;
 	uint32_t flags;
-	void *mem; /* NULL: nothing that can be accessed */
-	uint64_t mapped; /* bytes */
+	struct file *file; /* NULL: nothing that can be accessed */
+	uint8_t *mem;
 };
 
 struct config {
@@ -56,7 +68,8 @@ struct vfio_user {
 	struct vfio_user_opts opts;
 	struct config config;
 	struct irq irq;
-	struct map map[VFIO_USER_MAX_MAPS]; /* by address */
+	struct file file[MAX_FILES];
+	struct map *map; /* opts.max_maps of them, by address */
 	unsigned int nmaps;
 	atomic_bool removed;
 	atomic_bool stop;
@@ -81,6 +94,10 @@ void vu_message_end(struct message *msg);
 int vu_dma_map(struct vfio_user *vu, struct message *msg);
 int vu_dma_unmap(struct vfio_user *vu, struct message *msg);
 void vu_dma_clear(struct vfio_user *vu);
+
+/* The file of a mapping, or NULL (said): it cannot be accessed. */
+struct file *vu_file_get(struct vfio_user *vu, const struct vfio_user_dma_map *req, int fd);
+void vu_file_put(struct file *f);
 
 int vu_irq_init(struct irq *irq, unsigned int vectors);
 void vu_irq_exit(struct irq *irq);

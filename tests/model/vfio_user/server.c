@@ -30,6 +30,8 @@ static int check_opts(const struct vfio_user_opts *o)
 {
 	uint64_t table = o->vectors * 16ull, pba = (o->vectors + 63ull) / 64 * 8, size;
 
+	if (o->max_maps > VFIO_USER_MAX_MAPS)
+		return -EINVAL;
 	if (!o->vectors || o->vectors > VFIO_USER_MAX_VECTORS || o->msix_bar >= VFIO_USER_BARS)
 		return -EINVAL;
 	size = o->bar[o->msix_bar].size;
@@ -66,11 +68,14 @@ int vfio_user_create(const struct vfio_user_opts *opts, struct vfio_user **ret)
 	if (!vu)
 		return -ENOMEM;
 	vu->opts = *opts;
+	if (!vu->opts.max_maps)
+		vu->opts.max_maps = VFIO_USER_MAX_MAPS;
 	atomic_init(&vu->fd, NO_FD);
+	vu->map = calloc(vu->opts.max_maps, sizeof(*vu->map));
 	err = vu_irq_init(&vu->irq, opts->vectors);
-	if (err) {
+	if (err || !vu->map) {
 		vfio_user_destroy(vu);
-		return err;
+		return -ENOMEM;
 	}
 	vu_config_init(vu);
 	*ret = vu;
@@ -81,8 +86,10 @@ void vfio_user_destroy(struct vfio_user *vu)
 {
 	if (!vu)
 		return;
-	vu_dma_clear(vu);
+	if (vu->map)
+		vu_dma_clear(vu);
 	vu_irq_exit(&vu->irq);
+	free(vu->map);
 	free(vu);
 }
 

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -138,13 +139,61 @@ START_TEST(does_not_touch_memory_that_may_vanish)
 
 START_TEST(bounds_the_number_of_mappings)
 {
+	struct vfio_user_opts opts = client_opts(&c);
 	uint64_t i;
 
-	for (i = 0; i < VFIO_USER_MAX_MAPS; i++)
-		ck_assert_int_eq(client_map(&c, i * 0x2000, 0x1000, RW, -1, 0), 0);
-	ck_assert_int_eq(client_map(&c, i * 0x2000, 0x1000, RW, -1, 0), -ENOSPC);
+	client_stop(&c);
+	opts.max_maps = 100;
+	client_start(&c, &opts, true);
+	for (i = 0; i < 100; i++)
+		ck_assert_int_eq(client_map(&c, i * 0x2000, 0x1000, RW, i % 2 ? mem : -1, 0), 0);
+	ck_assert_int_eq(client_map(&c, i * 0x2000, 0x1000, RW, mem, 0), -ENOSPC);
 	ck_assert_int_eq(client_unmap(&c, 0x2000, 0x1000, 0), 0);
 	ck_assert_int_eq(client_map(&c, i * 0x2000, 0x1000, RW, -1, 0), 0);
+}
+
+/*
+ * As behind an IOMMU: the file is there once, however often it is mapped, and writing is by
+ * permission.
+ */
+START_TEST(maps_a_file_once)
+{
+	char path[64];
+	size_t len = 1;
+	uint8_t *first, *second;
+	int reader;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", mem);
+	reader = open(path, O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(reader, 0);
+	ck_assert_int_eq(client_map(&c, 0, 0x1000, RW, mem, 0x3000), 0);
+	ck_assert_int_eq(client_map(&c, 0x8000, 0x1000, VFIO_USER_MAP_READ, mem, 0x2000), 0);
+	first = reach(0, &len, true);
+	second = reach(0x8000, &len, false);
+	ck_assert_ptr_eq(first, second + 0x1000);
+	ck_assert_int_eq(client_map(&c, 0x10000, 0x1000, RW, reader, 0x2000), 0);
+	ck_assert_ptr_null(reach(0x10000, &len, true));
+	ck_assert_ptr_nonnull(reach(0x10000, &len, false));
+	ck_assert_int_eq(client_unmap(&c, 0, 0x1000, 0), 0);
+	ck_assert_ptr_eq(reach(0x8000, &len, false), second);
+	close(reader);
+}
+
+/* Each is fine, but there is an end. */
+START_TEST(bounds_the_number_of_files)
+{
+	size_t len = 1;
+
+	for (uint64_t i = 0; i < 20; i++) {
+		int fd = client_memory(0x1000);
+
+		ck_assert_int_eq(client_map(&c, i << 12, 0x1000, RW, fd, 0), 0);
+		close(fd);
+		ck_assert(!!reach(i << 12, &len, true) == (i < 16));
+	}
+	ck_assert_int_eq(client_unmap(&c, 0, 0, VFIO_USER_UNMAP_ALL), 0);
+	ck_assert_int_eq(client_map(&c, 0, 0x1000, RW, mem, 0), 0);
+	ck_assert_ptr_nonnull(reach(0, &len, true));
 }
 
 static uint64_t count(int fd)
@@ -284,6 +333,8 @@ int main(void)
 	tcase_add_test(t, refuses_wrong_mappings);
 	tcase_add_test(t, does_not_touch_memory_that_may_vanish);
 	tcase_add_test(t, bounds_the_number_of_mappings);
+	tcase_add_test(t, maps_a_file_once);
+	tcase_add_test(t, bounds_the_number_of_files);
 	tcase_add_test(t, raises_vectors);
 	tcase_add_test(t, keeps_a_vector_pending_until_its_eventfd_comes);
 	tcase_add_test(t, keeps_a_vector_pending_without_bus_mastering);

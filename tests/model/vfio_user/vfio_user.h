@@ -25,7 +25,7 @@
 #define VFIO_USER_BARS	      6
 #define VFIO_USER_MAX_VECTORS 2048u
 #define VFIO_USER_MAX_AREAS   8u
-#define VFIO_USER_MAX_MAPS    4096u
+#define VFIO_USER_MAX_MAPS    65535u /* QEMU's own limit */
 #define VFIO_USER_CONFIG_SIZE 4096u
 
 struct vfio_user;
@@ -86,6 +86,7 @@ struct vfio_user_bar {
  * struct vfio_user_opts - what the device is
  * @vectors: of MSI-X, 1 to VFIO_USER_MAX_VECTORS; table and PBA are in @msix_bar at these
  *	offsets. The peer emulates them, the device never sees an access
+ * @max_maps: how many mappings of guest memory the peer may make, 0: VFIO_USER_MAX_MAPS
  * @flr: offers function-level reset
  * @reset: offers DEVICE_RESET; without it, state survives a reset of the machine
  */
@@ -97,6 +98,7 @@ struct vfio_user_opts {
 	unsigned int vectors;
 	unsigned int msix_bar;
 	uint32_t table_offset, pba_offset;
+	unsigned int max_maps;
 	bool flr;
 	bool reset;
 	const struct vfio_user_ops *ops;
