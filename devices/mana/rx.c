@@ -196,6 +196,11 @@ int udrv_mana_recv_release(struct udrv_mana_queue *q, unsigned int n)
 	return err ? err : udrv_mana_recv_repost(q, n);
 }
 
+uint32_t udrv_mana_recv_taken(const struct udrv_mana_queue *q)
+{
+	return q->rx_head;
+}
+
 unsigned int udrv_mana_recv_held(const struct udrv_mana_queue *q)
 {
 	return q->rx_mask + 1 - (q->rx_tail - q->rx_head);

@@ -357,6 +357,14 @@ int udrv_mana_recv_release(struct udrv_mana_queue *q, unsigned int n);
 int udrv_mana_recv_take(struct udrv_mana_queue *q, unsigned int n);
 
 /**
+ * udrv_mana_recv_taken() - how many packets were taken, modulo 2^32, since the adapter was set up; also by predecessors
+ *
+ * The packet that udrv_mana_recv() shows first after a resume has this number: a consumer that records numbers
+ * recognises what its predecessor had recorded and not taken.
+ */
+uint32_t udrv_mana_recv_taken(const struct udrv_mana_queue *q);
+
+/**
  * udrv_mana_recv_repost() - give the oldest @n buffers that were taken back to the device
  *
  * The doorbell is written for a batch of them (an eighth of the ring at most), or when udrv_mana_recv() has found nothing for

@@ -16,6 +16,7 @@
 
 #include "udrv/agent/backoff.h"
 
+struct host_driver;
 struct json_object;
 struct udrv_msg;
 
@@ -139,15 +140,15 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner);
 
 /** agent_configure() - add every configured device that is not known yet, as DEV_PENDING */
 int agent_configure(struct agent *a);
-/** agent_driver_opts() - sizes of a new handle for @h->driver; -EINVAL: bad udrv.nvme= (message) */
+/** agent_driver_opts() - sizes of a new handle for @h->driver; -EINVAL: bad options of the driver; -EOPNOTSUPP: no such driver (message) */
 int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret);
 
 /* bind.c: PCI and sysfs */
 
 /** bind_vfio() - bind vfio-pci to a device through driver_override; -ENODEV, -errno (message) */
 int bind_vfio(const char *bdf);
-/** bind_class() - PCI class code of a device, 24 bits, or -errno */
-int bind_class(const char *bdf);
+/** bind_driver() - the driver that we have for a device; NULL: none, or there is no such device */
+const struct host_driver *bind_driver(const char *bdf);
 
 /*
  * custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing. Putting
@@ -306,6 +307,12 @@ void agent_progress(struct agent *a);
 /** check_image() - read a bzImage's release; -EINVAL: not one, or not ours (@why) */
 int check_image(int fd, char *release, size_t size, char *why, size_t why_size);
 int check_cmdline(const char *cmdline, char *why, size_t why_size);
+/**
+ * check_payload() - payload.c: is the kernel in a bzImage whole, and does it have KHO and LUO?
+ *
+ * It takes long. Return: 0, also if one cannot look into it; -EBADMSG: damaged; -EINVAL: built without; -errno.
+ */
+int check_payload(int fd, char *why, size_t why_size);
 /** check_memory() - do kernel and initramfs fit into KHO's scratch memory? Unknown is 0, too */
 int check_memory(int kernel, int image, char *why, size_t why_size);
 

@@ -10,6 +10,7 @@
 
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
+#include "udrv/host/driver.h"
 
 static void device_path(char *buf, size_t size, const char *bdf, const char *file)
 {
@@ -30,14 +31,24 @@ static void current_driver(const char *bdf, char *name, size_t size)
 	snprintf(name, size, "%s", base ? base + 1 : "");
 }
 
-int bind_class(const char *bdf)
+/* A hexadecimal number of sysfs; -errno. */
+static long id(const char *bdf, const char *file)
 {
 	char path[128], text[32];
 	int err;
 
-	device_path(path, sizeof(path), bdf, "class");
+	device_path(path, sizeof(path), bdf, file);
 	err = app_read_file(path, text, sizeof(text));
-	return err < 0 ? err : (int)(strtoul(text, NULL, 16) & 0xffffff);
+	return err < 0 ? err : (long)(strtoul(text, NULL, 16) & 0xffffff);
+}
+
+const struct host_driver *bind_driver(const char *bdf)
+{
+	long class = id(bdf, "class"), vendor = id(bdf, "vendor"), device = id(bdf, "device");
+
+	if (class < 0 || vendor < 0 || device < 0)
+		return NULL;
+	return host_driver_match((uint32_t)class, (uint16_t)vendor, (uint16_t)device);
 }
 
 int bind_vfio(const char *bdf)
@@ -45,7 +56,7 @@ int bind_vfio(const char *bdf)
 	char path[128], name[64];
 	int err;
 
-	if (bind_class(bdf) < 0) {
+	if (id(bdf, "class") < 0) {
 		app_err("%s: no such PCI device", bdf);
 		return -ENODEV;
 	}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Which devices there are: udrv.devices=NAME@BDF[/POLICY],… on the kernel command line, else the
- * lines "NAME@BDF[/POLICY]" of /etc/udrv/devices.conf, else every device of a class that we have a
+ * lines "NAME@BDF[/POLICY]" of /etc/udrv/devices.conf, else every device that we have a
  * driver for.
  */
 #include <dirent.h>
@@ -10,19 +10,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <udrv/nvme.h>
+#include <udrv/handle.h>
 #include <udrv/proto.h>
 
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
-#include "udrv/host/config.h"
+#include "udrv/host/driver.h"
 
 #define DEVICES_CONF "/etc/udrv/devices.conf"
-#define CLASS_NVME   0x010802
 
 static int add_configured(struct agent *a, const char *name, const char *bdf,
 			  enum udrv_policy policy)
 {
+	const struct host_driver *driver = bind_driver(bdf);
 	struct agent_device *d = agent_find(a, name);
 
 	if (d) {
@@ -37,7 +37,7 @@ static int add_configured(struct agent *a, const char *name, const char *bdf,
 		return -ENOSPC;
 	}
 	snprintf(d->h.bdf, sizeof(d->h.bdf), "%s", bdf);
-	snprintf(d->h.driver, sizeof(d->h.driver), "nvme");
+	snprintf(d->h.driver, sizeof(d->h.driver), "%s", driver ? driver->name : "");
 	d->h.policy = policy;
 	return 0;
 }
@@ -67,7 +67,7 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* All NVMe controllers, nvme0, nvme1 … in the order of their addresses. */
+/* Every device that there is a driver for: nvme0, nvme1 …, mana0 … in the order of their addresses. */
 static int scan(struct agent *a)
 {
 	char *bdf[AGENT_DEVICES];
@@ -80,7 +80,7 @@ static int scan(struct agent *a)
 	if (!dir)
 		return -errno;
 	while (n < AGENT_DEVICES && (e = readdir(dir))) {
-		if (!udrv_bdf_valid(e->d_name) || bind_class(e->d_name) != CLASS_NVME)
+		if (!udrv_bdf_valid(e->d_name) || !bind_driver(e->d_name))
 			continue;
 		bdf[n] = strdup(e->d_name);
 		if (bdf[n])
@@ -89,13 +89,18 @@ static int scan(struct agent *a)
 	closedir(dir);
 	qsort(bdf, n, sizeof(bdf[0]), compare_names);
 	for (unsigned int i = 0; i < n; i++) {
-		char name[16];
+		const struct host_driver *driver = bind_driver(bdf[i]);
+		unsigned int before = 0;
+		char name[24];
 
-		snprintf(name, sizeof(name), "nvme%u", i);
-		if (!err)
+		for (unsigned int k = 0; k < i; k++)
+			before += bdf[k] && bind_driver(bdf[k]) == driver;
+		snprintf(name, sizeof(name), "%s%u", driver ? driver->name : "none", before);
+		if (!err && driver)
 			err = add_configured(a, name, bdf[i], UDRV_KEEP);
-		free(bdf[i]);
 	}
+	for (unsigned int i = 0; i < n; i++)
+		free(bdf[i]);
 	return err;
 }
 
@@ -117,23 +122,16 @@ int agent_configure(struct agent *a)
 
 int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret)
 {
+	const struct host_driver *driver = host_driver_find(h->driver);
 	struct udrv_handle_opts opts = { .size = sizeof(opts) };
-	struct udrv_nvme_opts nvme;
-	char why[96];
 	int err;
 
-	if (strcmp(h->driver, "nvme"))
+	if (!driver) {
+		app_err("%s (%s): there is no driver for it", h->name, h->bdf);
 		return -EOPNOTSUPP;
-	err = config_nvme(&nvme, why, sizeof(why));
-	if (err) {
-		app_err("udrv.nvme=: %s", why);
-		return err;
 	}
-	err = udrv_nvme_requirements(&nvme, &opts.state_size, &opts.dma_size);
-	if (err)
-		return err;
-	opts.dma_size += CONFIG_CONSUMER_DMA;
-	opts.extra_size[0] = CONFIG_CONSUMER_MEMFD;
-	*ret = opts;
-	return 0;
+	err = driver->requirements(&opts);
+	if (!err)
+		*ret = opts;
+	return err;
 }

@@ -86,6 +86,7 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 	const struct host_lease lease = { .cycle = a->cycle,
 					  .tsc_init = a->tsc_init,
 					  .tsc_reboot = a->fdt ? directory_tsc_reboot(a->fdt) : 0,
+					  .driver = d->h.driver,
 					  .agent = sock };
 	char *const argv[] = { "udrv-host", (char *)d->h.name, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };

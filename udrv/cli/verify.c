@@ -14,6 +14,7 @@
 #include "udrv/cli/cli.h"
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
+#include "udrv/host/nic.h"
 #include "udrv/host/verify.h"
 
 /* What follows "udrvctl verify". */
@@ -54,8 +55,8 @@ static int take_memory(void *ctx, struct udrv_msg *m)
 	return 0;
 }
 
-/* The workload's memory, read-only, beside its host. */
-static int map_memory(const char *device, const struct verify_memory **ret)
+/* The consumer's memory, read-only, beside its host. All consumers' have the same size. */
+static int map_memory(const char *device, const void **ret)
 {
 	struct stat st;
 	int fd = -1;
@@ -63,11 +64,11 @@ static int map_memory(const char *device, const struct verify_memory **ret)
 
 	if (cli_host(device, UDRV_MSG_COMMAND, "{\"command\":\"memory\"}", take_memory, &fd, NULL))
 		return -EIO;
-	if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size < sizeof(**ret)) {
+	if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size < CONFIG_CONSUMER_MEMFD) {
 		cli_fail(EBADMSG, NULL, "%s: the workload's memory", device);
 		return -EBADMSG;
 	}
-	map = mmap(NULL, sizeof(**ret), PROT_READ, MAP_SHARED, fd, 0);
+	map = mmap(NULL, CONFIG_CONSUMER_MEMFD, PROT_READ, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map == MAP_FAILED) {
 		cli_fail(errno, NULL, "%s: the workload's memory", device);
@@ -113,7 +114,7 @@ static int start(struct cli *c, const char *device, const struct verify_args *a)
 
 static int stop(struct cli *c, const char *device, const struct verify_args *a)
 {
-	const struct verify_memory *m;
+	const void *m;
 	struct json_object *req = json_object_new_object(), *o = NULL;
 	int err;
 
@@ -124,7 +125,7 @@ static int stop(struct cli *c, const char *device, const struct verify_args *a)
 	json_object_put(req);
 	if (err)
 		return APP_FAILED;
-	if (a->acked && (map_memory(device, &m) || write_acked(m, a->acked))) {
+	if (a->acked && (map_memory(device, &m) || nic_memory_is(m) || write_acked(m, a->acked))) {
 		json_object_put(o);
 		return APP_FAILED;
 	}
@@ -134,12 +135,17 @@ static int stop(struct cli *c, const char *device, const struct verify_args *a)
 
 static int show(struct cli *c, const char *device, bool timeline)
 {
-	const struct verify_memory *m;
+	const void *m;
 	struct json_object *o;
 
 	if (map_memory(device, &m))
 		return APP_FAILED;
-	o = timeline ? verify_timeline_json(m) : verify_memory_json(m);
+	if (nic_memory_is(m) && timeline)
+		return cli_fail(EOPNOTSUPP, NULL, "%s: a NIC's workload has no timeline", device);
+	if (nic_memory_is(m))
+		o = nic_memory_json(m);
+	else
+		o = timeline ? verify_timeline_json(m) : verify_memory_json(m);
 	if (timeline)
 		json_set_u64(o, "tsc_khz", app_tsc_khz());
 	cli_print(c, o);

@@ -34,10 +34,12 @@ int udrv_agent_run(int custody, uint64_t tsc_init, bool first);
  * struct host_lease - what a host gets from the agent with its device
  * @cycle: kexecs since the cold boot
  * @tsc_init, @tsc_reboot: app_tsc() at the last one's two ends, 0 if unknown
+ * @driver: name of the device's driver
  * @agent: connection to the agent, over which the handle comes
  */
 struct host_lease {
 	uint64_t cycle, tsc_init, tsc_reboot;
+	const char *driver;
 	int agent;
 };
 

@@ -6,7 +6,9 @@ UDRV_SOURCES := main.c app.c json.c client.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
 	../agent/directory.c ../agent/check.c ../agent/luo.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
 	../agent/worker.c ../agent/backoff.c ../agent/policy.c ../agent/policy_name.c ../agent/rescue.c ../agent/report.c \
-	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c ../host/stop.c \
+	../host/main.c ../host/command.c ../host/irq.c ../host/lease.c ../host/stop.c ../host/driver.c \
+	../host/nvme.c ../host/nvme_status.c ../host/mana.c ../host/mana_status.c \
+	../host/nic.c ../host/nic_frame.c ../host/nic_report.c \
 	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_control.c ../host/verify_done.c \
 	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct udrv_mana_opts;
 struct udrv_nvme_opts;
 
 /*
@@ -19,8 +20,11 @@ struct udrv_nvme_opts;
 #define CONFIG_CONSUMER_DMA	(2ull << 20)
 #define CONFIG_CONSUMER_MEMFD	(2ull << 20)
 
-/** config_nvme() - udrv.nvme= of the kernel command line over the defaults; -EINVAL and @why */
-int config_nvme(struct udrv_nvme_opts *ret, char *why, size_t why_size);
+/** config_nvme() - udrv.nvme= of the kernel command line over the defaults; -EINVAL (message) */
+int config_nvme(struct udrv_nvme_opts *ret);
+
+/** config_mana() - likewise udrv.mana= */
+int config_mana(struct udrv_mana_opts *ret);
 
 /**
  * struct verify_config - what the verifying workload does

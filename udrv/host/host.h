@@ -12,11 +12,13 @@
 #include <stdint.h>
 
 #include <udrv/handle.h>
+#include <udrv/mana.h>
 #include <udrv/nvme.h>
 
 #include "udrv/common/app.h"
 
 struct host;
+struct host_driver;
 struct json_object;
 struct udrv_loop;
 struct udrv_msg;
@@ -24,11 +26,10 @@ struct udrv_msg;
 /**
  * struct consumer_ops - who uses the device's queues
  * @name: for commands
- * @prepare: optional; a resume has begun (udrv_nvme_resume_begin()), the device may not be there yet: get
+ * @prepare: optional; a resume has begun (&struct host_driver.resume_begin), the device may not be there yet: get
  *	ready for an @open that is to come. Whatever is wrong is found by @open
  * @open: after the driver runs, before any completion was polled. @resumed: take over what a
  *	predecessor left
- * @done: a completion of queue @qi; the consumer releases the slot
  * @issue: after a round of completions, and from a timer: submit and ring
  * @status: its part of the status, owned by the caller
  * @gone: the connection is closed; an answer that was put off has nowhere to go
@@ -39,14 +40,13 @@ struct consumer_ops {
 	const char *name;
 	void (*prepare)(struct host *h);
 	int (*open)(struct host *h, bool resumed);
-	void (*done)(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
 	void (*issue)(struct host *h);
 	struct json_object *(*status)(struct host *h);
 	int (*command)(struct host *h, struct json_object *req, int sock, uint32_t id);
 	void (*gone)(struct host *h, int sock);
 };
 
-extern const struct consumer_ops verify_consumer;
+extern const struct consumer_ops verify_consumer, nic_consumer;
 
 /* struct host_irq - interrupts, counted so that a kicked eventfd cannot stand in for one */
 struct host_irq {
@@ -58,27 +58,36 @@ struct host_irq {
 
 /**
  * struct host - one device's host
+ * @nvme, @mana: the device, by its driver
  * @start: "resumed", "started" or "fallback"
+ * @resuming: a resume has begun, and nothing has refused it
  * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
- * @poll_due: the controller was reset, and what it had is still to be delivered as lost
+ * @poll_due: the device was reset, and what it had is still to be delivered as lost
  * @signals: a signalfd
  * @stopping: nothing new is issued
  */
 struct host {
 	struct udrv_handle handle;
 	struct udrv_device *dev;
-	struct udrv_nvme *nvme;
-	struct udrv_nvme_opts opts;
+	const struct host_driver *driver;
+	union {
+		struct udrv_nvme *nvme;
+		struct udrv_mana *mana;
+	};
+	union {
+		struct udrv_nvme_opts nvme;
+		struct udrv_mana_opts mana;
+	} opts;
 	struct udrv_loop *loop;
-	const struct consumer_ops *consumer;
 	void *priv;
 	const char *start;
+	bool resuming;
 	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
-	uint64_t failing_since_ns;	/* 0: the controller works */
+	uint64_t failing_since_ns;	/* 0: the device works */
 	bool failed;
 	struct host_irq irq;
 	bool poll_due;
@@ -122,14 +131,18 @@ void host_reply_error(int sock, uint32_t id, int err, const char *why);
 
 /* stop.c */
 
-/** host_stop_arm() - from now on SIGTERM shuts the controller down and ends the host; -errno */
+/** host_stop_arm() - from now on SIGTERM closes the device and ends the host; -errno */
 int host_stop_arm(struct host *h);
 
 /* main.c */
 
 /** host_poll() - take completions of every queue, then let the consumer issue */
 void host_poll(struct host *h);
-/** host_reset() - reset the controller: its commands complete as lost */
+/** host_issue() - let the consumer issue, unless the host is stopping */
+void host_issue(struct host *h);
+/** host_first_completion() - the driver has got one: when was the first? */
+void host_first_completion(struct host *h);
+/** host_reset() - reset the device: what was outstanding is lost */
 int host_reset(struct host *h);
 
 #endif

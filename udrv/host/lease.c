@@ -69,6 +69,7 @@ int host_lease(struct host *h, const char *name)
 	h->lease.cycle = json_get_u64(o, "cycle", 0);
 	h->lease.tsc_init = json_get_u64(o, "tsc_init", 0);
 	h->lease.tsc_reboot = json_get_u64(o, "tsc_reboot", 0);
+	h->lease.driver = h->handle.driver;
 	h->lease.agent = -1;
 	json_object_put(o);
 	return 0;

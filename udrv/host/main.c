@@ -12,94 +12,64 @@
 
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
-#include "udrv/host/config.h"
+#include "udrv/host/driver.h"
 #include "udrv/host/host.h"
 #include "udrv/host/host_exit.h"
 
 #define TICK_NS	   200000000ull
 #define ISSUE_NS   5000000ull
-#define FAILING_NS 60000000000ull /* a controller that fails that long is the agent's business */
-#define BATCH	   32u
+#define FAILING_NS 60000000000ull /* a device that fails that long is the agent's business */
 
-static void poll_queue(struct host *h, unsigned int qi)
+void host_first_completion(struct host *h)
 {
-	struct udrv_nvme_queue *q = udrv_nvme_queue(h->nvme, qi);
-	struct udrv_nvme_done done[BATCH];
-	int n;
-
-	do {
-		n = udrv_nvme_poll(q, done, BATCH);
-		if (n > 0 && !h->tsc_first_completion)
-			h->tsc_first_completion = app_tsc();
-		for (int i = 0; i < n; i++)
-			h->consumer->done(h, qi, &done[i]);
-	} while (n == (int)BATCH);
-	if (n == -ESHUTDOWN)
-		host_reset(h);
+	if (!h->tsc_first_completion)
+		h->tsc_first_completion = app_tsc();
 }
 
-static void deliver(struct host *h)
-{
-	for (unsigned int i = 0; i < udrv_nvme_info(h->nvme)->io_queues; i++)
-		poll_queue(h, i);
-}
-
-static void issue(struct host *h)
+void host_issue(struct host *h)
 {
 	if (!h->stopping)
-		h->consumer->issue(h);
+		h->driver->consumer->issue(h);
 }
 
 void host_poll(struct host *h)
 {
-	deliver(h);
-	issue(h);
+	h->driver->deliver(h);
+	host_issue(h);
 }
 
 int host_reset(struct host *h)
 {
 	int err;
 
-	err = udrv_nvme_reset(h->nvme);
+	err = h->driver->reset(h);
 	if (err && err != -EAGAIN)
-		app_err("controller reset failed: %s", app_errname(err));
+		app_err("reset of the %s failed: %s", h->driver->what, app_errname(err));
 	else if (!err) {
-		app_warn("controller was reset: what was outstanding is lost");
+		app_warn("the %s was reset: what was outstanding is lost", h->driver->what);
 		h->poll_due = true;
 	}
 	return err;
-}
-
-static void queue_ready(void *ctx, struct udrv_nvme_queue *q)
-{
-	struct host *h = ctx;
-	unsigned int i = 0;
-
-	while (udrv_nvme_queue(h->nvme, i) != q)
-		i++;
-	poll_queue(h, i);
-	issue(h);
 }
 
 static void tick(void *ctx)
 {
 	struct host *h = ctx;
 	uint64_t now = app_now_ns();
-
 	int ret;
 
-	ret = udrv_nvme_tick(h->nvme, now);
+	ret = h->driver->tick(h, now);
 	if (ret >= 0)
 		h->failing_since_ns = 0;
 	else if (!h->failing_since_ns)
 		h->failing_since_ns = now;
 	if (h->failing_since_ns && now - h->failing_since_ns > FAILING_NS) {
-		app_err("the controller has not come back for %llu s: giving up",
+		app_err("the %s has not come back for %llu s: giving up", h->driver->what,
 			FAILING_NS / 1000000000);
 		h->failed = true;
 		udrv_loop_stop(h->loop);
 	}
-	/* No interrupt tells of commands that ended with a reset. */
+	/* No interrupt tells of what ended with a reset. */
 	if (ret == 1 || h->poll_due) {
 		h->poll_due = false;
 		host_poll(h);
@@ -108,7 +78,7 @@ static void tick(void *ctx)
 
 static void issue_tick(void *ctx)
 {
-	issue(ctx);
+	host_issue(ctx);
 }
 
 static int poll_idle(void *ctx)
@@ -118,7 +88,7 @@ static int poll_idle(void *ctx)
 }
 
 /*
- * What came of a step of a resume. One that refuses ends the resume, and the controller is started anew
+ * What came of a step of a resume. One that refuses ends the resume, and the device is started anew
  * when the device is there.
  */
 static int resume_step(struct host *h, int err)
@@ -126,10 +96,10 @@ static int resume_step(struct host *h, int err)
 	if (!err)
 		return 0;
 	app_join(h->why, sizeof(h->why), app_last_error(), "");
-	app_err("cannot resume: %s: the controller is reset, what was outstanding is lost",
-		app_errname(err));
-	udrv_nvme_detach(h->nvme);
-	h->nvme = NULL;
+	app_err("cannot resume: %s: the %s is reset, what was outstanding is lost", app_errname(err),
+		h->driver->what);
+	h->driver->resume_drop(h);
+	h->resuming = false;
 	return err == -EAGAIN || err == -ESTALE || err == -EBADMSG || err == -EIO ? 0 : err;
 }
 
@@ -146,12 +116,13 @@ static int open_memory(struct host *h)
 	lc = udrv_state_lifecycle(udrv_device_state(h->dev));
 	h->start = lc == UDRV_INIT ? "started" : "fallback";
 	if (lc == UDRV_READY) {
-		err = resume_step(h, udrv_nvme_resume_begin(h->dev, &h->opts, &h->nvme));
-		if (h->nvme && h->consumer->prepare)
-			h->consumer->prepare(h);
+		h->resuming = true;
+		err = resume_step(h, h->driver->resume_begin(h));
+		if (h->resuming && h->driver->consumer->prepare)
+			h->driver->consumer->prepare(h);
 	} else if (lc != UDRV_INIT) {
-		app_warn(
-			"a predecessor was stopped in a reset or a shutdown: the controller is started anew");
+		app_warn("a predecessor was stopped in a reset or a shutdown: the %s is started anew",
+			 h->driver->what);
 	}
 	return err;
 }
@@ -163,14 +134,14 @@ static int open_device(struct host *h)
 	err = host_await(h, UDRV_FD_VFIO);
 	if (!err)
 		err = udrv_handle_identify(&h->handle, h->dev);
-	if (!err && h->nvme)
-		err = resume_step(h, udrv_nvme_resume_look(h->nvme));
+	if (!err && h->resuming)
+		err = resume_step(h, h->driver->resume_look(h));
 	if (!err)
 		err = host_await(h, UDRV_FD_IOMMU);
 	if (!err)
 		err = udrv_handle_complete(&h->handle, h->dev);
-	if (!err && h->nvme)
-		err = resume_step(h, udrv_nvme_resume_finish(h->nvme));
+	if (!err && h->resuming)
+		err = resume_step(h, h->driver->resume_finish(h));
 	return err;
 }
 
@@ -183,13 +154,13 @@ static int bring_up(struct host *h)
 	err = open_memory(h);
 	if (!err)
 		err = open_device(h);
-	if (!err && h->nvme)
+	if (!err && h->resuming)
 		h->start = "resumed";
-	if (err || h->nvme)
+	if (err || h->resuming)
 		return err;
-	err = udrv_nvme_start(h->dev, &h->opts, &h->nvme);
+	err = h->driver->start(h);
 	if (err)
-		app_err("cannot start the controller: %s", app_errname(err));
+		app_err("cannot start the %s: %s", h->driver->what, app_errname(err));
 	return err;
 }
 
@@ -203,14 +174,14 @@ static int go_live(struct host *h)
 	struct udrv_source *idle;
 	int err;
 
-	deliver(h);
+	h->driver->deliver(h);
 	err = udrv_loop_create(0, &h->loop);
 	if (err) {
 		app_err("cannot make an event loop: %s", app_errname(err));
 		return err;
 	}
 	host_irq_before(h);
-	err = h->opts.poll ? -EOPNOTSUPP : udrv_nvme_irq_arm(h->nvme, h->loop, queue_ready, h);
+	err = h->driver->arm(h);
 	if (err && err != -EOPNOTSUPP) {
 		app_err("cannot arm interrupts: %s", app_errname(err));
 		return err;
@@ -228,33 +199,28 @@ static int go_live(struct host *h)
 /* Told once the device runs: until then every line of a log is time in which it does not. */
 static void report_resume(struct host *h)
 {
-	const struct udrv_nvme_resume_report *r = udrv_nvme_resume_report(h->nvme);
-
 	app_log_level(UDRV_LOG_INFO);
-	if (strcmp(h->start, "resumed"))
-		return;
-	app_info(
-		"%s: resumed: %u in flight, %u of them completed meanwhile, %u never submitted, %u to deliver again",
-		udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted,
-		r->redelivered);
+	if (h->resuming)
+		h->driver->tell_resume(h);
 }
 
 static int run(struct host *h)
 {
-	char why[96];
 	int err;
 
-	err = config_nvme(&h->opts, why, sizeof(why));
-	if (err) {
-		app_err("udrv.nvme=: %s", why);
-		return APP_USAGE;
+	h->driver = host_driver_find(h->lease.driver);
+	if (!h->driver) {
+		app_err("there is no driver '%s' in this udrv-host", h->lease.driver);
+		return APP_FAILED;
 	}
+	if (h->driver->configure(h))
+		return APP_USAGE;
 	err = bring_up(h);
 	/* None comes if the device cannot be adopted: the agent has told why. */
 	if (err == -ENOTCONN)
 		return APP_FAILED;
 	if (!err)
-		err = h->consumer->open(h, !strcmp(h->start, "resumed"));
+		err = h->driver->consumer->open(h, h->resuming);
 	if (!err)
 		err = go_live(h);
 	/* Also a format that only a newer program knows. */
@@ -282,7 +248,7 @@ static int run(struct host *h)
 	return APP_FAILED;
 }
 
-static struct host the_host = { .handle = UDRV_HANDLE_INIT, .consumer = &verify_consumer };
+static struct host the_host = { .handle = UDRV_HANDLE_INIT };
 
 static void host_log(const char *name)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * SIGTERM: the device is to be closed. What is outstanding is waited for, the controller is shut
- * down cleanly, and the host ends. How long that may take is the agent's business: it kills.
+ * SIGTERM: the device is to be closed. What is outstanding is waited for, the device is closed
+ * cleanly, and the host ends. How long that may take is the agent's business: it kills.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,6 +12,7 @@
 #include <udrv/loop.h>
 
 #include "udrv/common/app.h"
+#include "udrv/host/driver.h"
 #include "udrv/host/host.h"
 
 #define RETRY_NS 10000000ull
@@ -21,11 +22,11 @@ static void try_shutdown(void *ctx)
 	struct host *h = ctx;
 	int err;
 
-	err = udrv_nvme_shutdown(h->nvme);
+	err = h->driver->shutdown(h);
 	if (err == -EBUSY || err == -EAGAIN)
 		return;
 	if (err)
-		app_warn("the controller was disabled, as it did not shut down: %s",
+		app_warn("the %s was reset, as it did not shut down: %s", h->driver->what,
 			 app_errname(err));
 	/* The driver is gone: no other callback of the loop may run. */
 	_exit(APP_OK);

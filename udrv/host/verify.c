@@ -121,7 +121,6 @@ const struct consumer_ops verify_consumer = {
 	.name = "verify",
 	.prepare = verify_prepare,
 	.open = verify_open,
-	.done = verify_done,
 	.issue = verify_issue,
 	.status = verify_status,
 	.command = verify_command,

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A MANA adapter's host. */
+#include <errno.h>
+
+#include <udrv/device.h>
+#include <udrv/gdma_spec.h>
+#include <udrv/loop.h>
+#include <udrv/mana.h>
+
+#include "udrv/common/app.h"
+#include "udrv/host/config.h"
+#include "udrv/host/driver.h"
+#include "udrv/host/host.h"
+#include "udrv/host/mana.h"
+#include "udrv/host/nic.h"
+
+static int requirements(struct udrv_handle_opts *ret)
+{
+	struct udrv_mana_opts mana;
+	int err;
+
+	err = config_mana(&mana);
+	if (!err)
+		err = udrv_mana_requirements(&mana, &ret->state_size, &ret->dma_size);
+	if (err)
+		return err;
+	ret->dma_size += (uint64_t)UDRV_MANA_MAX_VPORTS * mana.queues * mana.tx_depth * NIC_ECHO_SIZE;
+	ret->extra_size[0] = CONFIG_CONSUMER_MEMFD;
+	return 0;
+}
+
+static int configure(struct host *h)
+{
+	return config_mana(&h->opts.mana);
+}
+
+/* All at once, when the device is there: packets wait in their buffers meanwhile. */
+static int resume_nothing(struct host *h)
+{
+	(void)h;
+	return 0;
+}
+
+static int resume_finish(struct host *h)
+{
+	return udrv_mana_resume(h->dev, &h->opts.mana, &h->mana);
+}
+
+static void resume_drop(struct host *h)
+{
+	h->mana = NULL;
+}
+
+static int start(struct host *h)
+{
+	nic_before_start(h);
+	return udrv_mana_start(h->dev, &h->opts.mana, &h->mana);
+}
+
+/* false: both directions are dry. */
+static bool serve(struct host *h, struct udrv_mana_queue *q)
+{
+	struct udrv_mana_sent done[MANA_BATCH];
+	struct udrv_mana_rx pkts[MANA_BATCH];
+	int sent, received;
+
+	sent = udrv_mana_sent(q, done, MANA_BATCH);
+	for (int i = 0; i < sent; i++)
+		nic_sent(h, q, &done[i]);
+	if (sent > 0)
+		udrv_mana_sent_release(q, (unsigned int)sent);
+	received = udrv_mana_recv(q, pkts, nic_room(h, q));
+	if (received > 0)
+		nic_receive(h, q, pkts, (unsigned int)received);
+	if (sent > 0 || received > 0)
+		host_first_completion(h);
+	return sent > 0 || received > 0;
+}
+
+/* As long as something comes, but not for ever: other queues and the loop have their turn, too. */
+static void serve_all(struct host *h, struct udrv_mana_queue *q)
+{
+	for (unsigned int i = 0; i < 64; i++)
+		if (!serve(h, q))
+			break;
+}
+
+static void each_queue(struct host *h, void (*fn)(struct host *h, struct udrv_mana_queue *q))
+{
+	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
+
+	for (unsigned int v = 0; v < info->vports; v++)
+		for (unsigned int i = 0; i < info->queues; i++)
+			fn(h, udrv_mana_queue(h->mana, v, i));
+}
+
+static void deliver(struct host *h)
+{
+	each_queue(h, serve_all);
+}
+
+/* What came in between makes the interrupt come at once; a failed queue's reset comes with the next tick. */
+static void queue_ready(void *ctx, struct udrv_mana_queue *q)
+{
+	serve_all(ctx, q);
+	udrv_mana_queue_arm(q);
+}
+
+static int arm(struct host *h)
+{
+	if (h->opts.mana.poll || !udrv_mana_info(h->mana)->vectors)
+		return -EOPNOTSUPP;
+	return udrv_mana_irq_arm(h->mana, h->loop, queue_ready, h);
+}
+
+static int tick(struct host *h, uint64_t now_ns)
+{
+	int ret = udrv_mana_tick(h->mana, now_ns);
+
+	if (ret == 1)
+		nic_rebase(h);
+	return ret;
+}
+
+static int reset(struct host *h)
+{
+	int err = udrv_mana_reset(h->mana);
+
+	if (!err)
+		nic_rebase(h);
+	return err;
+}
+
+static int close_adapter(struct host *h)
+{
+	return udrv_mana_shutdown(h->mana);
+}
+
+static void tell_resume(struct host *h)
+{
+	const struct udrv_mana_resume_report *r = udrv_mana_resume_report(h->mana);
+
+	app_info("%s: resumed: %u packets waiting, %u receive buffers posted, %u sends unfinished, %u of them completed meanwhile",
+		 udrv_device_name(h->dev), r->rx_waiting, r->rx_posted, r->tx_in_flight, r->tx_completed);
+}
+
+const struct host_driver mana_host_driver = {
+	.name = "mana",
+	.what = "adapter",
+	.vendor = GDMA_PCI_VENDOR,
+	.device = GDMA_PCI_DEVICE_VF,
+	.consumer = &nic_consumer,
+	.requirements = requirements,
+	.configure = configure,
+	.resume_begin = resume_nothing,
+	.resume_look = resume_nothing,
+	.resume_finish = resume_finish,
+	.resume_drop = resume_drop,
+	.start = start,
+	.deliver = deliver,
+	.arm = arm,
+	.tick = tick,
+	.reset = reset,
+	.shutdown = close_adapter,
+	.tell_resume = tell_resume,
+	.status = mana_status,
+};
