@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <udrv/loop.h>
-
 #include "tests/model/net/sample.h"
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
@@ -469,78 +467,6 @@ START_TEST(jumbo_frames_and_mtu)
 }
 END_TEST
 
-/* ---- Interrupts --------------------------------------------------------------------------------------------------- */
-
-static unsigned int received, completed, calls;
-
-static void serve(void *ctx, struct udrv_mana_queue *q)
-{
-	struct udrv_mana_rx rx[8];
-	struct udrv_mana_sent done[8];
-	int n, m;
-
-	(void)ctx;
-	calls++;
-	do {
-		n = udrv_mana_recv(q, rx, 8);
-		ck_assert_int_ge(n, 0);
-		ck_assert_int_eq(udrv_mana_recv_release(q, (unsigned int)n), 0);
-		m = udrv_mana_sent(q, done, 8);
-		ck_assert_int_ge(m, 0);
-		ck_assert_int_eq(udrv_mana_sent_release(q, (unsigned int)m), 0);
-		received += (unsigned int)n;
-		completed += (unsigned int)m;
-	} while (n || m);
-	ck_assert_int_eq(udrv_mana_queue_arm(q), 0);
-}
-
-static void turn(void)
-{
-	for (int i = 0; i < 4; i++) {
-		mana_fixture_run(&fx);
-		ck_assert_int_ge(udrv_loop_run_once(fx.loop, 0), 0);
-	}
-}
-
-START_TEST(interrupts_tell)
-{
-	struct mana_model_opts model = { .seed = 1, .vectors = _i ? (unsigned int)_i : 64 };
-	struct udrv_mana_opts opts = { .queues = 4 };
-	unsigned int idle;
-
-	received = completed = calls = 0;
-	set_up(&model, &opts, 4096, 0);
-	ck_assert_int_eq(mana_fixture_listen(&fx, serve, NULL), 0);
-	turn();
-	for (unsigned int round = 0; round < 1000; round++) {
-		unsigned int want = received + 1, sent = completed + 1;
-
-		mana_inject(&fx, 0, round, round, 60);
-		turn();
-		ck_assert_msg(received == want, "round %u: no interrupt for a packet", round);
-		ck_assert_int_eq(mana_send_one(&fx, udrv_mana_queue(fx.mana, 0, round % 4), 0, round, 60), 1);
-		net_close(&fx.wire[0].backend);
-		turn();
-		ck_assert_msg(completed == sent, "round %u: no interrupt for a completion", round);
-	}
-	idle = calls;
-	for (int i = 0; i < 10; i++)
-		turn();
-	ck_assert_msg(calls == idle, "interrupts without a reason");
-	/* What is shown and not released would interrupt for ever. */
-	for (unsigned int flow = 0; flow < 64; flow++)
-		mana_inject(&fx, 0, flow, flow, 60);
-	for (unsigned int i = 0; i < 4; i++) {
-		struct udrv_mana_queue *q = udrv_mana_queue(fx.mana, 0, i);
-		struct udrv_mana_rx rx;
-
-		ck_assert_int_eq(udrv_mana_recv(q, &rx, 1), 1);
-		ck_assert_int_eq(udrv_mana_queue_arm(q), -EAGAIN);
-	}
-	mana_fixture_end(&fx);
-}
-END_TEST
-
 START_TEST(counters_and_snapshot)
 {
 	struct mana_model_opts model = { .seed = 1 };
@@ -598,7 +524,6 @@ int main(void)
 	tcase_add_test(tc, spreads_over_queues);
 	tcase_add_test(tc, vports_are_apart);
 	tcase_add_test(tc, jumbo_frames_and_mtu);
-	tcase_add_loop_test(tc, interrupts_tell, 0, 4);
 	tcase_add_test(tc, counters_and_snapshot);
 	return suite_run(suite);
 }

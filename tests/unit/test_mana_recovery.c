@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <udrv/loop.h>
-
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
 
@@ -422,67 +420,6 @@ START_TEST(garbage_is_dropped)
 }
 END_TEST
 
-/* ---- Interrupts that are lost ------------------------------------------------------------------------------------- */
-
-static unsigned int got;
-
-static void serve(void *ctx, struct udrv_mana_queue *queue)
-{
-	struct udrv_mana_rx rx[8];
-	int n;
-
-	(void)ctx;
-	while ((n = udrv_mana_recv(queue, rx, 8)) > 0) {
-		got += (unsigned int)n;
-		udrv_mana_recv_release(queue, (unsigned int)n);
-	}
-	ck_assert_int_eq(udrv_mana_queue_arm(queue), 0);
-}
-
-static void turn(void)
-{
-	for (int i = 0; i < 4; i++) {
-		mana_fixture_run(&fx);
-		udrv_loop_run_once(fx.loop, 0);
-	}
-}
-
-START_TEST(a_lost_interrupt_is_noticed)
-{
-	set_up((struct udrv_mana_opts){ .queues = 1 });
-	ck_assert_int_eq(mana_fixture_listen(&fx, serve, NULL), 0);
-	turn();
-	fault("drop-irq:1");
-	mana_inject(&fx, 0, 0, 1, 100);
-	turn();
-	ck_assert_uint_eq(got, 0);
-	ck_assert_int_eq(udrv_mana_tick(fx.mana, SECOND), 0);
-	ck_assert_int_eq(udrv_mana_tick(fx.mana, SECOND + 1), 0);
-	ck_assert_uint_eq(got, 1);
-	mana_inject(&fx, 0, 0, 1, 100);
-	turn();
-	ck_assert_uint_eq(got, 2);
-	ends_well();
-}
-END_TEST
-
-START_TEST(vectors_work_after_a_reset)
-{
-	got = 0;
-	set_up((struct udrv_mana_opts){ .queues = 2 });
-	ck_assert_int_eq(mana_fixture_listen(&fx, serve, NULL), 0);
-	turn();
-	ck_assert_int_eq(udrv_mana_reset(fx.mana), 0);
-	turn();
-	for (unsigned int i = 0; i < 10; i++) {
-		mana_inject(&fx, 0, i, i, 100);
-		turn();
-		ck_assert_uint_eq(got, i + 1);
-	}
-	ends_well();
-}
-END_TEST
-
 START_TEST(the_device_goes_away)
 {
 	struct udrv_mana_hw_stats hw;
@@ -521,8 +458,6 @@ int main(void)
 	tcase_add_test(tc, sends_fail);
 	tcase_add_test(tc, receptions_fail);
 	tcase_add_test(tc, garbage_is_dropped);
-	tcase_add_test(tc, a_lost_interrupt_is_noticed);
-	tcase_add_test(tc, vectors_work_after_a_reset);
 	tcase_add_test(tc, the_device_goes_away);
 	return suite_run(suite);
 }

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <udrv/loop.h>
-
 #include "tests/unit/crash.h"
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
@@ -556,49 +554,6 @@ START_TEST(steering_is_told_again)
 }
 END_TEST
 
-/* Interrupts come again by themselves, for what waits and for what comes. */
-static unsigned int woken;
-
-static void wake(void *ctx, struct udrv_mana_queue *q)
-{
-	struct udrv_mana_rx rx[8];
-	int n;
-
-	(void)ctx;
-	while ((n = udrv_mana_recv(q, rx, 8)) > 0) {
-		woken += (unsigned int)n;
-		udrv_mana_recv_release(q, (unsigned int)n);
-	}
-	ck_assert_int_eq(udrv_mana_queue_arm(q), 0);
-}
-
-START_TEST(vectors_are_armed_again)
-{
-	set_up(&settings[2]);
-	ck_assert_int_eq(mana_fixture_listen(&fx, wake, NULL), 0);
-	woken = 0;
-	for (unsigned int cycle = 0; cycle < 200; cycle++) {
-		mana_fixture_crash(&fx);
-		mana_inject(&fx, 0, cycle, cycle, 60);
-		mana_fixture_run(&fx);
-		ck_assert(take_over(0));
-		ck_assert_int_eq(mana_fixture_listen(&fx, wake, NULL), 0);
-		for (int i = 0; i < 3; i++) {
-			mana_fixture_run(&fx);
-			ck_assert_int_ge(udrv_loop_run_once(fx.loop, 0), 0);
-		}
-		ck_assert_uint_eq(woken, 2 * cycle + 1);
-		mana_inject(&fx, 0, cycle, cycle, 60);
-		for (int i = 0; i < 3; i++) {
-			mana_fixture_run(&fx);
-			ck_assert_int_ge(udrv_loop_run_once(fx.loop, 0), 0);
-		}
-		ck_assert_uint_eq(woken, 2 * cycle + 2);
-	}
-	mana_fixture_end(&fx);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("mana-resume");
@@ -611,6 +566,5 @@ int main(void)
 	tcase_add_test(tc, a_kept_buffer_stays_as_it_is);
 	tcase_add_test(tc, reception_goes_on_after_a_flood);
 	tcase_add_test(tc, steering_is_told_again);
-	tcase_add_test(tc, vectors_are_armed_again);
 	return suite_run(suite);
 }
