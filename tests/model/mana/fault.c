@@ -140,8 +140,10 @@ bool fault_take(struct mana_model *m, enum fault_kind kind, uint32_t arg)
 		return false;
 	if (kind == FAULT_DROP_IRQ && f->arg[0] != ANY_VECTOR && f->arg[0] != arg)
 		return false;
-	if (kind != FAULT_SMC_STUCK)
-		f->count--;
+	/* Only a reset ends this one. */
+	if (kind == FAULT_SMC_STUCK)
+		return true;
+	f->count--;
 	m->counts.faults++;
 	return true;
 }

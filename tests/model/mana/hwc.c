@@ -3,6 +3,7 @@
  * The hardware channel: it is established by events, and then answers requests, one after the
  * other.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "tests/model/mana/internal.h"
@@ -257,7 +258,10 @@ int mana_model_event(struct mana_model *m, uint8_t type, uint32_t detail)
 {
 	struct hwc *h = &m->hwc;
 
-	if (h->live && h->events < MAX_EVENTS)
-		h->event[h->events++] = (struct event){ .type = type, .detail = detail };
+	if (!h->live)
+		return -ENODEV;
+	if (h->events == MAX_EVENTS)
+		return -ENOSPC;
+	h->event[h->events++] = (struct event){ .type = type, .detail = detail };
 	return 0;
 }

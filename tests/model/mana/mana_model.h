@@ -87,7 +87,7 @@ void mana_model_bar_write(struct mana_model *m, uint64_t off, uint64_t val, unsi
  */
 void mana_model_set_command(struct mana_model *m, uint16_t command);
 
-/* Function-level (or any other) reset: everything is forgotten but the counters. */
+/* Function-level (or any other) reset: all is forgotten but counters, and the link's state. */
 void mana_model_reset(struct mana_model *m);
 
 /* Surprise removal: from now on everything reads all ones, and nothing happens. */
@@ -173,7 +173,7 @@ int mana_model_fault(struct mana_model *m, const char *spec);
 
 /*
  * The EQE of another hardware event on the HWC's EQ: 132 FPGA reconfiguration, 134 service … with
- * @detail.
+ * @detail. Returns 0, -ENODEV (there is no hardware channel) or -ENOSPC (too many wait).
  */
 int mana_model_event(struct mana_model *m, uint8_t type, uint32_t detail);
 

@@ -134,7 +134,6 @@ void mana_model_reset(struct mana_model *m)
 	memset(&m->smc, 0, sizeof(m->smc));
 	fault_reset(m);
 	m->bme = false;
-	m->link_down = false;
 }
 
 void mana_model_remove(struct mana_model *m)

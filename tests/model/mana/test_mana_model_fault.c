@@ -139,7 +139,6 @@ START_TEST(tells_of_link_and_reset)
 		uint8_t type;
 		uint32_t detail;
 	} expected[] = {
-		{ GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_SOC_LINK_DOWN << 24 },
 		{ GDMA_EQE_HWC_SOC_RECONFIG_DATA, GDMA_HWC_SOC_LINK_UP << 24 },
 		{ GDMA_EQE_HWC_RESET_REQUEST, 0 },
 	};
@@ -151,13 +150,20 @@ START_TEST(tells_of_link_and_reset)
 	ck_assert_uint_eq(next_type(&p.scq), MANA_CQE_TX_OKAY);
 	ck_assert_uint_eq(h.wire[0].frames, 0);
 	ck_assert_uint_eq(mana_model_counts(h.m)->rx_disabled, 1);
+	ck_assert_int_eq(mana_model_event(h.m, 134, 0), 0);
+	host_run(&h);
+	ck_assert(host_eqe(&h, &h.hwc_eq, &e));
+	ck_assert_uint_eq(GDMA_EQE_TYPE(le32toh(e.info)), GDMA_EQE_HWC_SOC_RECONFIG_DATA);
+	ck_assert_uint_eq(le32toh(e.details[0]), GDMA_HWC_SOC_LINK_DOWN << 24);
+	ck_assert(host_eqe(&h, &h.hwc_eq, &e));
+	ck_assert_uint_eq(GDMA_EQE_TYPE(le32toh(e.info)), GDMA_EQE_HWC_SOC_SERVICE);
 	fault("link-up,reset-request");
 	host_send(&h, 0, &p, frame, sizeof(frame), 0, 0);
 	arrive();
 	ck_assert_uint_eq(next_type(&p.scq), MANA_CQE_TX_OKAY);
 	ck_assert_uint_eq(h.wire[0].frames, 1);
 	ck_assert_uint_eq(mana_model_counts(h.m)->rx, 1);
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < 2; i++) {
 		ck_assert(host_eqe(&h, &h.hwc_eq, &e));
 		ck_assert_uint_eq(GDMA_EQE_TYPE(le32toh(e.info)), expected[i].type);
 		ck_assert_uint_eq(le32toh(e.details[0]), expected[i].detail);
@@ -223,6 +229,36 @@ START_TEST(posts_garbage)
 	ck_assert_int_eq(ask(GDMA_LIST_DEVICES), 0);
 }
 
+/* Nobody listens, or nobody has for long. */
+START_TEST(bounds_events)
+{
+	unsigned int n = 0;
+
+	mana_model_set_command(h.m, 0);
+	while (!mana_model_event(h.m, 134, n))
+		n++;
+	ck_assert_int_eq(mana_model_event(h.m, 134, 0), -ENOSPC);
+	ck_assert_uint_gt(n, 3);
+	mana_model_reset(h.m);
+	ck_assert_int_eq(mana_model_event(h.m, 134, 0), -ENODEV);
+}
+
+/* The wire does not care for a reset of the function. */
+START_TEST(keeps_the_link_down)
+{
+	fault("link-down");
+	mana_model_reset(h.m);
+	mana_model_set_command(h.m, HOST_BME);
+	host_establish(&h);
+	host_register(&h);
+	host_port_up(&h, 0, &p, 4);
+	arrive();
+	ck_assert_uint_eq(mana_model_counts(h.m)->rx_disabled, 1);
+	fault("link-up");
+	arrive();
+	ck_assert_uint_eq(mana_model_counts(h.m)->rx, 1);
+}
+
 START_TEST(goes_by_surprise)
 {
 	uint8_t copy[60] = "\2MANA";
@@ -250,6 +286,8 @@ int main(void)
 	tcase_add_test(t, completes_with_errors);
 	tcase_add_test(t, drops_interrupts);
 	tcase_add_test(t, posts_garbage);
+	tcase_add_test(t, bounds_events);
+	tcase_add_test(t, keeps_the_link_down);
 	tcase_add_test(t, goes_by_surprise);
 	return suite_run(s);
 }
