@@ -26,7 +26,7 @@ TESTS_unit	+= $(patsubst %,unit=check:%,$(filter-out $(FUZZ_TESTS),$(UNIT_TESTS)
 NEEDS_unit	:= packages-unit library headers-alone $(UNIT_TESTS)
 VM_RUN		:= $(wildcard tests/vm/run.py)
 VM_SUITE	= $(if $(VM_RUN),'$1=counted:python3 $(VM_RUN) --suite $1')
-VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS)
+VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS) $(HOST_PROGRAMS)
 TESTS_smoke	+= $(call VM_SUITE,smoke)
 NEEDS_smoke	:= $(VM_NEEDS)
 TESTS_vm	+= vm=tap:tests/setup/qemu.sh $(call VM_SUITE,vm)
@@ -62,7 +62,7 @@ unit-programs: $(UNIT_TESTS)
 later = $(Q)echo 'make $1: not there yet; it comes with a later issue' >&2; exit 1
 
 .PHONY: demo
-demo: $(VM_NEEDS) ## verified I/O through several kexec updates, with a timeline and a verdict (CYCLES=, DISK=)
+demo: $(VM_NEEDS) ## verified I/O and network traffic through several kexec updates, with a timeline and a verdict (CYCLES=, DISK=)
 	$(if $(wildcard tests/vm/demo.py),,$(call later,demo))
 	$(Q)python3 tests/vm/demo.py
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""`make demo`: verified NVMe I/O through several kexec updates, a live timeline, and a verdict."""
+"""`make demo`: verified NVMe I/O and network traffic through several kexec updates, a live timeline, and a verdict."""
 from __future__ import annotations
 
 import argparse
@@ -76,7 +76,7 @@ def main() -> int:
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
     parser.add_argument("--out", type=Path, help="instead of demo/ in the build directory")
     parser.add_argument("--blackout", type=float, metavar="SECONDS", help="how long one takes, instead of measuring it")
-    parser.add_argument("--nic", action="store_true", help="with a NIC under the verifying UDP stream")
+    parser.add_argument("--no-nic", dest="nic", action="store_false", help="without a NIC under the verifying UDP stream")
     options = parser.parse_args()
     try:
         cycles = int(os.environ.get("CYCLES") or 3)

@@ -7,6 +7,7 @@ harness ends both, and nothing is left behind.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 IPV4, IPV6 = "10.77.0.1", "fd00:77::1"          # the namespace's own addresses; both with these prefixes
@@ -48,8 +49,10 @@ class NetworkNamespace:
 
     def __init__(self, tap: str = "tap0") -> None:
         self.tap = tap
-        self._holder = subprocess.Popen(["unshare", "--net", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE)
+        # Without root, a user namespace makes us one that may do this; where such namespaces are allowed.
+        user = os.geteuid() != 0
+        command = ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "cat"]
+        self._holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert self._holder.stdin and self._holder.stdout and self._holder.stderr
         try:
             # cat answers once the namespace is there.
@@ -62,12 +65,15 @@ class NetworkNamespace:
             reason = self._holder.stderr.read().decode(errors="replace").strip()
             self.close()
             raise NoNamespace(f"unshare --net: {reason}; network tests need root (CAP_SYS_ADMIN, CAP_NET_ADMIN)")
-        self.enter = ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net", "--"]
+        namespaces = f"/proc/{self._holder.pid}/ns"
+        self.enter = ["nsenter", *([f"--user={namespaces}/user", "--preserve-credentials"] if user else []),
+                      f"--net={namespaces}/net", "--"]
         try:
             self._set_up()
         except subprocess.CalledProcessError as e:
             self.close()
-            raise NoNamespace(f"{' '.join(e.cmd[3:])}: {e.stderr.strip()}") from e
+            words = e.cmd[len(self.enter):]
+            raise NoNamespace(f"{' '.join(words)}: {e.stderr.strip()}; network tests need /dev/net/tun") from e
 
     def _set_up(self) -> None:
         self.run("ip", "link", "set", "lo", "up")

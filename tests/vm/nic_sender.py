@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The host's end of the verifying UDP stream, a process of its own inside the network namespace.
 
-Lines on its standard input: `cycle N` (so many kexecs so far), `rate N` (frames a second from now on), `status`, `stop`
-(send no more, wait for what is still to come back). It says `ready`, answers `status` and `stop` with one JSON object, and
+Lines on its standard input: `cycle N` (so many kexecs so far), `rate N` (frames a second from now on, 0: none), `status`,
+`stop` (send no more, wait for what is still to come back). It says `ready`, answers `status` and `stop` with one JSON object, and
 ends after `stop`, or when its input does.
 """
 from __future__ import annotations
@@ -103,6 +103,8 @@ class Sender:
             self._selector.register(sock, selectors.EVENT_READ)
 
     def _send_due(self) -> None:
+        if not self._rate:
+            return
         now = time.monotonic()
         self._due = max(self._due, now - CATCH_UP)
         while self._due <= now:
@@ -151,6 +153,7 @@ class Sender:
     def run(self) -> bool:
         """Until it is told to stop and all is back, or nothing more comes; False: its input has ended."""
         last = time.monotonic()
+        timeout: float | None
         while True:
             if self._stopped:
                 if self.stream.echoed == self.stream.sent or time.monotonic() - last > self._drain:
@@ -158,7 +161,7 @@ class Sender:
                 timeout = max(0.0, last + self._drain - time.monotonic())
             else:
                 self._send_due()
-                timeout = max(0.0, self._due - time.monotonic())
+                timeout = max(0.0, self._due - time.monotonic()) if self._rate else None
             for key, _ in self._selector.select(timeout):
                 if key.fileobj is sys.stdin:
                     if not self._commands():

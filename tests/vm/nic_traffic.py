@@ -73,7 +73,7 @@ class NicTraffic:
         self._sender.lines.send(f"cycle {cycle}\n")
 
     def rate(self, rate: float) -> None:
-        """Frames a second from now on."""
+        """Frames a second from now on; 0: none."""
         assert self._sender
         self._sender.lines.send(f"rate {rate}\n")
 

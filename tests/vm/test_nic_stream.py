@@ -99,7 +99,13 @@ class Process(unittest.TestCase):
                 process.stdin.write("status\n")
                 process.stdin.flush()
                 sent = json.loads(process.stdout.readline())["sent"]
-            process.stdin.write("cycle 1\nrate 500\nstop\n")
+            process.stdin.write("rate 0\nstatus\n")
+            process.stdin.flush()
+            paused = json.loads(process.stdout.readline())["sent"]
+            process.stdin.write("cycle 1\nstatus\n")
+            process.stdin.flush()
+            self.assertEqual(json.loads(process.stdout.readline())["sent"], paused)
+            process.stdin.write("rate 500\nstop\n")
             process.stdin.flush()
             result = json.loads(process.stdout.readline())
         consumer.end()
