@@ -22,7 +22,7 @@ import blocks
 import timeline
 import tracelog
 from guest import CommandFailed
-from nic_traffic import NicTraffic
+from nic_traffic import NicTraffic, rate_for
 from paravisor import REFRESH, Paravisor, Setup, compare
 from qemu import Controller, Namespace, addresses
 from report import Counted
@@ -116,7 +116,7 @@ class Experiment:
                 prepare_disk(disk)
             with ExitStack() as stack:
                 if self.plan.nic:
-                    self.nic = stack.enter_context(NicTraffic(self.plan.directory))
+                    self.nic = stack.enter_context(NicTraffic(self.plan.directory, rate_for(self.plan.blackout)))
                     self.counted.nic = self.nic.counted
                 paravisor = stack.enter_context(Paravisor(self.setup()))
                 self._live(paravisor)

@@ -175,7 +175,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--local", required=True, help="address to send from")
     parser.add_argument("--remote", required=True, help="address to send to")
-    parser.add_argument("--flows", type=int, default=4, help="UDP ports to send from, so that a NIC spreads them")
+    parser.add_argument("--flows", type=int, default=64, help="UDP ports to send from, so that a NIC spreads them")
     parser.add_argument("--rate", type=float, required=True, help="frames a second")
     parser.add_argument("--drain", type=float, default=10.0, help="seconds without an echo, after which the rest is lost")
     options = parser.parse_args()

@@ -90,7 +90,7 @@ class Process(unittest.TestCase):
         consumer = Consumer(lose)
         consumer.start()
         command = [sys.executable, str(Path(__file__).with_name("nic_sender.py")), "--local", "127.0.0.1",
-                   "--remote", "127.0.0.2", "--rate", "2000", "--drain", "1"]
+                   "--remote", "127.0.0.2", "--rate", "2000", "--drain", "1", "--flows", "4"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdin and process.stdout
             self.assertEqual(process.stdout.readline(), "ready\n")
