@@ -76,7 +76,8 @@ def main() -> int:
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
     parser.add_argument("--out", type=Path, help="instead of demo/ in the build directory")
     parser.add_argument("--blackout", type=float, metavar="SECONDS", help="how long one takes, instead of measuring it")
-    parser.add_argument("--no-nic", dest="nic", action="store_false", help="without a NIC under the verifying UDP stream")
+    parser.add_argument("--nic", action=argparse.BooleanOptionalAction, default=True,
+                        help="a NIC under the verifying UDP stream beside the controller")
     options = parser.parse_args()
     try:
         cycles = int(os.environ.get("CYCLES") or 3)
