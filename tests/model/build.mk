@@ -31,6 +31,7 @@ $(call unit-test,test_vfio_user_fuzz,vfio_user/test_vfio_user_fuzz.c,$(VFIO_USER
 MANA_TEST := mana-host mana-model net-model net-sample fuzz support
 $(call test-library,mana-host,mana/host.c)
 $(call unit-test,test_mana_model_channel,mana/test_mana_model_channel.c,$(MANA_TEST))
+$(call unit-test,test_mana_model_objects,mana/test_mana_model_objects.c,$(MANA_TEST))
 $(call unit-test,test_mana_model_traffic,mana/test_mana_model_traffic.c,$(MANA_TEST))
 $(call unit-test,test_mana_model_strict,mana/test_mana_model_strict.c,$(MANA_TEST))
 $(call unit-test,test_mana_model_fault,mana/test_mana_model_fault.c,$(MANA_TEST))

@@ -110,7 +110,7 @@ static uint32_t create_queue(struct mana_model *m, struct call *c)
 	struct gdma_create_queue_resp *resp = (void *)c->resp;
 	uint32_t type = le32toh(req->type), size = le32toh(req->queue_size),
 		 vector = le32toh(req->eq_pci_msix_index);
-	uint64_t *page;
+	uint64_t region = le64toh(req->gdma_region);
 	int slot;
 
 	model_setup(m, "CREATE_QUEUE");
@@ -132,12 +132,13 @@ static uint32_t create_queue(struct mana_model *m, struct call *c)
 		model_violation(m, "CREATE_QUEUE: vector %u of %u", vector, m->opts.vectors);
 		return STATUS_INVALID;
 	}
-	page = region_consume(m, le64toh(req->gdma_region), size, "CREATE_QUEUE");
-	if (!page)
+	if (!region_fits(m, region, size, "CREATE_QUEUE"))
 		return STATUS_INVALID;
-	slot = eq_create(m, NO_SLOT, page, size, vector, MANA_DB);
-	if (slot == NO_SLOT)
+	if (!eq_room(m)) {
+		model_violation(m, "CREATE_QUEUE: there are %u EQs already", MAX_EQS - 1);
 		return STATUS_INVALID;
+	}
+	slot = eq_create(m, NO_SLOT, region_consume(m, region), size, vector, MANA_DB);
 	m->counts.eqs_created++;
 	m->counts.queues_created++;
 	resp->queue_index = htole32(EQ_ID((unsigned int)slot));

@@ -248,6 +248,8 @@ int eq_find(const struct mana_model *m, uint32_t id);
 int cq_find(const struct mana_model *m, uint32_t id);
 int sq_find(const struct mana_model *m, uint32_t id);
 int rq_find(const struct mana_model *m, uint32_t id);
+/* Whether there is a slot for another one. */
+bool eq_room(const struct mana_model *m);
 /* Take over @page (also on failure); slot or NO_SLOT. */
 int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector,
 	      uint32_t db);
@@ -296,11 +298,10 @@ extern const unsigned int gdma_ncommands, bnic_ncommands;
 /* region.c */
 uint32_t region_create(struct mana_model *m, struct call *c);
 uint32_t region_destroy(struct mana_model *m, struct call *c);
-/*
- * The pages become the caller's, and the handle invalid; NULL: no such region, or not of @size
- * bytes.
- */
-uint64_t *region_consume(struct mana_model *m, uint64_t handle, uint32_t size, const char *what);
+/* Whether a queue of @size bytes can be made of a region; false after a violation. */
+bool region_fits(struct mana_model *m, uint64_t handle, uint32_t size, const char *what);
+/* The pages of a region that exists become the caller's, and the handle invalid. */
+uint64_t *region_consume(struct mana_model *m, uint64_t handle);
 
 /* object.c */
 uint64_t wq_handle(const struct mana_model *m, const struct wq *wq);

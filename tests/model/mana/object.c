@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Work queue objects: a send or receive queue with its completion queue. */
-#include <stdlib.h>
-
 #include "tests/model/mana/internal.h"
 
 #define SQ_MARK 0x53ull
@@ -71,31 +69,24 @@ uint32_t object_create(struct mana_model *m, struct call *c)
 	    eq = eq_find(m, le32toh(req->cq_parent_qid)), cq, slot;
 	uint32_t wq_size = le32toh(req->wq_size), cq_size = le32toh(req->cq_size);
 	bool sq = le32toh(req->wq_type) == GDMA_SQ;
-	uint64_t *wq_page, *cq_page;
+	uint64_t wq_region = le64toh(req->wq_gdma_region);
+	uint64_t cq_region = le64toh(req->cq_gdma_region);
 	const struct wq *wq;
 
 	model_setup(m, "CREATE_WQ_OBJ");
 	if (!may_create(m, req, v, eq))
 		return STATUS_INVALID;
-	wq_page = region_consume(m, le64toh(req->wq_gdma_region), wq_size, "CREATE_WQ_OBJ");
-	if (!wq_page)
+	if (!region_fits(m, wq_region, wq_size, "CREATE_WQ_OBJ") ||
+	    !region_fits(m, cq_region, cq_size, "CREATE_WQ_OBJ"))
 		return STATUS_INVALID;
-	cq_page = region_consume(m, le64toh(req->cq_gdma_region), cq_size, "CREATE_WQ_OBJ");
-	if (!cq_page) {
-		free(wq_page);
-		return STATUS_INVALID;
-	}
-	cq = cq_create(m, NO_SLOT, cq_page, cq_size, eq, MANA_DB);
-	if (cq == NO_SLOT) {
-		free(wq_page);
+	if (wq_region == cq_region) {
+		model_violation(m, "CREATE_WQ_OBJ: one region for both queues");
 		return STATUS_INVALID;
 	}
-	slot = wq_create(m, sq, NO_SLOT, wq_page, wq_size, (unsigned int)cq, (unsigned int)v,
-			 MANA_DB, MANA_MKEY);
-	if (slot == NO_SLOT) {
-		cq_destroy(m, (unsigned int)cq);
-		return STATUS_INVALID;
-	}
+	/* There are as many slots as the vports may have queues. */
+	cq = cq_create(m, NO_SLOT, region_consume(m, cq_region), cq_size, eq, MANA_DB);
+	slot = wq_create(m, sq, NO_SLOT, region_consume(m, wq_region), wq_size, (unsigned int)cq,
+			 (unsigned int)v, MANA_DB, MANA_MKEY);
 	wq = sq ? &m->sq[slot] : &m->rq[slot];
 	m->counts.queues_created++;
 	resp->wq_id = htole32(wq->id);

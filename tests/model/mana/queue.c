@@ -67,6 +67,15 @@ static struct entries new_entries(uint64_t *page, uint32_t size, unsigned int sh
 	};
 }
 
+bool eq_room(const struct mana_model *m)
+{
+	for (unsigned int i = 1; i < MAX_EQS; i++) {
+		if (!m->eq[i].live)
+			return true;
+	}
+	return false;
+}
+
 int eq_create(struct mana_model *m, int slot, uint64_t *page, uint32_t size, unsigned int vector,
 	      uint32_t db)
 {

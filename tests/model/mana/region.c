@@ -96,22 +96,28 @@ uint32_t region_destroy(struct mana_model *m, struct call *c)
 	return 0;
 }
 
-uint64_t *region_consume(struct mana_model *m, uint64_t handle, uint32_t size, const char *what)
+bool region_fits(struct mana_model *m, uint64_t handle, uint32_t size, const char *what)
 {
-	struct region *r = by_handle(m, handle);
-	uint64_t *page;
+	const struct region *r = by_handle(m, handle);
 
 	if (!r) {
 		model_violation(m, "%s: there is no region %#llx", what,
 				(unsigned long long)handle);
-		return NULL;
+		return false;
 	}
 	if (size < GDMA_MIN_QUEUE_SIZE || size & (size - 1) || size != r->pages * GDMA_PAGE_SIZE) {
 		model_violation(m, "%s: a queue of %u bytes in a region of %u pages", what, size,
 				r->pages);
-		return NULL;
+		return false;
 	}
-	page = r->page;
+	return true;
+}
+
+uint64_t *region_consume(struct mana_model *m, uint64_t handle)
+{
+	struct region *r = by_handle(m, handle);
+	uint64_t *page = r->page;
+
 	r->page = NULL;
 	r->live = false;
 	return page;
