@@ -4,8 +4,11 @@ APPS_COMMON := ../../udrv/common/app.c ../../udrv/common/json.c
 $(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c $(APPS_COMMON),support)
 $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c ../../udrv/agent/policy_name.c \
 	$(APPS_COMMON),support)
+$(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c ../../udrv/common/sha256.c,support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support)
 $(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
 $(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)
+$(call unit-test,test_nic,test_nic.c ../../udrv/host/nic_frame.c ../../udrv/host/nic_report.c $(APPS_COMMON),\
+	mana-fixture mana-model net-model fake-device support)

@@ -34,20 +34,24 @@ static int configure(struct host *h)
 	return config_mana(&h->opts.mana);
 }
 
-/* All at once, when the device is there: packets wait in their buffers meanwhile. */
-static int resume_nothing(struct host *h)
+static int resume_begin(struct host *h)
 {
-	(void)h;
-	return 0;
+	return udrv_mana_resume_begin(h->dev, &h->opts.mana, &h->mana);
+}
+
+static int resume_look(struct host *h)
+{
+	return udrv_mana_resume_look(h->mana);
 }
 
 static int resume_finish(struct host *h)
 {
-	return udrv_mana_resume(h->dev, &h->opts.mana, &h->mana);
+	return udrv_mana_resume_finish(h->mana);
 }
 
 static void resume_drop(struct host *h)
 {
+	udrv_mana_detach(h->mana);
 	h->mana = NULL;
 }
 
@@ -152,8 +156,8 @@ const struct host_driver mana_host_driver = {
 	.consumer = &nic_consumer,
 	.requirements = requirements,
 	.configure = configure,
-	.resume_begin = resume_nothing,
-	.resume_look = resume_nothing,
+	.resume_begin = resume_begin,
+	.resume_look = resume_look,
 	.resume_finish = resume_finish,
 	.resume_drop = resume_drop,
 	.start = start,

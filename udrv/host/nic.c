@@ -20,6 +20,7 @@
 #include "udrv/host/mana.h"
 #include "udrv/host/nic.h"
 #include "udrv/host/nic_frame.h"
+#include "udrv/lib/step.h"
 
 #define DMA_TAG 0x6f686365ull /* "echo" */
 #define BATCH	MANA_BATCH
@@ -62,6 +63,7 @@ static void publish(uint64_t *to, uint64_t val)
 {
 	__atomic_store_n(to, val, __ATOMIC_RELEASE);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	UDRV_STEP();
 }
 
 static uint32_t counted_until(uint64_t count)
