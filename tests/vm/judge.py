@@ -19,7 +19,7 @@ from paravisor import BOOT_TIMEOUT
 from qemu import VM, addresses
 
 STEPS = ("probe", "ping", "offloads", "throughput", "statistics", "by_software", "queues", "mtu", "link", "down_up", "reload")
-SECONDS = 3             # of each throughput run
+SECONDS = 2             # of each throughput run
 DOWN_UP, RELOADS = 20, 5
 # What a run of throughput must at least come to: far below what the slowest machine does, far above a trickle of
 # retransmissions.
