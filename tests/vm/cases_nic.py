@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import report_nic
-from cases import Context, case, expect, expect_pass, io_goes_on, wait
+from cases import Context, Failure, case, expect, expect_pass, io_goes_on, wait
 from experiment import prepare_disk
 from nic_traffic import CONSTANT, NAME, RATE, NicTraffic
 from paravisor import Paravisor
@@ -15,6 +15,8 @@ TIMES = 3
 FRAMES = 300            # that must come back between two events
 FLOOD = 2000            # frames a second, more than small rings hold for long
 NVME = "nvme0"
+# CQE types 33: a send that failed, 4: a frame that was cut off, which the consumer sees as a damaged one.
+FAULTS = ("drop-irq:0xffff:2", "garbage-cqe:3", "tx-error:33:2", "rx-error:4:2", "link-down,link-up", "reset-request")
 
 
 @case("nic-one-kexec", "a NIC receives through a kexec, beside a controller: nothing lost, nothing twice")
@@ -112,6 +114,30 @@ def nic_overrun(context: Context) -> None:
     for key in ("duplicated", "corrupt"):
         expect(not counted.sender[key] and not counted.guest[key], f"{key}: {counted.sender[key]}, {counted.guest[key]}")
     expect(not any(counted.losses.values()), f"lost by the harness: {counted.losses}")
+    expect(not counted.model_end["strict_violations"], counted.model_end["first_violation"])
+    expect(not problems, "\n".join(problems))
+
+
+@case("nic-faults", "what a NIC may do wrong is survived: frames come back after each fault, whole and once")
+def nic_faults(context: Context) -> None:
+    with _NicLive(context) as live:
+        live.come_back()
+        for fault in FAULTS:
+            live.traffic.model.fault(fault)
+            try:
+                live.come_back()
+            except Failure as e:
+                raise Failure(f"after the fault {fault}: {e}") from e
+        device = live.paravisor.device(NAME)
+        expect(device["state"] == "running", f"{NAME} is {device['state']}")
+        live.finish()
+        problems = live.paravisor.complaints()
+    counted = live.traffic.counted
+    assert counted.sender and counted.guest and counted.model_end
+    for key, wanted in (("corrupt", 2), ("echo_errors", 2), ("duplicated", 0)):
+        expect(counted.guest[key] == wanted, f"the consumer counts {counted.guest[key]} {key}; there were to be {wanted}")
+    for key in ("corrupt", "duplicated"):
+        expect(not counted.sender[key], f"{counted.sender[key]} frames came back {key}")
     expect(not counted.model_end["strict_violations"], counted.model_end["first_violation"])
     expect(not problems, "\n".join(problems))
 
