@@ -2,6 +2,10 @@
 """VM tests of the update as a transaction: called off, refused, too slow, committed later, and not for every device."""
 from __future__ import annotations
 
+import hashlib
+import struct
+from pathlib import Path
+
 import artifacts
 from cases import Context, case, expect, wait
 from live import Live
@@ -111,4 +115,60 @@ def update_policies(context: Context) -> None:
         live.update()
         for name in live.names:
             live.running(name, "resumed")
+        live.io_goes_on()
+
+
+LZ4_LEGACY = 0x184C2102
+
+
+def _payload(image: bytes) -> int:
+    """Where the compressed kernel begins (Documentation/arch/x86/boot.rst)."""
+    return 512 * (1 + image[0x1F1]) + struct.unpack_from("<I", image, 0x248)[0]
+
+
+def _kernel_without(context: Context) -> Path:
+    """A kernel of our release whose contents know nothing of a live update: LZ4 has a way to say it uncompressed."""
+    image = bytearray(context.kernel.read_bytes())
+    kernel = b"\x7fELF" + bytes(64) + b"\0kho\0" + bytes(191)
+    literals = bytes([0xF0, len(kernel) - 15]) + kernel
+    data = struct.pack("<II", LZ4_LEGACY, len(literals)) + literals + struct.pack("<I", len(kernel))
+    start = _payload(image)
+    image[start:start + len(data)] = data
+    struct.pack_into("<I", image, 0x24C, len(data))
+    path = context.directory / "without"
+    path.write_bytes(image)
+    return path
+
+
+def _damaged(context: Context) -> Path:
+    """One bit is wrong. It may still unpack: in the end it is the digest that tells."""
+    image = bytearray(context.kernel.read_bytes())
+    image[len(image) // 2] ^= 1
+    path = context.directory / "damaged"
+    path.write_bytes(image)
+    return path
+
+
+def _cut(context: Context) -> Path:
+    path = context.directory / "cut"
+    path.write_bytes(context.kernel.read_bytes()[:-100_000])
+    return path
+
+
+@case("bad-payloads", "kernels without LUO, damaged, cut short, or with too large an image are refused before anything is touched")
+def bad_payloads(context: Context) -> None:
+    files = {"without": _kernel_without(context), "damaged": _damaged(context), "cut": _cut(context)}
+    with Live(context, files=files) as live:
+        digest = hashlib.sha256(context.kernel.read_bytes()).hexdigest()
+        (live.paravisor.share / "damaged.sha256").write_text(f"{digest}  bzImage\n")
+        (live.paravisor.share / "bzImage.sha256").write_text(f"{digest}  bzImage\n")
+        # Not copied to the guest's memory: that is what it must not fit into.
+        with open(live.paravisor.share / "large", "wb") as file:
+            file.truncate(900 << 20)
+        for kernel, image, reason in (("without", "image", "LUO"), ("damaged", "image", "is damaged"), ("cut", "image", "cut short"),
+                                      ("bzImage", "large", "kho_scratch"), ("image", "bzImage", "not a bzImage")):
+            live.refused(f"update --kernel /host/{kernel} --image /host/{image}", "next kernel", reason)
+            live.io_goes_on(writes=20)
+        live.update()
+        live.running("nvme0", "resumed")
         live.io_goes_on()

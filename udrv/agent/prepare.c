@@ -37,12 +37,25 @@ static const char *load_reason(int err)
 int prepare_load(void *ctx, struct worker *w)
 {
 	const struct update *u = ctx;
+	char why[192] = "";
+	int err;
 
+	worker_begin(w, "check-image", NULL);
+	err = check_payload(u->kernel, why, sizeof(why));
+	if (!err && u->kernel_digest[0])
+		err = check_digest(u->kernel, u->kernel_digest, why, sizeof(why));
+	if (err)
+		return worker_refuse(w, err, "next kernel: %s", why[0] ? why : strerror(-err));
+	if (u->image_digest[0])
+		err = check_digest(u->image, u->image_digest, why, sizeof(why));
+	if (err)
+		return worker_refuse(w, err, "next kernel: its initramfs: %s",
+				     why[0] ? why : strerror(-err));
+	worker_end(w);
 	worker_begin(w, "load", NULL);
 	if (syscall(SYS_kexec_file_load, u->kernel, u->image, strlen(u->cmdline) + 1, u->cmdline,
 		    0UL)) {
-		int err = errno;
-
+		err = errno;
 		return worker_refuse(w, -err, "next kernel: it cannot be loaded: %s: %s",
 				     strerror(err), load_reason(err));
 	}

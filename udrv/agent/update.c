@@ -455,6 +455,10 @@ int agent_update(struct agent *a, struct agent_client *c, struct udrv_msg *m)
 	u->kernel = udrv_msg_take_fd(m, 0);
 	u->image = udrv_msg_take_fd(m, 1);
 	u->cmdline = strdup(json_get_str(req, "cmdline", app_cmdline()));
+	snprintf(u->kernel_digest, sizeof(u->kernel_digest), "%s",
+		 json_get_str(req, "kernel_sha256", ""));
+	snprintf(u->image_digest, sizeof(u->image_digest), "%s",
+		 json_get_str(req, "image_sha256", ""));
 	u->dry_run = json_get_flag(req, "dry_run");
 	u->hold = json_get_flag(req, "prepare");
 	u->deadline_ns = json_get_u64(req, "deadline_ms", UPDATE_DEADLINE_NS / 1000000) * 1000000;

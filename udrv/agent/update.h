@@ -34,6 +34,7 @@ enum update_stage {
  * struct update - one at a time
  * @client, @id: who asked, and is told; NULL: has gone
  * @aborter, @abort_id: who asked for the end
+ * @kernel_digest, @image_digest: SHA-256 that the files must have; "": unknown
  * @dry_run: undo it once it is prepared
  * @hold: wait for a commit once it is prepared
  * @deadline_ns: limit of each phase
@@ -52,6 +53,7 @@ struct update {
 	uint32_t abort_id;
 	int kernel, image;
 	char *cmdline;
+	char kernel_digest[65], image_digest[65];
 	bool dry_run, hold;
 	uint64_t deadline_ns, hold_ns, due_ns;
 	char release[65];

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,18 @@ static int progress(void *ctx, struct udrv_msg *m)
 	return 0;
 }
 
+/* What sha256sum(1) has written beside a file, if it has: its first word. */
+static void add_digest(struct json_object *req, const char *key, const char *file)
+{
+	char path[PATH_MAX], text[PATH_MAX + 80];
+
+	snprintf(path, sizeof(path), "%s.sha256", file);
+	if (app_read_file(path, text, sizeof(text)) < 64)
+		return;
+	text[64] = '\0';
+	json_set_str(req, key, text);
+}
+
 static int update(struct cli *c, const char *kernel, const char *image, struct json_object *req)
 {
 	struct client_call call = { .type = UDRV_MSG_UPDATE, .nfds = 2, .fn = progress, .ctx = c };
@@ -49,6 +62,8 @@ static int update(struct cli *c, const char *kernel, const char *image, struct j
 		ret = cli_fail(errno, NULL, "%s", fd[0] < 0 ? kernel : image);
 		goto out;
 	}
+	add_digest(req, "kernel_sha256", kernel);
+	add_digest(req, "image_sha256", image);
 	call.text = json_text(req);
 	call.fd = fd;
 	err = client_call_path(UDRV_AGENT_SOCKET, &call, NULL);
