@@ -22,6 +22,9 @@ static void strike(struct server *s, const char *spec, size_t len)
 		say(s, "\"%s\" is neither a fault nor a command", buf);
 	else
 		say(s, "fault: %s", buf);
+	/* Configuration space is not the model's. */
+	if (mana_model_removed(s->m))
+		vfio_user_remove(s->vu);
 	turn_give(&s->turn);
 }
 

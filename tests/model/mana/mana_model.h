@@ -92,6 +92,7 @@ void mana_model_reset(struct mana_model *m);
 
 /* Surprise removal: from now on everything reads all ones, and nothing happens. */
 void mana_model_remove(struct mana_model *m);
+bool mana_model_removed(const struct mana_model *m);
 
 /*
  * Up to @steps steps; returns how many could be taken: fewer than @steps means that there is

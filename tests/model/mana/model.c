@@ -142,6 +142,11 @@ void mana_model_remove(struct mana_model *m)
 	model_log(m, "removed");
 }
 
+bool mana_model_removed(const struct mana_model *m)
+{
+	return m->removed;
+}
+
 /*
  * Kinds of work. In this order, what the host waits for comes first; with a seed, the search
  * begins anywhere.

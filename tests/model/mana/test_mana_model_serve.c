@@ -275,6 +275,7 @@ START_TEST(ends_with_its_peer)
 
 START_TEST(strikes_at_the_start)
 {
+	uint32_t id = 0;
 	const char *json;
 
 	close(c.fd);
@@ -288,6 +289,8 @@ START_TEST(strikes_at_the_start)
 	json = line();
 	ck_assert_uint_eq(counter(json, "faults"), 1);
 	ck_assert_uint_eq(smc_last(), UINT32_MAX);
+	ck_assert_int_eq(client_read(&c, CONFIG, PCI_VENDOR_ID, &id, 4), 0);
+	ck_assert_uint_eq(id, UINT32_MAX);
 	close(c.fd);
 	end();
 }

@@ -159,15 +159,18 @@ START_TEST(checks_sends)
 
 START_TEST(checks_work_requests)
 {
-	static const uint32_t flags[] = { 0, 32, 0xff, 3 << GDMA_WQE_OOB_SHIFT,
-					  7 << GDMA_WQE_OOB_SHIFT };
-	struct gdma_wqe hdr = { .flags = htole32(flags[_i]) };
+	static const uint32_t flags[] = {
+		GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT,
+		GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT | 32,
+		GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT | 0xff,
+		1 | 3 << GDMA_WQE_OOB_SHIFT,
+		1 | 7 << GDMA_WQE_OOB_SHIFT,
+		1 | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT | GDMA_WQE_SGL_DIRECT,
+		1 | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT | 1 << 12,
+	};
+	const struct gdma_wqe hdr = { .flags = htole32(flags[_i]) };
 	struct gdma_cqe cqe;
 
-	if (_i < 3)
-		hdr.flags |= htole32(GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT);
-	else
-		hdr.flags |= htole32(1);
 	memcpy(host_at(&h, p.sq.page[0]), &hdr, sizeof(hdr));
 	p.sq.next += 64;
 	host_ring_wq(&h, &p.sq, true);
@@ -327,7 +330,7 @@ int main(void)
 			    sizeof(wrong_doorbells) / sizeof(wrong_doorbells[0]));
 	tcase_add_test(t, checks_where_doorbells_are_rung);
 	tcase_add_loop_test(t, checks_sends, 0, sizeof(wrong_sends) / sizeof(wrong_sends[0]));
-	tcase_add_loop_test(t, checks_work_requests, 0, 5);
+	tcase_add_loop_test(t, checks_work_requests, 0, 7);
 	tcase_add_test(t, checks_room_in_a_completion_queue);
 	tcase_add_test(t, checks_use_after_destroy);
 	tcase_add_test(t, checks_the_order_of_destruction);

@@ -2,6 +2,9 @@
 /* Work requests: header, inline OOB, scatter-gather list. */
 #include "tests/model/mana/internal.h"
 
+/* RDMA's credit and fence, check of sequence numbers, data in place of the list: not for Ethernet. */
+#define FLAGS_RESERVED (0xf000u | GDMA_WQE_CHECK_SN | GDMA_WQE_SGL_DIRECT)
+
 void wq_disable(struct mana_model *m, struct wq *wq)
 {
 	wq->disabled = true;
@@ -44,8 +47,8 @@ static bool parse(struct mana_model *m, struct wq *wq, struct parsed_wqe *w, con
 	oob = GDMA_WQE_OOB(w->flags);
 	w->oob_size = oob == 7 ? 32 : oob * 4;
 	w->size = gdma_wqe_size(w->oob_size, w->nsge);
-	if ((oob != GDMA_WQE_OOB_SMALL && oob != GDMA_WQE_OOB_LARGE) || !w->nsge ||
-	    w->nsge > WQE_MAX_SGES || w->size > max || w->size > wq->tail - wq->head) {
+	if (w->flags & FLAGS_RESERVED || (oob != GDMA_WQE_OOB_SMALL && oob != GDMA_WQE_OOB_LARGE) ||
+	    !w->nsge || w->nsge > WQE_MAX_SGES || w->size > max || w->size > wq->tail - wq->head) {
 		model_violation(
 			m,
 			"%s %#x: WQE at %#x has %u SGEs and %u bytes of OOB, flags %#x; %u bytes rung, %u allowed",
