@@ -71,9 +71,8 @@ bench: ## side-by-side measurements
 	$(call later,bench)
 
 .PHONY: soak
-soak: $(VM_NEEDS) ## the demo for CYCLES=n (default 50) updates
-	$(if $(wildcard tests/vm/demo.py),,$(call later,soak))
-	$(Q)CYCLES=$(or $(CYCLES),50) python3 tests/vm/demo.py --out $(BUILD)/soak
+soak: $(VM_NEEDS) ## CYCLES=n (default 50) updates with crashes, aborts and fall-backs in random order (SEED=)
+	$(Q)CYCLES=$(or $(CYCLES),50) SEED=$(SEED) python3 tests/vm/soak.py
 
 .PHONY: fuzz
 fuzz: $(NEEDS_fuzz) ## fuzz what reads foreign data, SECONDS=n (default 60) for each of it
