@@ -245,16 +245,16 @@ START_TEST(says_resets_and_ends_when_told)
 /* More doorbells than the mailbox holds, and none is lost: each of these is a violation. */
 START_TEST(loses_no_write)
 {
-	struct {
-		struct vfio_user_region_access req;
-		uint64_t val;
-	} w = { .req = { .offset = DB, .region = 0, .count = 8 }, .val = 0x77 };
+	const struct vfio_user_region_access req = { .offset = DB, .region = 0, .count = 8 };
+	uint8_t w[sizeof(req) + 8] = { 0 };
 	const struct vfio_user_header hdr = { .command = VFIO_USER_REGION_WRITE,
 					      .size = sizeof(hdr) + sizeof(w),
 					      .flags = VFIO_USER_F_NO_REPLY };
 
+	memcpy(w, &req, sizeof(req));
+	w[sizeof(req)] = 0x77;
 	for (unsigned int i = 0; i < 5000; i++)
-		ck_assert(client_send(&c, &hdr, &w, sizeof(w), NULL, 0));
+		ck_assert(client_send(&c, &hdr, w, sizeof(w), NULL, 0));
 	smc_last();
 	close(c.fd);
 	ck_assert_uint_eq(counter(end(), "strict_violations"), 5000);
