@@ -4,6 +4,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -338,6 +339,26 @@ START_TEST(refuses_another_version)
 			 -EINVAL);
 }
 
+START_TEST(listens_in_place_of_an_old_socket)
+{
+	char path[] = "/tmp/vfio-user-XXXXXX", too_long[200];
+	int fd = mkstemp(path);
+
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	ck_assert_int_eq(vfio_user_listen(path), -EADDRINUSE);
+	unlink(path);
+	for (unsigned int i = 0; i < 2; i++) {
+		fd = vfio_user_listen(path);
+		ck_assert_int_ge(fd, 0);
+		close(fd);
+	}
+	unlink(path);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = 0;
+	ck_assert_int_eq(vfio_user_listen(too_long), -ENAMETOOLONG);
+}
+
 START_TEST(refuses_unknown_commands)
 {
 	uint8_t junk[64] = { 0 };
@@ -371,6 +392,7 @@ int main(void)
 	tcase_add_test(t, refuses_contradictory_options);
 	tcase_add_loop_test(t, hangs_up_on_nonsense, 0, sizeof(fatal) / sizeof(fatal[0]));
 	tcase_add_loop_test(t, refuses_another_version, 0, 2);
+	tcase_add_test(t, listens_in_place_of_an_old_socket);
 	tcase_add_test(t, refuses_unknown_commands);
 	return suite_run(s);
 }

@@ -110,7 +110,7 @@ int vfio_user_create(const struct vfio_user_opts *opts, struct vfio_user **ret);
 /* Not while vfio_user_serve() runs. */
 void vfio_user_destroy(struct vfio_user *vu);
 
-/* A listening socket at @path (which is replaced); the descriptor or -errno. */
+/* A listening socket at @path, in place of an old one; the descriptor or -errno. */
 int vfio_user_listen(const char *path);
 
 /**
