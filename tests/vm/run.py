@@ -13,6 +13,7 @@ import cases
 import cases_update  # noqa: F401  (adds to cases.ALL)
 import cases_refused  # noqa: F401  (adds to cases.ALL)
 import cases_death  # noqa: F401  (adds to cases.ALL)
+import cases_iommu  # noqa: F401  (adds to cases.ALL)
 import cases_kernel  # noqa: F401  (adds to cases.ALL)
 import cases_transaction  # noqa: F401  (adds to cases.ALL)
 import cases_state  # noqa: F401  (adds to cases.ALL)
