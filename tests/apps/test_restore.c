@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * An agent's beginning after a kexec, with everything around it played by the test: what is missing, or cannot be
+ * adopted, makes one device start clean, keeps its consumers' memory, and is nobody else's business.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <udrv/state.h>
+
+#include "tests/unit/suite.h"
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+#include "udrv/common/json.h"
+
+#define FDS 0x1du /* of a handle in a session: VFIO, state, DMA and a consumer's */
+
+static struct agent agent;
+static int directory;
+static uint64_t missing;	/* token that cannot be retrieved; 0: none */
+static const char *stranger;	/* device that cannot be bound */
+static unsigned int finished, hosts, given;
+static struct agent_rescued kept;
+
+/* What is around restore.c. */
+
+int luo_open(void)
+{
+	return 1000;
+}
+
+int luo_retrieve_session(int luo, const char *name)
+{
+	ck_assert_int_eq(luo, 1000);
+	ck_assert_str_eq(name, SESSION_NAME);
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int luo_retrieve(int session, uint64_t token)
+{
+	(void)session;
+	if (token == DIRECTORY_TOKEN)
+		return dup(directory);
+	if (token == missing)
+		return -ENOENT;
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+int luo_finish(int session)
+{
+	(void)session;
+	finished++;
+	return 0;
+}
+
+int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
+		    void (*fd)(struct agent *a, const char *name, int fd))
+{
+	(void)a;
+	(void)handle;
+	(void)fd;
+	return 0;
+}
+
+void custody_put_handle(struct agent *a, const struct udrv_handle *h)
+{
+	(void)a;
+	(void)h;
+}
+
+void custody_put_fd(struct agent *a, const char *name, int fd)
+{
+	(void)a;
+	(void)name;
+	(void)fd;
+}
+
+int custody_settle(struct agent *a)
+{
+	(void)a;
+	return 0;
+}
+
+int custody_drop(struct agent *a, const char *name)
+{
+	(void)a;
+	(void)name;
+	return 0;
+}
+
+int custody_ready(struct agent *a)
+{
+	(void)a;
+	return 0;
+}
+
+struct agent_device *agent_find(struct agent *a, const char *name)
+{
+	for (unsigned int i = 0; i < a->ndev; i++)
+		if (!strcmp(a->dev[i].h.name, name))
+			return &a->dev[i];
+	return NULL;
+}
+
+struct agent_device *agent_add(struct agent *a, const char *name)
+{
+	struct agent_device *d = &a->dev[a->ndev++];
+
+	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
+	strcpy(d->h.name, name);
+	return d;
+}
+
+void device_start_host(struct agent *a, struct agent_device *d)
+{
+	(void)a;
+	d->state = DEV_STARTING;
+	d->pidfd = 2000;
+	hosts++;
+}
+
+void device_give_part(struct agent_device *d, unsigned int part)
+{
+	(void)d;
+	(void)part;
+}
+
+void device_give_handle(struct agent *a, struct agent_device *d, unsigned int part)
+{
+	(void)a;
+	(void)part;
+	ck_assert_int_ge(d->h.fd[UDRV_FD_VFIO], 0);
+	given++;
+}
+
+void device_recall_host(struct agent *a, struct agent_device *d)
+{
+	(void)a;
+	d->pidfd = -1;
+}
+
+void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
+{
+	(void)a;
+	ck_assert(rescue);
+	strcpy(kept.name, d->h.name);
+	memcpy(kept.fd, d->h.fd + UDRV_FD_EXTRA, sizeof(kept.fd));
+	for (int i = 0; i < UDRV_HANDLE_EXTRA; i++)
+		d->h.fd[UDRV_FD_EXTRA + i] = -1;
+	udrv_handle_close(&d->h);
+}
+
+void device_create(struct agent *a, struct agent_device *d)
+{
+	(void)a;
+	ck_assert_msg(finished, "%s is opened while the session's devices are guarded", d->h.name);
+	d->state = DEV_RUNNING;
+	strcpy(d->start, d->fallback ? "fallback" : "started");
+}
+
+const char *device_state_name(enum agent_state s)
+{
+	(void)s;
+	return "";
+}
+
+bool rescue_kept(struct agent *a, const char *name, int fd)
+{
+	(void)a;
+	(void)name;
+	(void)fd;
+	return false;
+}
+
+const int *rescue_find(const struct agent *a, const char *name)
+{
+	(void)a;
+	(void)name;
+	return NULL;
+}
+
+void report_mark(const char *phase, const char *device)
+{
+	(void)phase;
+	(void)device;
+}
+
+void report_settled(struct agent *a)
+{
+	(void)a;
+}
+
+bool update_active(void)
+{
+	return false;
+}
+
+int __wrap_udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log);
+int __wrap_udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log);
+
+int __wrap_udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log)
+{
+	(void)log;
+	return stranger && !strcmp(h->name, stranger) ? -EBUSY : 0;
+}
+
+int __wrap_udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log)
+{
+	(void)h;
+	(void)log;
+	return 0;
+}
+
+/* A directory of three devices, as their agent in the old kernel left it. */
+static void setup(void)
+{
+	static struct agent old;
+
+	memset(&old, 0, sizeof(old));
+	for (unsigned int i = 0; i < 3; i++) {
+		struct agent_device *d = agent_add(&old, (const char *[]){ "nvme0", "nvme1", "nvme2" }[i]);
+
+		snprintf(d->h.bdf, sizeof(d->h.bdf), "0000:0%u:00.0", i + 1);
+		strcpy(d->h.driver, "nvme");
+		for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+			d->h.fd[f] = FDS & 1u << f ? 0 : -1;
+	}
+	directory = directory_write(&old, "7.3.4-udrv1", NULL, 0, NULL);
+	ck_assert_int_ge(directory, 0);
+	memset(&agent, 0, sizeof(agent));
+	agent.first = true;
+	agent.custody = agent.incoming = agent.directory = -1;
+	missing = 0;
+	stranger = NULL;
+	finished = hosts = given = 0;
+	memset(&kept, 0, sizeof(kept));
+}
+
+/* Devices other than @victim are as if nothing had been; it starts clean once the session is over. */
+static void check(const char *victim)
+{
+	ck_assert_int_eq(agent_restore(&agent), 0);
+	ck_assert_uint_eq(agent.ndev, 3);
+	ck_assert_uint_eq(hosts, 3);
+	ck_assert_uint_eq(given, victim ? 2 : 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		struct agent_device *d = &agent.dev[i];
+
+		if (victim && !strcmp(d->h.name, victim)) {
+			ck_assert_int_eq(d->state, DEV_PENDING);
+			ck_assert(d->fallback);
+			ck_assert_str_ne(d->error, "");
+			for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+				ck_assert_int_eq(d->h.fd[f], -1);
+			continue;
+		}
+		ck_assert_int_eq(d->state, DEV_STARTING);
+		ck_assert_int_ge(d->h.fd[UDRV_FD_DMA], 0);
+		/* Its host says that it runs. */
+		d->state = DEV_RUNNING;
+		strcpy(d->start, "resumed");
+	}
+	agent_progress(&agent);
+	ck_assert_uint_eq(finished, 1);
+	agent_progress(&agent);
+	ck_assert(agent.ready);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_str_eq(agent.dev[i].start,
+				 victim && !strcmp(agent.dev[i].h.name, victim) ? "fallback" : "resumed");
+}
+
+START_TEST(nothing_is_wrong)
+{
+	check(NULL);
+}
+END_TEST
+
+/* Each descriptor of the second device in turn. */
+START_TEST(something_is_missing)
+{
+	missing = directory_token(1) + (uint64_t)_i;
+	if (!(FDS & 1u << _i))
+		return;
+	check("nvme1");
+	ck_assert_str_eq(kept.name, "nvme1");
+	/* Memory of consumers that was there is kept for them. */
+	if (_i == UDRV_FD_VFIO)
+		ck_assert_int_ge(kept.fd[0], 0);
+}
+END_TEST
+
+START_TEST(it_is_bound_elsewhere)
+{
+	stranger = "nvme2";
+	check("nvme2");
+	ck_assert_int_ge(kept.fd[0], 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("restore");
+	TCase *tc = suite_case(suite, "restore", 60);
+
+	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_test(tc, nothing_is_wrong);
+	tcase_add_loop_test(tc, something_is_missing, 0, UDRV_HANDLE_FDS);
+	tcase_add_test(tc, it_is_bound_elsewhere);
+	return suite_run(suite);
+}
