@@ -147,10 +147,14 @@ START_TEST(digest_of_a_file)
 	int fd = memfd_create("image", 0);
 
 	ck_assert_int_eq(write(fd, "abc", 3), 3);
-	ck_assert_int_eq(check_digest(fd, "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
-				      why, sizeof(why)), 0);
-	ck_assert_int_eq(check_digest(fd, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ae",
-				      why, sizeof(why)), -EBADMSG);
+	ck_assert_int_eq(
+		check_digest(fd, "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+			     why, sizeof(why)),
+		0);
+	ck_assert_int_eq(
+		check_digest(fd, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ae",
+			     why, sizeof(why)),
+		-EBADMSG);
 	ck_assert_ptr_nonnull(strstr(why, "SHA-256"));
 	ck_assert_int_eq(check_digest(fd, "", why, sizeof(why)), -EBADMSG);
 	close(fd);

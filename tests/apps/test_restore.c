@@ -22,8 +22,8 @@
 
 static struct agent agent;
 static int directory;
-static uint64_t missing;	/* token that cannot be retrieved; 0: none */
-static const char *stranger;	/* device that cannot be bound */
+static uint64_t missing; /* token that cannot be retrieved; 0: none */
+static const char *stranger; /* device that cannot be bound */
 static unsigned int finished, hosts, given;
 static struct agent_rescued kept;
 
@@ -111,7 +111,9 @@ struct agent_device *agent_add(struct agent *a, const char *name)
 {
 	struct agent_device *d = &a->dev[a->ndev++];
 
-	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
+	*d = (struct agent_device){
+		.h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1
+	};
 	strcpy(d->h.name, name);
 	return d;
 }
@@ -223,7 +225,8 @@ static void setup(void)
 
 	memset(&old, 0, sizeof(old));
 	for (unsigned int i = 0; i < 3; i++) {
-		struct agent_device *d = agent_add(&old, (const char *[]){ "nvme0", "nvme1", "nvme2" }[i]);
+		struct agent_device *d =
+			agent_add(&old, (const char *[]){ "nvme0", "nvme1", "nvme2" }[i]);
 
 		snprintf(d->h.bdf, sizeof(d->h.bdf), "0000:0%u:00.0", i + 1);
 		strcpy(d->h.driver, "nvme");
@@ -271,7 +274,8 @@ static void check(const char *victim)
 	ck_assert(agent.ready);
 	for (unsigned int i = 0; i < 3; i++)
 		ck_assert_str_eq(agent.dev[i].start,
-				 victim && !strcmp(agent.dev[i].h.name, victim) ? "fallback" : "resumed");
+				 victim && !strcmp(agent.dev[i].h.name, victim) ? "fallback" :
+										  "resumed");
 }
 
 START_TEST(nothing_is_wrong)

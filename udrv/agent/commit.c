@@ -40,8 +40,9 @@ void commit_kill(struct update *u)
 
 		if (!d->stopping)
 			continue;
-		app_warn("%s (%s): its host does not end: it is killed, what is outstanding is lost",
-			 d->h.name, d->h.bdf);
+		app_warn(
+			"%s (%s): its host does not end: it is killed, what is outstanding is lost",
+			d->h.name, d->h.bdf);
 		device_kill(d);
 	}
 }
@@ -62,10 +63,10 @@ static int preserve_rescued(struct update *u)
 			err = luo_preserve(u->session, fd[e],
 					   directory_token(i) + UDRV_FD_EXTRA + e);
 			if (err)
-				return update_refuse(u, err,
-						     "%s (%s): its consumers' memory cannot be preserved: %s",
-						     a->dev[i].h.name, a->dev[i].h.bdf,
-						     strerror(-err));
+				return update_refuse(
+					u, err,
+					"%s (%s): its consumers' memory cannot be preserved: %s",
+					a->dev[i].h.name, a->dev[i].h.bdf, strerror(-err));
 		}
 	}
 	return 0;

@@ -23,13 +23,11 @@
 
 const char *device_state_name(enum agent_state s)
 {
-	static const char *const names[] = { [DEV_PENDING] = "pending",
-					     [DEV_STARTING] = "starting",
-					     [DEV_RUNNING] = "running",
-					     [DEV_BACKOFF] = "backoff",
-					     [DEV_FAILED] = "failed",
-					     [DEV_STOPPED] = "stopped",
-					     [DEV_DETACHED] = "detached" };
+	static const char *const names[] = {
+		[DEV_PENDING] = "pending",  [DEV_STARTING] = "starting", [DEV_RUNNING] = "running",
+		[DEV_BACKOFF] = "backoff",  [DEV_FAILED] = "failed",	 [DEV_STOPPED] = "stopped",
+		[DEV_DETACHED] = "detached"
+	};
 
 	return names[s];
 }
@@ -302,14 +300,14 @@ void device_kill(struct agent_device *d)
 			app_errname(errno));
 }
 
-int device_restart(struct agent *a, struct agent_device *d, int program, char *why,
-		   size_t why_size)
+int device_restart(struct agent *a, struct agent_device *d, int program, char *why, size_t why_size)
 {
 	char name[48];
 
 	if (d->stopping || d->state == DEV_DETACHED) {
 		snprintf(why, why_size, "%s is %s", d->h.name,
-			 d->stopping ? "being stopped for an update" : "detached: set another policy first");
+			 d->stopping ? "being stopped for an update" :
+				       "detached: set another policy first");
 		return -EBUSY;
 	}
 	if (program >= 0) {
@@ -376,9 +374,10 @@ static void give_up(struct agent *a, struct agent_device *d)
 
 	err = udrv_handle_quiesce(&d->h, app_log(NULL));
 	device_close_handle(a, d, true);
-	device_fail(d, "its hosts ended %u times in a row; %s", n,
-		    err ? "it may not be quiet (see above)" :
-			  "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
+	device_fail(
+		d, "its hosts ended %u times in a row; %s", n,
+		err ? "it may not be quiet (see above)" :
+		      "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
 }
 
 void device_lease_over(struct agent *a, struct agent_device *d)
@@ -414,7 +413,8 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 		give_up(a, d);
 		return;
 	}
-	snprintf(d->error, sizeof(d->error), "its host ended %s; %u in a row, the next one after %llu ms",
-		 end, d->backoff.streak, (unsigned long long)d->backoff.delay_ns / 1000000);
+	snprintf(d->error, sizeof(d->error),
+		 "its host ended %s; %u in a row, the next one after %llu ms", end,
+		 d->backoff.streak, (unsigned long long)d->backoff.delay_ns / 1000000);
 	d->state = DEV_BACKOFF;
 }

@@ -83,12 +83,11 @@ static int write_setting(void *fdt, int parent, const struct agent *a, unsigned 
 	node = fdt_add_subnode(fdt, parent, d->h.name);
 	if (node < 0)
 		return node;
-	return fdt_setprop_string(fdt, node, "bdf", d->h.bdf)					   ?:
-		       fdt_setprop_u32(fdt, node, "policy", d->h.policy)			   ?:
-		       fdt_setprop_u32(fdt, node, "restart-limit", d->backoff.limit)		   ?:
-		       fdt_setprop_u32(fdt, node, "restart-max-ms",
-				       (uint32_t)(d->backoff.max_ns / 1000000))			   ?:
-		       (detached ? fdt_setprop_empty(fdt, node, "detached") : 0)		   ?:
+	return fdt_setprop_string(fdt, node, "bdf", d->h.bdf)			     ?:
+		       fdt_setprop_u32(fdt, node, "policy", d->h.policy)	     ?:
+		       fdt_setprop_u32(fdt, node, "restart-limit", d->backoff.limit) ?:
+		       fdt_setprop_u32(fdt, node, "restart-max-ms", (uint32_t)(d->backoff.max_ns / 1000000)) ?:
+		       (detached ? fdt_setprop_empty(fdt, node, "detached") : 0)		 ?:
 		       (mask ? fdt_setprop_u64(fdt, node, "base-token", directory_token(i)) : 0) ?:
 		       (mask ? fdt_setprop_u32(fdt, node, "fds", mask) : 0);
 }
@@ -147,10 +146,8 @@ static int write_outcomes(void *fdt, const struct agent *a)
 
 		if (n < 0)
 			return n;
-		err = fdt_setprop_string(fdt, n, "start",
-					 d->state == DEV_RUNNING ? d->start :
-								   device_state_name(d->state)) ?:
-		      (d->error[0] ? fdt_setprop_string(fdt, n, "error", d->error) : 0);
+		err = fdt_setprop_string(fdt, n, "start", d->state == DEV_RUNNING ? d->start : device_state_name(d->state)) ?:
+			      (d->error[0] ? fdt_setprop_string(fdt, n, "error", d->error) : 0);
 	}
 	return err;
 }
@@ -167,7 +164,7 @@ static int write_update(void *fdt, const struct agent *a, const char *to_kernel,
 		return node;
 	err = fdt_setprop_string(fdt, node, "from-kernel", un.release)	    ?:
 		      fdt_setprop_string(fdt, node, "to-kernel", to_kernel) ?:
-		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0)   ?:
+		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0)	    ?:
 		      write_decisions(fdt, node, a);
 	if (err)
 		return err;
@@ -189,8 +186,8 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 {
 	int node, err;
 
-	err = fdt_create_empty_tree(fdt, DIRECTORY_SIZE)		   ?:
-		      fdt_setprop_string(fdt, 0, "compatible", COMPATIBLE) ?:
+	err = fdt_create_empty_tree(fdt, DIRECTORY_SIZE)			     ?:
+		      fdt_setprop_string(fdt, 0, "compatible", COMPATIBLE)	     ?:
 		      fdt_setprop_u64(fdt, 0, "cycle", to_kernel ? a->cycle + 1 : 0) ?:
 		      write_settings(fdt, a, to_kernel);
 	if (err || !to_kernel)
@@ -257,8 +254,9 @@ int directory_refresh(const struct agent *a, void **ret)
 	if (fd < 0)
 		return fd;
 	if (a->fdt)
-		err = fdt_open_into(a->fdt, map, DIRECTORY_SIZE) ?: write_settings(map, a, false) ?:
-		      write_outcomes(map, a);
+		err = fdt_open_into(a->fdt, map, DIRECTORY_SIZE) ?:
+			      write_settings(map, a, false)	 ?:
+								   write_outcomes(map, a);
 	else
 		err = write_tree(map, a, NULL, NULL, 0);
 	munmap(map, DIRECTORY_SIZE);

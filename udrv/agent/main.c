@@ -33,7 +33,9 @@ struct agent_device *agent_add(struct agent *a, const char *name)
 	if (a->ndev == AGENT_DEVICES || strlen(name) >= sizeof(d->h.name))
 		return NULL;
 	d = &a->dev[a->ndev++];
-	*d = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
+	*d = (struct agent_device){
+		.h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1
+	};
 	strcpy(d->h.name, name);
 	backoff_init(&d->backoff);
 	return d;

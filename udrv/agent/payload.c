@@ -131,8 +131,8 @@ static int check_lz4(const uint8_t *payload, size_t size, char *why, size_t why_
 		what = lacks(kernel, want);
 	free(kernel);
 	if (what) {
-		snprintf(why, why_size, "it was built without %s: it would not keep the devices alive",
-			 what);
+		snprintf(why, why_size,
+			 "it was built without %s: it would not keep the devices alive", what);
 		return -EINVAL;
 	}
 	if (!err)

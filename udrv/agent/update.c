@@ -178,8 +178,8 @@ static bool start_worker(struct update *u, enum update_stage stage,
 	int err = worker_start(&u->worker, job, u);
 
 	if (err) {
-		update_fail(u, update_refuse(u, err, "no process to work on it: %s",
-					     strerror(-err)));
+		update_fail(u,
+			    update_refuse(u, err, "no process to work on it: %s", strerror(-err)));
 		return false;
 	}
 	u->stage = stage;
@@ -196,10 +196,11 @@ static int check_devices(struct update *u)
 		if (d->state != DEV_PENDING && d->state != DEV_STARTING &&
 		    (d->state != DEV_BACKOFF || a->incoming < 0))
 			continue;
-		return update_refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs%s", d->h.name,
-				     d->h.bdf, device_state_name(d->state),
-				     a->incoming < 0 ? "" :
-						       "; the previous update's session is not finished before");
+		return update_refuse(
+			u, -EBUSY, "%s (%s) is %s: wait until it runs%s", d->h.name, d->h.bdf,
+			device_state_name(d->state),
+			a->incoming < 0 ? "" :
+					  "; the previous update's session is not finished before");
 	}
 	return 0;
 }
@@ -241,10 +242,11 @@ static void begin_preserve(struct update *u)
 	u->session = luo_create_session(u->a->luo, SESSION_NAME);
 	if (u->session < 0) {
 		err = u->session;
-		update_fail(u, update_refuse(u, err, "cannot create the session '" SESSION_NAME
-						     "': %s%s",
-					     strerror(-err),
-					     err == -EEXIST ? ": somebody else holds one of that name" : ""));
+		update_fail(u, update_refuse(
+				       u, err, "cannot create the session '" SESSION_NAME "': %s%s",
+				       strerror(-err),
+				       err == -EEXIST ? ": somebody else holds one of that name" :
+							""));
 		return;
 	}
 	/* PID 1 holds it, too: if this process died the session would be undone under a device's
@@ -305,13 +307,13 @@ static void worker_over(struct update *u, const struct worker_event *done)
 		u->loaded = true;
 		undo(u);
 	} else if (!done) {
-		update_fail(u, update_refuse(u, -EIO,
-					     "%s%s%s: the process that worked on it ended with %s %d",
-					     u->phase_now, u->device_now[0] ? " of " : "",
-					     u->device_now,
-					     WIFSIGNALED(status) ? "signal" : "status",
-					     WIFSIGNALED(status) ? WTERMSIG(status) :
-								   WEXITSTATUS(status)));
+		update_fail(u,
+			    update_refuse(u, -EIO,
+					  "%s%s%s: the process that worked on it ended with %s %d",
+					  u->phase_now, u->device_now[0] ? " of " : "",
+					  u->device_now, WIFSIGNALED(status) ? "signal" : "status",
+					  WIFSIGNALED(status) ? WTERMSIG(status) :
+								WEXITSTATUS(status)));
 	} else if (done->err) {
 		update_fail(u, update_refuse(u, done->err, "%s", done->why));
 	} else if (stage == UPDATE_LOAD) {
@@ -371,9 +373,10 @@ static void overdue(struct update *u)
 					     u->device_now, s));
 		break;
 	case UPDATE_PREPARED:
-		update_fail(u, update_refuse(u, -ETIMEDOUT,
-					     "prepared, but neither committed nor aborted within %g s",
-					     (double)u->hold_ns / 1e9));
+		update_fail(u,
+			    update_refuse(u, -ETIMEDOUT,
+					  "prepared, but neither committed nor aborted within %g s",
+					  (double)u->hold_ns / 1e9));
 		break;
 	case UPDATE_STOP:
 		commit_kill(u);
@@ -428,7 +431,8 @@ void update_client_gone(const struct agent_client *c)
 
 static int refuse_second(const struct update *u, struct agent_client *c, uint32_t id)
 {
-	return udrv_msg_reply_error(c->sock, id, EBUSY, "an update is under way%s%s: wait, or udrvctl update --abort",
+	return udrv_msg_reply_error(c->sock, id, EBUSY,
+				    "an update is under way%s%s: wait, or udrvctl update --abort",
 				    u->stage == UPDATE_PREPARED ? ", prepared" : ": ",
 				    u->stage == UPDATE_PREPARED ? "" : u->phase_now);
 }
@@ -497,8 +501,9 @@ int update_commit(struct agent_client *c, uint32_t id)
 	struct update *u = &the_update;
 
 	if (u->stage != UPDATE_PREPARED)
-		return udrv_msg_reply_error(c->sock, id, ENOENT,
-					    "no update is prepared: udrvctl update --prepare comes first");
+		return udrv_msg_reply_error(
+			c->sock, id, ENOENT,
+			"no update is prepared: udrvctl update --prepare comes first");
 	u->client = c;
 	u->id = id;
 	begin_commit(u);
@@ -507,12 +512,11 @@ int update_commit(struct agent_client *c, uint32_t id)
 
 struct json_object *update_json(void)
 {
-	static const char *const stages[] = { [UPDATE_IDLE] = "none",
-					      [UPDATE_LOAD] = "load",
-					      [UPDATE_PRESERVE] = "preserve",
-					      [UPDATE_PREPARED] = "prepared",
-					      [UPDATE_STOP] = "stop",
-					      [UPDATE_UNDO] = "undo" };
+	static const char *const stages[] = {
+		[UPDATE_IDLE] = "none",		[UPDATE_LOAD] = "load",
+		[UPDATE_PRESERVE] = "preserve", [UPDATE_PREPARED] = "prepared",
+		[UPDATE_STOP] = "stop",		[UPDATE_UNDO] = "undo"
+	};
 	const struct update *u = &the_update;
 	struct json_object *o = json_object_new_object();
 

@@ -120,7 +120,8 @@ static int copy_program(const char *path)
 		else
 			left -= n;
 	}
-	if (!err && fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (!err &&
+	    fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		err = -errno;
 	if (from >= 0)
 		close(from);

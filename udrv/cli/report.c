@@ -17,7 +17,8 @@ static void raise_to(struct json_object *o, const char *key, uint64_t val)
 }
 
 /* What became of it then; where that is not recorded (yet), what it is now. */
-static void set_outcome(struct json_object *o, struct json_object *device, struct json_object *outcome)
+static void set_outcome(struct json_object *o, struct json_object *device,
+			struct json_object *outcome)
 {
 	const char *now = json_get_str(device, "start", json_get_str(device, "state", "?"));
 
@@ -40,7 +41,8 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	char path[96];
 
 	json_set_str(o, "name", json_get_str(device, "name", "?"));
-	set_outcome(o, device, json_get(json_get(report, "outcomes"), json_get_str(device, "name", "")));
+	set_outcome(o, device,
+		    json_get(json_get(report, "outcomes"), json_get_str(device, "name", "")));
 	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
 	if (client_call_path(path, &call, &host))
 		return o;
