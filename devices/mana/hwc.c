@@ -466,6 +466,9 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 				hwc->resp_len = resp_len;
 				hwc->result = 0;
 				submit(mana, i, req, req_len, resp_len);
+				/* The device's time, not that of a process that is kept from running. */
+				begin = wait_now_ns();
+				waited = 0;
 			}
 		}
 		mana_hwc_service(mana);

@@ -35,6 +35,8 @@ struct udrv_mana;
 #define MANA_SQ_BYTES_PER_SLOT	64u
 #define MANA_RQ_OOB		GDMA_OOB_SMALL_SIZE
 #define MANA_BAD_CQES_MAX	64u
+/* Of a CQE's last dword: owner bits, direction and WQ. */
+#define MANA_CQE_WHOSE		((uint32_t)GDMA_OWNER_MASK << GDMA_OWNER_SHIFT | GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)
 #define MANA_RX_IDLE		64u
 #define MANA_RX_BATCH		256u
 

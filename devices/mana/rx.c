@@ -46,25 +46,27 @@ void mana_rx_ring(struct udrv_mana_queue *q)
 	mana_count(&q->st->rq_doorbells, 1);
 }
 
+#define CSUM_FAIL	(MANA_RX_IP_FAIL | MANA_RX_TCP_FAIL | MANA_RX_UDP_FAIL)
+
 static inline void describe(uint32_t flags, struct udrv_mana_rx *pkt)
 {
-	uint16_t f = 0;
+	uint16_t f = flags & MANA_RX_IP_OK ? UDRV_MANA_RX_IP_OK : 0;
 
-	pkt->vlan_tci = 0;
-	pkt->rsvd = 0;
-	if (flags & (MANA_RX_IP_FAIL | MANA_RX_TCP_FAIL | MANA_RX_UDP_FAIL))
-		f |= UDRV_MANA_RX_CSUM_BAD;
-	if (flags & MANA_RX_IP_OK)
-		f |= UDRV_MANA_RX_IP_OK;
-	if (flags & (MANA_RX_TCP_OK | MANA_RX_UDP_OK) && !(f & UDRV_MANA_RX_CSUM_BAD))
+	if (flags & (MANA_RX_TCP_OK | MANA_RX_UDP_OK))
 		f |= UDRV_MANA_RX_L4_OK;
-	if (flags & MANA_RX_VLAN_PRESENT) {
-		f |= UDRV_MANA_RX_VLAN;
-		pkt->vlan_tci = MANA_RX_VLAN_ID(flags);
-	}
 	pkt->hash_type = MANA_RX_HASH_TYPE(flags);
 	if (pkt->hash_type)
 		f |= UDRV_MANA_RX_HASH;
+	pkt->vlan_tci = 0;
+	pkt->rsvd = 0;
+	if (mana_unlikely(flags & (CSUM_FAIL | MANA_RX_VLAN_PRESENT))) {
+		if (flags & CSUM_FAIL)
+			f = (f & ~UDRV_MANA_RX_L4_OK) | UDRV_MANA_RX_CSUM_BAD;
+		if (flags & MANA_RX_VLAN_PRESENT) {
+			f |= UDRV_MANA_RX_VLAN;
+			pkt->vlan_tci = MANA_RX_VLAN_ID(flags);
+		}
+	}
 	pkt->flags = f;
 }
 
@@ -76,7 +78,8 @@ static __attribute__((noinline, cold)) bool no_packet(struct udrv_mana_queue *q,
 	if ((info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) != q->rx_cq.info ||
 	    MANA_CQE_CLIENT(hdr) != MANA_CQE_CLIENT_COMPLETION)
 		return mana_rx_skip(q, "not of this receive queue");
-	if (type == MANA_CQE_RX_FENCE) {
+	/* One, when it was asked for; a device that goes on with them is not to keep us here. */
+	if (type == MANA_CQE_RX_FENCE && !q->fenced) {
 		q->fenced = true;
 		return mana_rx_skip(q, NULL);
 	}
@@ -97,54 +100,105 @@ static bool takes_buffer(const struct udrv_mana_queue *q, uint32_t info, uint32_
 	       q->rx_seen != q->rx_rung;
 }
 
-int udrv_mana_recv(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts, unsigned int max)
+/*
+ * Plain packets, straight through, with all that does not change in registers. Whatever is other than that is left
+ * where it is, for odd_entry().
+ */
+static unsigned int plain_packets(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts, unsigned int max)
 {
 	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	const struct gdma_cqe *ring = q->rx_cq.ring;
+	uint32_t mask = q->rx_cq.mask, shift = q->rx_cq.shift, want = q->rx_cq.info, seen = q->rx_cq.seen;
+	uint32_t buf = q->rx_seen, buf_mask = q->rx_mask, size = q->rx_buf_size, sum = q->rx_sum;
+	uint32_t left = q->rx_rung - buf;
+	uint64_t bufs_off = q->bufs_off;
+	unsigned int n;
+
+	if (mana_unlikely(q->rx_inherited))
+		return 0;
+	if (max > left)
+		max = left;
+	for (n = 0; n < max; n++, seen++, buf++) {
+		const struct gdma_cqe *cqe = &ring[seen & mask];
+		const volatile uint32_t *data = cqe->data;
+		uint32_t info = le32toh(__atomic_load_n(&cqe->info, __ATOMIC_ACQUIRE)), len, flags;
+
+		/* Lap, queue and direction at once. */
+		if ((info & MANA_CQE_WHOSE) != (seen >> shift << GDMA_OWNER_SHIFT | want))
+			break;
+		len = le32toh(data[2]) & 0xffff;
+		flags = le32toh(data[1]);
+		if (mana_unlikely((le32toh(data[0]) & 0xff) != okay || len - 1 >= size || flags & CSUM_FAIL))
+			break;
+		__builtin_prefetch(&ring[(seen + 2) & mask]);
+		pkts[n].off = bufs_off + (uint64_t)(buf & buf_mask) * size;
+		pkts[n].len = len;
+		pkts[n].hash = le32toh(data[4]);
+		describe(flags, &pkts[n]);
+		sum += len;
+		q->rx_sums[buf & buf_mask] = sum;
+	}
+	q->rx_cq.seen = seen;
+	q->rx_seen = buf;
+	q->rx_sum = sum;
+	return n;
+}
+
+/* One entry of any kind: 1: a packet, or what its consumer treats as one; 0: none, or it has to wait; -1: it was skipped. */
+static __attribute__((noinline)) int odd_entry(struct udrv_mana_queue *q, struct udrv_mana_rx *pkt)
+{
+	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	uint32_t info, hdr, len, buf = q->rx_seen & q->rx_mask;
 	struct mana_cq *cq = &q->rx_cq;
+	int there = mana_cq_look(cq, cq->seen, &info);
+
+	if (!there)
+		return 0;
+	if (there < 0) {
+		mana_queue_fail(q, "its receive completion queue has overflown");
+		return 0;
+	}
+	hdr = mana_cqe_dword(cq, cq->seen, 0);
+	/* PPI 0: the length in its first dword, the hash in its third. */
+	len = mana_cqe_dword(cq, cq->seen, 2) & 0xffff;
+	*pkt = (struct udrv_mana_rx){ .off = q->bufs_off + (uint64_t)buf * q->rx_buf_size };
+	if ((info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) == cq->info && (hdr & 0xff) == okay &&
+	    len - 1 < q->rx_buf_size && q->rx_seen != q->rx_rung) {
+		pkt->len = len;
+		pkt->hash = mana_cqe_dword(cq, cq->seen, 4);
+		describe(mana_cqe_dword(cq, cq->seen, 1), pkt);
+		q->rx_sum += len;
+	} else if (takes_buffer(q, info, hdr)) {
+		pkt->flags = UDRV_MANA_RX_ERROR;
+		mana_count(&q->st->rx_errors, 1);
+	} else {
+		return no_packet(q, info, hdr) && !q->failed ? -1 : 0;
+	}
+	if (q->rx_inherited) {
+		pkt->flags |= UDRV_MANA_RX_RESUMED;
+		q->rx_inherited--;
+	}
+	if (pkt->flags & UDRV_MANA_RX_CSUM_BAD)
+		mana_count(&q->st->rx_csum_bad, 1);
+	q->rx_sums[buf] = q->rx_sum;
+	cq->seen++;
+	q->rx_seen++;
+	return 1;
+}
+
+int udrv_mana_recv(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts, unsigned int max)
+{
 	unsigned int n = 0;
+	int odd = 1;
 
 	if (mana_unlikely(__atomic_load_n(&q->failed, __ATOMIC_RELAXED)))
 		return -ESHUTDOWN;
-	while (n < max) {
-		uint32_t info, hdr, len, buf = q->rx_seen & q->rx_mask;
-		struct udrv_mana_rx *pkt = &pkts[n];
-		int there = mana_cq_look(cq, cq->seen, &info);
-
-		if (!there)
+	while (odd && n < max) {
+		n += plain_packets(q, pkts + n, max - n);
+		if (n == max)
 			break;
-		if (mana_unlikely(there < 0)) {
-			mana_queue_fail(q, "its receive completion queue has overflown");
-			break;
-		}
-		__builtin_prefetch(&cq->ring[(cq->seen + 2) & cq->mask]);
-		hdr = mana_cqe_dword(cq, cq->seen, 0);
-		pkt->off = q->bufs_off + (uint64_t)buf * q->rx_buf_size;
-		/* PPI 0: the length in its first dword, the hash in its third. */
-		len = mana_cqe_dword(cq, cq->seen, 2) & 0xffff;
-		if (__builtin_expect((info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) == cq->info &&
-				     (hdr & 0xff) == okay && len - 1 < q->rx_buf_size && q->rx_seen != q->rx_rung, 1)) {
-			pkt->len = len;
-			pkt->hash = mana_cqe_dword(cq, cq->seen, 4);
-			describe(mana_cqe_dword(cq, cq->seen, 1), pkt);
-			q->rx_sum += len;
-		} else if (takes_buffer(q, info, hdr)) {
-			*pkt = (struct udrv_mana_rx){ .off = pkt->off, .flags = UDRV_MANA_RX_ERROR };
-			mana_count(&q->st->rx_errors, 1);
-		} else {
-			if (no_packet(q, info, hdr) && !q->failed)
-				continue;
-			break;
-		}
-		if (mana_unlikely(q->rx_inherited)) {
-			pkt->flags |= UDRV_MANA_RX_RESUMED;
-			q->rx_inherited--;
-		}
-		if (mana_unlikely(pkt->flags & UDRV_MANA_RX_CSUM_BAD))
-			mana_count(&q->st->rx_csum_bad, 1);
-		q->rx_sums[buf] = q->rx_sum;
-		n++;
-		cq->seen++;
-		q->rx_seen++;
+		odd = odd_entry(q, &pkts[n]);
+		n += odd > 0;
 	}
 	/* Less than a batch of buffers that nobody told the device of waits until there is really nothing to do. */
 	if (n)

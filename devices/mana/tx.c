@@ -124,71 +124,99 @@ static unsigned int show_lost(struct udrv_mana_queue *q, struct udrv_mana_sent *
 	return n;
 }
 
-int udrv_mana_sent(struct udrv_mana_queue *q, struct udrv_mana_sent *done, unsigned int max)
+/* Sends that went well, straight through; whatever is other than that is left where it is. */
+static unsigned int plain_completions(struct udrv_mana_queue *q, struct udrv_mana_sent *done, unsigned int max)
+{
+	const uint32_t okay = MANA_CQE_TX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	const struct gdma_cqe *ring = q->tx_cq.ring;
+	const struct mana_tx_slot *slots = q->slots;
+	uint32_t mask = q->tx_cq.mask, shift = q->tx_cq.shift, want = q->tx_cq.info, seen = q->tx_cq.seen;
+	uint32_t at = q->tx_seen, slot_mask = q->tx_mask, left = q->tx_tail - at;
+	unsigned int n;
+
+	if (mana_unlikely(q->tx_inherited))
+		return 0;
+	if (max > left)
+		max = left;
+	for (n = 0; n < max; n++, seen++, at++) {
+		const struct gdma_cqe *cqe = &ring[seen & mask];
+		uint32_t info = le32toh(__atomic_load_n(&cqe->info, __ATOMIC_ACQUIRE));
+
+		if ((info & MANA_CQE_WHOSE) != (seen >> shift << GDMA_OWNER_SHIFT | want) ||
+		    (le32toh(*(const volatile uint32_t *)cqe->data) & 0xff) != okay)
+			break;
+		done[n] = (struct udrv_mana_sent){ .cookie = slots[at & slot_mask].cookie };
+	}
+	q->tx_cq.seen = seen;
+	q->tx_seen = at;
+	return n;
+}
+
+/* One entry of any kind: 1: a send's; 0: none, or it has to wait; -1: it was skipped. */
+static __attribute__((noinline)) int odd_completion(struct udrv_mana_queue *q, struct udrv_mana_sent *done)
 {
 	struct mana_cq *cq = &q->tx_cq;
+	uint32_t info, type, hdr;
+	int there = mana_cq_look(cq, cq->seen, &info);
+
+	if (!there)
+		return 0;
+	if (there < 0) {
+		mana_queue_fail(q, "its send completion queue has overflown");
+		return 0;
+	}
+	hdr = mana_cqe_dword(cq, cq->seen, 0);
+	type = MANA_CQE_TYPE(hdr);
+	if ((info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) != cq->info ||
+	    MANA_CQE_CLIENT(hdr) != MANA_CQE_CLIENT_COMPLETION || type < MANA_CQE_TX_OKAY ||
+	    type > MANA_CQE_TX_GDMA_ERR || q->tx_seen == q->tx_tail)
+		return mana_tx_skip(q, "not of a send that is under way") && !q->failed ? -1 : 0;
+
+	*done = (struct udrv_mana_sent){
+		.cookie = q->slots[q->tx_seen & q->tx_mask].cookie,
+		.status = type == MANA_CQE_TX_OKAY ? 0 : type,
+		.resumed = q->tx_inherited > 0,
+	};
+	if (q->tx_inherited)
+		q->tx_inherited--;
+	if (done->status)
+		mana_count(&q->st->tx_errors, 1);
+	cq->seen++;
+	q->tx_seen++;
+	if (type == MANA_CQE_TX_GDMA_ERR)
+		mana_queue_fail(q, "the device could not read a send and has disabled the queue");
+	return 1;
+}
+
+int udrv_mana_sent(struct udrv_mana_queue *q, struct udrv_mana_sent *done, unsigned int max)
+{
 	unsigned int n = 0;
+	int odd = 1;
 
 	if (mana_unlikely(q->tx_lost))
 		n = show_lost(q, done, max);
 	if (mana_unlikely(__atomic_load_n(&q->failed, __ATOMIC_RELAXED)))
 		return n ? (int)n : -ESHUTDOWN;
-	while (n < max) {
-		uint32_t info, type, hdr;
-		int there = mana_cq_look(cq, cq->seen, &info);
-
-		if (!there)
+	while (odd && n < max) {
+		n += plain_completions(q, done + n, max - n);
+		if (n == max)
 			break;
-		if (mana_unlikely(there < 0)) {
-			mana_queue_fail(q, "its send completion queue has overflown");
-			break;
-		}
-		hdr = mana_cqe_dword(cq, cq->seen, 0);
-		type = MANA_CQE_TYPE(hdr);
-		if (mana_unlikely((info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) != cq->info ||
-				  MANA_CQE_CLIENT(hdr) != MANA_CQE_CLIENT_COMPLETION || type < MANA_CQE_TX_OKAY ||
-				  type > MANA_CQE_TX_GDMA_ERR || q->tx_seen == q->tx_tail)) {
-			if (!mana_tx_skip(q, "not of a send that is under way"))
-				break;
-			continue;
-		}
-		done[n] = (struct udrv_mana_sent){ .cookie = q->slots[q->tx_seen & q->tx_mask].cookie };
-		if (mana_unlikely(type != MANA_CQE_TX_OKAY)) {
-			done[n].status = type;
-			if (type == MANA_CQE_TX_GDMA_ERR)
-				mana_queue_fail(q, "the device could not read a send and has disabled the queue");
-		}
-		if (mana_unlikely(q->tx_inherited)) {
-			done[n].resumed = true;
-			q->tx_inherited--;
-		}
-		n++;
-		cq->seen++;
-		q->tx_seen++;
+		odd = odd_completion(q, &done[n]);
+		n += odd > 0;
 	}
 	return n;
-}
-
-static uint32_t count_errors(const struct udrv_mana_queue *q, uint32_t from, uint32_t to)
-{
-	uint32_t errors = 0;
-
-	for (; from != to; from++)
-		errors += MANA_CQE_TYPE(mana_cqe_dword(&q->tx_cq, from, 0)) != MANA_CQE_TX_OKAY;
-	return errors;
 }
 
 int udrv_mana_sent_release(struct udrv_mana_queue *q, unsigned int n)
 {
 	struct mana_cq *cq = &q->tx_cq;
 	struct mana_queue_state *st = q->st;
-	uint32_t lost = n < q->tx_lost ? n : q->tx_lost, errors;
+	uint32_t lost = n < q->tx_lost ? n : q->tx_lost;
 
 	if (n > q->tx_seen - q->tx_done)
 		return -EINVAL;
 	if (!n)
 		return 0;
-	errors = count_errors(q, cq->head, cq->head + n - lost);
 	cq->head += n - lost;
 	q->tx_done += n;
 	/* The basic units of lost ones went with the reset. */
@@ -201,8 +229,6 @@ int udrv_mana_sent_release(struct udrv_mana_queue *q, unsigned int n)
 			udrv_store64(&st->tx_lost, 0);
 	}
 	mana_count(&st->tx_completed, n - lost);
-	if (mana_unlikely(errors))
-		mana_count(&st->tx_errors, errors);
 	if (mana_unlikely(cq->head - cq->rung >= cq->lag) && !q->failed)
 		mana_cq_ring(q, cq, cq->armed);
 	return 0;

@@ -29,7 +29,7 @@ static uint32_t draw(uint32_t below)
 static void set_up(uint64_t seed)
 {
 	struct mana_model_opts model = { .seed = seed };
-	struct udrv_mana_opts opts = { .queues = 2, .tx_depth = 64, .rx_depth = 128, .timeout_ms = 20, .poll = true };
+	struct udrv_mana_opts opts = { .queues = 2, .tx_depth = 64, .rx_depth = 128, .timeout_ms = 60, .poll = true };
 
 	rng = seed * 2654435761u + 88172645463325252ull;
 	mana_fixture_init(&fx, &model, &opts, 1 << 16, 0);

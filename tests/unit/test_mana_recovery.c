@@ -20,7 +20,7 @@ static void set_up(struct udrv_mana_opts opts)
 	struct mana_model_opts model = { .seed = 1 };
 	struct udrv_mana_rss rss;
 
-	opts.timeout_ms = 30;
+	opts.timeout_ms = 60;
 	mana_fixture_init(&fx, &model, &opts, 1 << 16, 0);
 	mana_fixture_start(&fx);
 	q = udrv_mana_queue(fx.mana, 0, 0);
@@ -115,7 +115,7 @@ static const struct {
 START_TEST(a_start_fails_cleanly)
 {
 	struct mana_model_opts model = { .seed = 1 };
-	struct udrv_mana_opts opts = { .queues = 2, .timeout_ms = 30 };
+	struct udrv_mana_opts opts = { .queues = 2, .timeout_ms = 60 };
 	struct mana_model_live live;
 	int err;
 
@@ -142,7 +142,7 @@ END_TEST
 START_TEST(a_stuck_channel_is_freed_by_the_reset)
 {
 	struct mana_model_opts model = { .seed = 1 };
-	struct udrv_mana_opts opts = { .timeout_ms = 30 };
+	struct udrv_mana_opts opts = { .timeout_ms = 60 };
 
 	mana_fixture_init(&fx, &model, &opts, 0, 0);
 	fault("smc-stuck");
