@@ -4,8 +4,7 @@
  *
  * A handle is a named bundle of file descriptors that keeps a device alive and running: its VFIO cdev, the
  * iommufd it is bound to, the state memfd, the DMA memfd, and up to UDRV_HANDLE_EXTRA memfds of consumers. It
- * outlives drivers (udrv-init keeps duplicates) and kernels (LUO preserves all but the iommufd, which
- * udrv_handle_adopt() makes anew over the same memory at the same IOVAs).
+ * outlives drivers (udrv-init keeps duplicates) and kernels (LUO preserves all of them).
  *
  * The life of a handle:
  *   cold start	udrv_handle_create() → udrv_handle_device() → driver start
@@ -37,7 +36,7 @@ struct udrv_log;
 /** enum udrv_handle_fd - index into &udrv_handle.fd; the LUO token of a fd is its handle's base token + this */
 enum udrv_handle_fd {
 	UDRV_FD_VFIO,		/* /dev/vfio/devices/[noiommu-]vfioN */
-	UDRV_FD_IOMMU,		/* /dev/iommu; not preserved by LUO yet */
+	UDRV_FD_IOMMU,		/* /dev/iommu */
 	UDRV_FD_STATE,		/* state memfd (udrv/state.h) */
 	UDRV_FD_DMA,		/* DMA memfd (udrv/dma.h) */
 	UDRV_FD_EXTRA,		/* first of UDRV_HANDLE_EXTRA consumers' memfds */
@@ -113,20 +112,20 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 
 /**
  * udrv_handle_adopt() - complete a handle whose fds came out of LUO
- * @h: VFIO, STATE and DMA fds are set, IOMMU is -1; set here, with ioas_id
+ * @h: VFIO, IOMMU, STATE and DMA fds are set, and ioas_id; noiommu is set here
  *
- * Binds the cdev to a new iommufd, maps the pool at the same IOVA and attaches: from here on the kernel counts
- * the device as adopted. Nothing is written to the device, and nothing may be before udrv_handle_device() has
- * compared identity and every physical address with the state's record: the one place where that is done, for
- * each process that is to drive the device.
+ * Binds the cdev to the iommufd, unless it is bound already, and attaches it to the IOAS. With that the kernel
+ * compares every physical address with what it was before the update, and counts the device as adopted. Nothing is
+ * written to the device, and nothing may be before udrv_handle_device() has compared identity and addresses with
+ * the state's record: the one place where that is done, for each process that is to drive the device.
  *
- * Return: 0; -EINVAL: other descriptors are set than those; -EBUSY: bound elsewhere; -errno. On failure
- * UDRV_FD_IOMMU is closed again: close the handle, which quiesces the device, and start clean.
+ * Return: 0; -EINVAL: one of those descriptors is not set; -ESTALE: the pool is not where it was; -EBUSY: bound
+ * elsewhere; -errno. On failure close the handle, which quiesces the device, and start clean.
  */
 int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
 
 /**
- * udrv_handle_bind() - the first half of udrv_handle_adopt(): bind the cdev to a new iommufd
+ * udrv_handle_bind() - the first half of udrv_handle_adopt(): bind the cdev to the iommufd
  *
  * From here on the device can be looked at (udrv_handle_identify()), but not used.
  * Return: as udrv_handle_adopt().
@@ -134,8 +133,8 @@ int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log);
 int udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log);
 
 /**
- * udrv_handle_attach() - the second half: map the pool and attach
- * @h: after udrv_handle_bind(); ioas_id and noiommu are set here
+ * udrv_handle_attach() - the second half: attach
+ * @h: after udrv_handle_bind(); noiommu is set here
  *
  * Return: as udrv_handle_adopt().
  */

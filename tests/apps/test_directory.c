@@ -32,6 +32,7 @@ static void add(const char *name, const char *bdf, bool noiommu, enum udrv_polic
 	strcpy(d->h.bdf, bdf);
 	strcpy(d->h.driver, "nvme");
 	d->h.noiommu = noiommu;
+	d->h.ioas_id = 7 + agent.ndev;
 	d->h.policy = policy;
 	for (int i = 0; i < UDRV_HANDLE_FDS; i++)
 		d->h.fd[i] = fds & 1u << i ? 100 + i : -1;
@@ -96,7 +97,7 @@ START_TEST(round_trip)
 	void *map, *fdt;
 	int fd;
 
-	fd = directory_write(&agent, "7.3.5-udrv1", phases, 2, &map);
+	fd = directory_write(&agent, "7.3.5-udrv2", phases, 2, &map);
 	ck_assert_int_ge(fd, 0);
 	directory_stamp(map);
 	munmap(map, DIRECTORY_SIZE);
@@ -104,17 +105,19 @@ START_TEST(round_trip)
 	ck_assert_uint_eq(directory_cycle(fdt), 42);
 	ck_assert_uint_ne(directory_tsc_reboot(fdt), 0);
 
-	/* Only what is kept and there; without the iommufd, which LUO does not preserve. */
+	/* Only what is kept and there. */
 	ck_assert_int_eq(directory_handles(fdt, see, &s), 0);
 	ck_assert_uint_eq(s.n, 2);
 	ck_assert_str_eq(s.h[0].name, "nvme0");
 	ck_assert_str_eq(s.h[0].bdf, "0000:01:00.0");
 	ck_assert_str_eq(s.h[0].driver, "nvme");
 	ck_assert(s.h[0].noiommu);
-	ck_assert_uint_eq(s.mask[0], 0x1f & ~(1u << UDRV_FD_IOMMU));
+	ck_assert_uint_eq(s.h[0].ioas_id, 8);
+	ck_assert_uint_eq(s.mask[0], 0x1f);
 	ck_assert_uint_eq(s.base[0], directory_token(0));
 	ck_assert_str_eq(s.h[1].name, "nvme1");
 	ck_assert(!s.h[1].noiommu);
+	ck_assert_uint_eq(s.h[1].ioas_id, 11);
 	ck_assert_uint_eq(s.base[1], directory_token(3));
 	/* No token of one device is another's, or the directory's. */
 	ck_assert_uint_gt(directory_token(0), DIRECTORY_TOKEN);
@@ -122,7 +125,7 @@ START_TEST(round_trip)
 
 	report = directory_report(fdt);
 	ck_assert_ptr_nonnull(report);
-	ck_assert_str_eq(json_get_str(report, "to_kernel", ""), "7.3.5-udrv1");
+	ck_assert_str_eq(json_get_str(report, "to_kernel", ""), "7.3.5-udrv2");
 	list = json_get(report, "phases");
 	ck_assert_uint_eq(json_object_array_length(list), 2);
 	ck_assert_str_eq(json_get_str(json_object_array_get_idx(list, 1), "name", ""), "load");
@@ -170,7 +173,7 @@ START_TEST(most_devices)
 			 "preserve-memory-a-name-of-thirty-one-lett-%03u", i);
 		many[i].name = names[i];
 	}
-	fd = directory_write(&agent, "7.3.5-udrv1", many, sizeof(many) / sizeof(many[0]), &map);
+	fd = directory_write(&agent, "7.3.5-udrv2", many, sizeof(many) / sizeof(many[0]), &map);
 	ck_assert_int_ge(fd, 0);
 	munmap(map, DIRECTORY_SIZE);
 	ck_assert_int_eq(directory_read(fd, &fdt), 0);
@@ -312,7 +315,7 @@ START_TEST(damaged)
 	void *m;
 	int fd;
 
-	fd = directory_write(a, "7.3.5-udrv1", phases, 2, &m);
+	fd = directory_write(a, "7.3.5-udrv2", phases, 2, &m);
 	ck_assert_int_ge(fd, 0);
 	map = m;
 	memcpy(copy, map, sizeof(copy));

@@ -68,11 +68,11 @@ static const struct {
 	const char *release;
 	int err;
 } images[] = {
-	{ "7.3.4-udrv1 (me@here) #1 SMP", 0 },	     { "7.3.4-udrv1", 0 },
-	{ "7.3.4-udrv2 (me@here)", -EINVAL },	     { "7.3.4-udrv0 (me@here)", -EINVAL },
-	{ "7.3.4-udrv1+ (me@here)", -EINVAL },	     { "7.3.4-udrv (me@here)", -EINVAL },
-	{ "7.3.4-udrv-1 (me@here)", -EINVAL },	     { "7.3.4-udrv4294967297 (me@here)", -EINVAL },
-	{ "7.3.4-amd64 (me@here) -udrv1", -EINVAL }, { "", -EINVAL },
+	{ "7.3.4-udrv2 (me@here) #1 SMP", 0 },	     { "7.3.4-udrv2", 0 },
+	{ "7.3.4-udrv3 (me@here)", -EINVAL },	     { "7.3.4-udrv0 (me@here)", -EINVAL },
+	{ "7.3.4-udrv2+ (me@here)", -EINVAL },	     { "7.3.4-udrv (me@here)", -EINVAL },
+	{ "7.3.4-udrv-1 (me@here)", -EINVAL },	     { "7.3.4-udrv4294967298 (me@here)", -EINVAL },
+	{ "7.3.4-amd64 (me@here) -udrv2", -EINVAL }, { "", -EINVAL },
 };
 
 START_TEST(release)
@@ -94,10 +94,10 @@ START_TEST(no_image)
 	ck_assert_int_eq(check_image(fd, found, sizeof(found), why, sizeof(why)), -EINVAL);
 	close(fd);
 	/* The release lies outside the file, or there is none. */
-	fd = image("7.3.4-udrv1", 0xffff);
+	fd = image("7.3.4-udrv2", 0xffff);
 	ck_assert_int_eq(check_image(fd, found, sizeof(found), why, sizeof(why)), -EINVAL);
 	close(fd);
-	fd = image("7.3.4-udrv1", 0);
+	fd = image("7.3.4-udrv2", 0);
 	ck_assert_int_eq(check_image(fd, found, sizeof(found), why, sizeof(why)), -EINVAL);
 	close(fd);
 }
@@ -109,9 +109,9 @@ START_TEST(long_release)
 	int fd;
 
 	memset(text, 'a', sizeof(text));
-	strcpy(text + 180, "-udrv1");
+	strcpy(text + 180, "-udrv2");
 	fd = image(text, 0x200);
-	/* Cut to what is looked at, it does not end in -udrv1. */
+	/* Cut to what is looked at, it does not end in -udrv2. */
 	ck_assert_int_eq(check_image(fd, found, sizeof(found), why, sizeof(why)), -EINVAL);
 	ck_assert_uint_lt(strlen(found), sizeof(found));
 	close(fd);

@@ -54,8 +54,5 @@ int handle_try_device(void)
 
 int handle_adopt(void)
 {
-	if (h.fd[UDRV_FD_IOMMU] >= 0)
-		close(h.fd[UDRV_FD_IOMMU]);
-	h.fd[UDRV_FD_IOMMU] = -1;
 	return udrv_handle_adopt(&h, &flog.log);
 }

@@ -167,6 +167,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		return -1;
 	}
 	switch (request) {
+	case VFIO_DEVICE_GET_INFO:
+		errno = EINVAL;
+		return mock.bound ? 0 : -1;
 	case VFIO_DEVICE_BIND_IOMMUFD:
 		mock.binds++;
 		return 0;

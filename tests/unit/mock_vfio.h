@@ -37,6 +37,7 @@ struct mock_vfio {
 	/* the next of these requests fails */
 	unsigned long fail_request;
 	int fail_errno;
+	bool bound; /* to an iommufd, so that the cdev answers */
 	unsigned int resets, binds, attaches;
 	bool iommu_bound;
 };

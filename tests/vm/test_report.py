@@ -19,7 +19,7 @@ def good() -> Counted:
     update = {"blackout_ms": {"total": 3000.0, "freeze": 10.0, "kernel": 2960.0, "userspace": 30.0},
               "devices": [{"name": "nvme0", "start": "resumed", "latched_while_masked": 4, "delivered_after": 4}]}
     return Counted(
-        cycles=2, accel="tcg", kernels=["7.3.4-udrv1"] * 3,
+        cycles=2, accel="tcg", kernels=["7.3.4-udrv2"] * 3,
         devices=[{"name": "nvme0", "bdf": "0000:01:00.0", "driver": "nvme"}], config_diff={"nvme0": []},
         verify={"submitted": 20000, "completed": 20000, "errors": 0, "miscompares": 0, "reissued": 0, "lost": 0,
                 "nudges": 3, "writes": 12000},

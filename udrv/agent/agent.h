@@ -24,7 +24,7 @@ struct udrv_msg;
 #define AGENT_CLIENTS	32
 
 /* The kernel-to-kernel format that this agent's kernel speaks: N of the release's "-udrvN". */
-#define AGENT_FORMAT	1
+#define AGENT_FORMAT	2
 
 /** enum agent_state - where a device is */
 enum agent_state {

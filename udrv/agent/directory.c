@@ -7,7 +7,8 @@
  * / {	compatible = "udrv,directory-v1";
  *	cycle = <u64>;			kexecs since the cold boot, this one included
  *	handles {
- *		nvme0 { bdf; driver; policy = <u32>; noiommu; base-token = <u64>; fds = <u32>; };
+ *		nvme0 { bdf; driver; policy = <u32>; noiommu; ioas-id = <u32>;
+ *			base-token = <u64>; fds = <u32>; };
  *	};
  *	settings {
  *		nvme1 { bdf; policy; restart-limit; restart-max-ms; detached; base-token; fds; };
@@ -56,7 +57,7 @@ static int write_handle(void *fdt, int parent, const struct udrv_handle *h, uint
 	int node;
 
 	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++)
-		if (h->fd[i] >= 0 && i != UDRV_FD_IOMMU)
+		if (h->fd[i] >= 0)
 			mask |= 1u << i;
 	node = fdt_add_subnode(fdt, parent, h->name);
 	if (node < 0)
@@ -65,6 +66,7 @@ static int write_handle(void *fdt, int parent, const struct udrv_handle *h, uint
 		       fdt_setprop_string(fdt, node, "driver", h->driver)	  ?:
 		       fdt_setprop_u32(fdt, node, "policy", h->policy)		  ?:
 		       (h->noiommu ? fdt_setprop_empty(fdt, node, "noiommu") : 0) ?:
+		       fdt_setprop_u32(fdt, node, "ioas-id", h->ioas_id)	  ?:
 		       fdt_setprop_u64(fdt, node, "base-token", base)		  ?:
 		       fdt_setprop_u32(fdt, node, "fds", mask);
 }
@@ -392,6 +394,7 @@ int directory_handles(const void *fdt,
 		strcpy(h.driver, driver);
 		h.policy = get_u32(fdt, node, "policy");
 		h.noiommu = fdt_getprop(fdt, node, "noiommu", NULL);
+		h.ioas_id = get_u32(fdt, node, "ioas-id");
 		err = fn(ctx, &h, get_u64(fdt, node, "base-token"), mask);
 		if (err)
 			return err;

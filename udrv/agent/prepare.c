@@ -90,7 +90,9 @@ static int preserve_device(const struct update *u, struct worker *w, const struc
 	int err;
 
 	worker_begin(w, "preserve-device", d->h.name);
-	err = luo_preserve(u->session, d->h.fd[UDRV_FD_VFIO], base + UDRV_FD_VFIO);
+	err = luo_preserve(u->session, d->h.fd[UDRV_FD_IOMMU], base + UDRV_FD_IOMMU);
+	if (!err)
+		err = luo_preserve(u->session, d->h.fd[UDRV_FD_VFIO], base + UDRV_FD_VFIO);
 	if (err == -ENOENT)
 		why = "the running kernel cannot preserve a vfio-pci device";
 	if (err)

@@ -198,7 +198,7 @@ static int retrieve_device(void *ctx, const struct udrv_handle *entry, uint64_t 
 
 	if (!d || d->h.fd[UDRV_FD_VFIO] >= 0 || d->fallback)
 		return 0;
-	d->adopt = !retrieve(a, d, base, mask & HANDLE_VFIO);
+	d->adopt = !retrieve(a, d, base, mask & (HANDLE_VFIO | HANDLE_IOMMU));
 	report_mark("retrieve", d->h.name);
 	return 0;
 }

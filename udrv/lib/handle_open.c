@@ -107,8 +107,10 @@ static int create(struct udrv_handle *h, const struct udrv_handle_opts *opts,
 	if (!err)
 		err = udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
 	if (!err)
-		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO],
-				       h->fd[UDRV_FD_DMA], h->bdf, log, &h->ioas_id);
+		err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_DMA], h->bdf, log,
+				       &h->ioas_id);
+	if (!err)
+		err = udrv_iommufd_attach(h->fd[UDRV_FD_VFIO], h->ioas_id, h->bdf, log);
 	if (err)
 		return err;
 	nruns = udrv_iommufd_runs(h->fd[UDRV_FD_IOMMU], h->ioas_id, h->noiommu, h->fd[UDRV_FD_DMA],
@@ -141,12 +143,32 @@ int udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opt
 	return err;
 }
 
-static int attach(struct udrv_handle *h, const struct udrv_log *log)
+int udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log)
 {
 	int err;
 
-	err = udrv_iommufd_map(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->fd[UDRV_FD_DMA],
-			       h->bdf, log, &h->ioas_id);
+	err = udrv_handle_check(h, log);
+	if (err)
+		return err;
+	for (int i = 0; i < UDRV_FD_EXTRA; i++) {
+		if (h->fd[i] < 0) {
+			udrv_log(log, UDRV_LOG_ERR,
+				 "%s: the handle cannot be adopted: descriptor %d is missing",
+				 h->name, i);
+			return -EINVAL;
+		}
+	}
+	/* Whoever was to do this before may have died half way. */
+	if (udrv_iommufd_is_bound(h->fd[UDRV_FD_VFIO]))
+		return 0;
+	return udrv_iommufd_bind(h->fd[UDRV_FD_IOMMU], h->fd[UDRV_FD_VFIO], h->bdf, log);
+}
+
+int udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log)
+{
+	int err;
+
+	err = udrv_iommufd_attach(h->fd[UDRV_FD_VFIO], h->ioas_id, h->bdf, log);
 	if (err)
 		return err;
 	err = udrv_iommufd_is_noiommu(h->fd[UDRV_FD_IOMMU], h->ioas_id);
@@ -157,45 +179,6 @@ static int attach(struct udrv_handle *h, const struct udrv_log *log)
 	}
 	h->noiommu = err;
 	return 0;
-}
-
-static void close_iommufd(struct udrv_handle *h)
-{
-	close(h->fd[UDRV_FD_IOMMU]);
-	h->fd[UDRV_FD_IOMMU] = -1;
-}
-
-int udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log)
-{
-	int fd, err;
-
-	err = udrv_handle_check(h, log);
-	if (err)
-		return err;
-	if (h->fd[UDRV_FD_VFIO] < 0 || h->fd[UDRV_FD_STATE] < 0 || h->fd[UDRV_FD_DMA] < 0 ||
-	    h->fd[UDRV_FD_IOMMU] >= 0) {
-		udrv_log(log, UDRV_LOG_ERR,
-			 "%s: to adopt, a handle has its VFIO, state and DMA descriptors only",
-			 h->name);
-		return -EINVAL;
-	}
-	fd = udrv_iommufd_open(log);
-	if (fd < 0)
-		return fd;
-	h->fd[UDRV_FD_IOMMU] = fd;
-	err = udrv_iommufd_bind(fd, h->fd[UDRV_FD_VFIO], h->bdf, log);
-	if (err)
-		close_iommufd(h);
-	return err;
-}
-
-int udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log)
-{
-	int err = attach(h, log);
-
-	if (err)
-		close_iommufd(h);
-	return err;
 }
 
 int udrv_handle_adopt(struct udrv_handle *h, const struct udrv_log *log)

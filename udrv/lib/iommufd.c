@@ -44,6 +44,14 @@ int udrv_iommufd_bind(int iommufd, int vfio_fd, const char *what, const struct u
 	return err;
 }
 
+bool udrv_iommufd_is_bound(int vfio_fd)
+{
+	struct vfio_device_info info = { .argsz = sizeof(info) };
+
+	/* A cdev that is not bound answers nothing but VFIO_DEVICE_BIND_IOMMUFD. */
+	return ioctl(vfio_fd, VFIO_DEVICE_GET_INFO, &info) == 0;
+}
+
 static int file_size(int fd, uint64_t *ret)
 {
 	struct stat sb;
@@ -56,8 +64,8 @@ static int file_size(int fd, uint64_t *ret)
 	return 0;
 }
 
-int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what,
-		     const struct udrv_log *log, uint32_t *ret_ioas_id)
+int udrv_iommufd_map(int iommufd, int memfd, const char *what, const struct udrv_log *log,
+		     uint32_t *ret_ioas_id)
 {
 	struct iommu_ioas_alloc ioas = { .size = sizeof(ioas) };
 	struct iommu_ioas_map_file map = {
@@ -67,7 +75,6 @@ int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what,
 		.fd = memfd,
 		.iova = UDRV_DMA_IOVA,
 	};
-	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach) };
 	uint64_t size = 0;
 	int err;
 
@@ -92,15 +99,24 @@ int udrv_iommufd_map(int iommufd, int vfio_fd, int memfd, const char *what,
 			 err == -ENOTTY ? "; IOMMU_IOAS_MAP_FILE needs Linux 6.13" : "");
 		return err;
 	}
-	attach.pt_id = ioas.out_ioas_id;
-	if (ioctl(vfio_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) < 0) {
-		err = -errno;
-		udrv_log(log, UDRV_LOG_ERR, "%s: cannot attach the device to its IOAS: %m%s", what,
-			 err == -ENOMEM ? "; the pool cannot be pinned" : "");
-		return err;
-	}
 	*ret_ioas_id = ioas.out_ioas_id;
 	return 0;
+}
+
+int udrv_iommufd_attach(int vfio_fd, uint32_t ioas_id, const char *what,
+			const struct udrv_log *log)
+{
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas_id };
+	int err;
+
+	if (ioctl(vfio_fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
+		return 0;
+	err = -errno;
+	udrv_log(log, UDRV_LOG_ERR, "%s: cannot attach the device to its IOAS: %m%s", what,
+		 err == -ENOMEM ? "; the pool cannot be pinned" :
+		 err == -ESTALE ? "; what it was given before the update is not where it was, see the kernel log" :
+				  "");
+	return err;
 }
 
 /* Physical address of @iova, and how far from there they follow each other. */
