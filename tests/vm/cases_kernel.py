@@ -10,15 +10,21 @@ from paravisor import BOOT_TIMEOUT, Paravisor
 from qemu import Controller, Namespace, addresses
 
 GUARDS = "live_update_guards"
-PORT_BUS = "0000:01:00"         # three NVMe functions behind a root port
+PORT_BUS = "0000:01:00"         # NVMe functions behind a root port
+FUNCTIONS = 6
 IGB = "0000:02:00.0"            # has MSI, D3 and VFs, which QEMU's NVMe has not by default
 VF = "0000:02:10.0"             # its first
 
-# Each refusal of a preserve is one line of the old kernel's log, which names the device and the reason.
-REASONS = [(PORT_BUS, "the memfd mapped at IOVA 0x100000000 is not preserved"),
-           (PORT_BUS, "the mapping at IOVA 0x10000 is of no memfd"),
-           (PORT_BUS, "the memfd mapped at IOVA 0x10000 is not preserved"),
-           (PORT_BUS, "the page mapped at IOVA 0x11000 is no longer in its memfd"),
+# Each refusal is one line of the log, which names the device, or the area, and the reason.
+IOMMUFD = "iommufd"
+REASONS = [(IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x100000000 is not preserved"),
+           (IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x100000000 is not preserved"),
+           (PORT_BUS, "the iommufd that the device is bound to is not preserved"),
+           (PORT_BUS, "the iommufd that the device is bound to is not preserved"),
+           (IOMMUFD, "IOAS 2: the mapping at IOVA 0x10000 is of anonymous memory"),
+           (IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x10000 is not preserved"),
+           (IOMMUFD, "IOAS 2: the page mapped at IOVA 0x11000 is no longer in its memfd"),
+           (IOMMUFD, "HWPT 4 was not made by attaching a device"),
            (PORT_BUS, "not the cdev file that the device was bound"),
            (PORT_BUS, "INTx or MSI is in use"),
            (IGB, "INTx or MSI is in use"),
@@ -27,13 +33,20 @@ REASONS = [(PORT_BUS, "the memfd mapped at IOVA 0x100000000 is not preserved"),
            (VF, "VFs can not be preserved"),
            (IGB, "device has enabled VFs")]
 
+# The same in the next kernel, where nothing but what was preserved is good enough
+STRANGE = (PORT_BUS, "not attached to what it was attached to in the previous kernel")
+REASONS_AFTER = [STRANGE, STRANGE,
+                 (PORT_BUS, "IOAS 2 has not got the mapping at IOVA 0x140000000"),
+                 (PORT_BUS, "the page at IOVA 0x140000000 is at "),
+                 STRANGE, STRANGE]
+
 
 def _guard_devices() -> list[str]:
     args = ["-device", "pcie-root-port,id=port1,bus=pcie.0,addr=1,slot=1,chassis=1",
             "-device", "pcie-root-port,id=port2,bus=pcie.0,addr=2,slot=2,chassis=2",
             "-device", "igb,bus=port2"]
     # Function 0 comes last: it makes the others visible.
-    for function in (2, 1, 0):
+    for function in reversed(range(FUNCTIONS)):
         args += ["-blockdev", f"driver=null-co,node-name=n{function},size=1048576",
                  "-device", f"nvme,serial=guards{function},drive=n{function},bus=port1,addr=0.{function},multifunction=on"]
     return args
@@ -49,13 +62,20 @@ def _tap_problems(text: str, half: str) -> list[str]:
     return [f"{half} the kexec: {line}" for line in bad]
 
 
-def _reason_problems(console: str) -> list[str]:
-    # Under load the serial line has been seen to double a space.
-    said = re.findall(r"vfio-pci (\S+): live ?update: (.*)", re.sub(" +", " ", console))
-    if len(said) == len(REASONS) and all(bdf.startswith(at) and text.startswith(reason)
-                                         for (bdf, text), (at, reason) in zip(said, REASONS)):
+def _once(text: str) -> str:
+    """Under load the serial line has been seen to double a character."""
+    return re.sub(r"(.)\1+", r"\1", text)
+
+
+def _said(log: str) -> list[tuple[str, str]]:
+    return re.findall(r"(?:vfio-pci +(?=\S+: +live)|\b(?=iommufd: +live))(\S+): +live ?update: +(.*)", log)
+
+
+def _reason_problems(said: list[tuple[str, str]], reasons: list[tuple[str, str]]) -> list[str]:
+    if len(said) == len(reasons) and all(_once(who).startswith(_once(at)) and _once(text).startswith(_once(reason))
+                                         for (who, text), (at, reason) in zip(said, reasons)):
         return []
-    return [f"the log says {bdf}: {text}" for bdf, text in said] or ["the log gives no reason for any refusal"]
+    return [f"the log says {who}: {text}" for who, text in said] or ["the log gives no reason for any refusal"]
 
 
 @case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm")
@@ -78,7 +98,11 @@ def live_update_guards(context: Context) -> None:
         (context.directory / "dmesg").write_text(guest.check("dmesg") + "\n")
         complaints = paravisor.complaints()
     problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
-    problems += _reason_problems((context.directory / "console.log").read_text(errors="replace"))
+    # The old kernel's log is what it has left on the console, the next one's is all there.
+    said = _said((context.directory / "console.log").read_text(errors="replace"))[:len(REASONS)]
+    problems += _reason_problems(said, REASONS)
+    said = [line for line in _said((context.directory / "dmesg").read_text()) if "stopping it" not in line[1]]
+    problems += _reason_problems(said, REASONS_AFTER)
     expect(not problems, "\n".join(problems))
 
 

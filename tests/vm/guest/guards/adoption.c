@@ -18,18 +18,44 @@ static void refuse_use(struct device *dev)
 	tap(pci_command(dev->bdf) & PCI_COMMAND_BME, "not adopted: %s is a bus master", dev->bdf);
 }
 
+/* Whatever it is, it is not what the device was given. */
+static void refuse_other_memory(struct device *dev)
+{
+	uint32_t kept = dev->ioas;
+
+	tap_is(device_map(dev, dev->memory, PAGE, DEVICE_EXTRA), -EBUSY,
+	       "not adopted: map a memfd");
+	tap_is(device_unmap(dev, DEVICE_IOVA, dev->size), -EBUSY, "not adopted: unmap the memory");
+	tap_is(device_destroy(dev, dev->ioas), -EBUSY, "not adopted: destroy the IOAS");
+
+	tap_is(device_allocate(dev, &dev->ioas), 0, "not adopted: allocate another IOAS");
+	tap_is(device_attach(dev), -EINVAL, "not adopted: attach to an IOAS without memory");
+	tap_is(device_map(dev, dev->memory, dev->size, DEVICE_IOVA), 0,
+	       "not adopted: map the memory into it");
+	tap_is(device_attach(dev), -EINVAL, "not adopted: attach to it");
+	tap_is(device_destroy(dev, dev->ioas), 0, "not adopted: destroy it");
+	dev->ioas = kept;
+}
+
 static bool take_over(struct world *w, enum function fn)
 {
+	const struct record *record = w->dev[KEPT].pool;
 	struct device *dev = &w->dev[fn];
+	int again;
 
+	dev->iommu = session_retrieve_fd(w->session[fn], TOKEN_IOMMU(fn));
 	dev->cdev = session_retrieve_fd(w->session[fn], TOKEN_CDEV(fn));
-	if (!tap_need(dev->cdev, "retrieve the cdev of %s", dev->bdf) ||
+	again = session_retrieve_fd(w->session[fn], TOKEN_CDEV(fn));
+	tap_is(again, 0, "retrieve the cdev of %s twice", dev->bdf);
+	close(again);
+	if (!tap_need(dev->iommu, "retrieve the iommufd of %s", dev->bdf) ||
+	    !tap_need(dev->cdev, "retrieve the cdev of %s", dev->bdf) ||
 	    !tap_need(device_bind(dev), "bind %s", dev->bdf))
 		return false;
 	refuse_use(dev);
-	return tap_need(device_map(dev, dev->memory, dev->size, DEVICE_IOVA), "map the pool of %s",
-			dev->bdf) &&
-	       tap_need(device_attach(dev), "attach %s", dev->bdf) &&
+	dev->ioas = record->ioas[fn];
+	refuse_other_memory(dev);
+	return tap_need(device_attach(dev), "attach %s", dev->bdf) &&
 	       tap_need(device_map_bar(dev), "map BAR 0 of %s", dev->bdf);
 }
 
@@ -47,6 +73,29 @@ static void check_kept(struct device *dev)
 	tap_is(device_arm(dev, VFIO_PCI_MSIX_IRQ_INDEX), 0, "adopted: arm MSI-X");
 }
 
+/* What the IOAS had was compared, so it may be changed: but then it is not what another device was given. */
+static bool refuse_stranger(struct world *w)
+{
+	struct device *kept = &w->dev[KEPT], *dev = &w->dev[STRANGER];
+	int other = memory_create("other", dev->size, MFD_ALLOW_SEALING | MFD_EXEC);
+
+	dev->iommu = dup(kept->iommu);
+	dev->ioas = kept->ioas;
+	dev->cdev = session_retrieve_fd(w->session[STRANGER], TOKEN_CDEV(STRANGER));
+	if (!tap_need(dev->cdev, "retrieve the cdev of %s", dev->bdf) ||
+	    !tap_need(device_bind(dev), "bind %s", dev->bdf))
+		return false;
+	tap_is(device_unmap(dev, dev->iova, dev->size), 0, "stranger: unmap its memory");
+	tap_is(device_attach(dev), -ESTALE, "stranger: attach without its memory");
+	tap_is(device_map(dev, other, dev->size, dev->iova), 0,
+	       "stranger: map other memory in its place");
+	tap_is(device_attach(dev), -ESTALE, "stranger: attach to other memory");
+	tap_is(device_unmap(dev, dev->iova, dev->size), 0, "stranger: unmap that");
+	tap(pci_command(dev->bdf) & PCI_COMMAND_BME, "stranger: it runs on");
+	close(other);
+	return true;
+}
+
 bool check_adoption(struct world *w)
 {
 	struct device *kept = &w->dev[KEPT], *sibling = &w->dev[SIBLING];
@@ -58,7 +107,7 @@ bool check_adoption(struct world *w)
 	tap_is(pci_write(kept->bdf, "reset", "1"), -EBUSY,
 	       "adopted, not finished: reset through sysfs");
 
-	if (!take_over(w, SIBLING))
+	if (!refuse_stranger(w) || !take_over(w, SIBLING))
 		return false;
 	tap(device_runs(sibling), "adopted: the controller of the sibling was not reset");
 	if (!tap_need(session_finish(w->session[SIBLING]), "finish the sibling's session"))

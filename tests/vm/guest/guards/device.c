@@ -26,22 +26,40 @@ static int request(int fd, unsigned long number, void *args)
 
 int device_bind(struct device *dev)
 {
-	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind) };
-	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = dev->iommu };
 	int err;
 
-	dev->iommu = open("/dev/iommu", O_RDWR | O_CLOEXEC);
-	if (dev->iommu < 0)
-		return -errno;
-	bind.iommufd = dev->iommu;
 	if (dev->token) {
 		bind.flags = VFIO_DEVICE_BIND_FLAG_TOKEN;
 		bind.token_uuid_ptr = (uintptr_t)dev->token;
 	}
 	err = request(dev->cdev, VFIO_DEVICE_BIND_IOMMUFD, &bind);
 	if (!err)
-		err = request(dev->iommu, IOMMU_IOAS_ALLOC, &alloc);
-	dev->ioas = alloc.out_ioas_id;
+		dev->id = bind.out_devid;
+	return err;
+}
+
+int device_allocate(struct device *dev, uint32_t *ioas)
+{
+	struct iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
+	int err = request(dev->iommu, IOMMU_IOAS_ALLOC, &alloc);
+
+	if (!err)
+		*ioas = alloc.out_ioas_id;
+	return err;
+}
+
+int device_allocate_hwpt(struct device *dev, uint32_t *hwpt)
+{
+	struct iommu_hwpt_alloc alloc = {
+		.size = sizeof(alloc),
+		.dev_id = dev->id,
+		.pt_id = dev->ioas,
+	};
+	int err = request(dev->iommu, IOMMU_HWPT_ALLOC, &alloc);
+
+	if (!err)
+		*hwpt = alloc.out_hwpt_id;
 	return err;
 }
 
@@ -232,17 +250,10 @@ int device_map_bar(struct device *dev)
 	return 0;
 }
 
-int device_open(struct device *dev, const char *bdf, size_t size)
+static int open_pool(struct device *dev, const char *bdf, size_t size, uint64_t iova)
 {
-	return device_open_vf(dev, bdf, size, NULL);
-}
-
-int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8_t token[16])
-{
-	int err;
-
 	*dev = (struct device){
-		.cdev = -1, .iommu = -1, .memory = -1, .size = size, .token = token
+		.cdev = -1, .iommu = -1, .memory = -1, .size = size, .iova = iova
 	};
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 	dev->memory = memory_create("pool", size, MFD_ALLOW_SEALING | MFD_EXEC);
@@ -252,11 +263,46 @@ int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8
 	if (!dev->pool)
 		return -ENOMEM;
 	dev->cdev = pci_open_cdev(bdf);
-	if (dev->cdev < 0)
-		return dev->cdev;
+	return dev->cdev < 0 ? dev->cdev : 0;
+}
+
+int device_open(struct device *dev, const char *bdf, size_t size)
+{
+	return device_open_vf(dev, bdf, size, NULL);
+}
+
+int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8_t token[16])
+{
+	int err = open_pool(dev, bdf, size, DEVICE_IOVA);
+
+	if (err)
+		return err;
+	dev->token = token;
+	dev->iommu = open("/dev/iommu", O_RDWR | O_CLOEXEC);
+	if (dev->iommu < 0)
+		return -errno;
 	err = device_bind(dev);
 	if (!err)
+		err = device_allocate(dev, &dev->ioas);
+	if (!err)
 		err = device_map(dev, dev->memory, size, DEVICE_IOVA);
+	return err ? err : device_attach(dev);
+}
+
+int device_open_with(struct device *dev, const char *bdf, size_t size, uint64_t iova,
+		     const struct device *with)
+{
+	int err = open_pool(dev, bdf, size, iova);
+
+	if (err)
+		return err;
+	dev->iommu = dup(with->iommu);
+	dev->ioas = with->ioas;
+	if (dev->iommu < 0)
+		return -errno;
+	err = device_bind(dev);
+	if (!err)
+		err = device_map(dev, dev->memory, size, iova);
 	return err ? err : device_attach(dev);
 }
 
@@ -285,7 +331,7 @@ uint64_t device_address(struct device *dev, uint64_t offset)
 	struct iommu_ioas_noiommu_get_pa pa = {
 		.size = sizeof(pa),
 		.ioas_id = dev->ioas,
-		.iova = DEVICE_IOVA + offset,
+		.iova = dev->iova + offset,
 		.length = PAGE,
 	};
 

@@ -7,22 +7,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DEVICE_IOVA  0x100000000ull
+#define DEVICE_IOVA  0x100000000ull /* where a pool is mapped */
 #define DEVICE_EXTRA 0x10000ull /* an IOVA for one more mapping */
 
 struct device {
 	char bdf[16];
 	int cdev, iommu;
-	uint32_t ioas, hwpt;
+	uint32_t id, ioas, hwpt; /* in @iommu */
 	const uint8_t *token; /* to be bound with, or NULL */
-	int memory; /* memfd that is mapped at DEVICE_IOVA */
+	int memory; /* memfd of the pool */
 	void *pool;
 	size_t size;
+	uint64_t iova; /* where it is mapped */
 	volatile uint8_t *bar;
 };
 
 /* All return 0 or -errno. */
-int device_bind(struct device *dev); /* dev->cdev is open */
+int device_bind(struct device *dev); /* dev->cdev and dev->iommu are open */
+int device_allocate(struct device *dev, uint32_t *ioas); /* an IOAS */
+int device_allocate_hwpt(struct device *dev, uint32_t *hwpt); /* in dev->ioas */
 int device_map(struct device *dev, int memfd, size_t size, uint64_t iova);
 int device_map_anonymous(struct device *dev, uint64_t iova);
 int device_unmap(struct device *dev, uint64_t iova, uint64_t size);
@@ -42,9 +45,12 @@ int device_open(struct device *dev, const char *bdf, size_t size);
 /* A VF takes the token (a UUID) that its PF was given. */
 int device_set_token(struct device *pf, const uint8_t token[16]);
 int device_open_vf(struct device *dev, const char *bdf, size_t size, const uint8_t token[16]);
+/* To @with's iommufd and IOAS, with the memfd mapped at @iova */
+int device_open_with(struct device *dev, const char *bdf, size_t size, uint64_t iova,
+		     const struct device *with);
 void device_close(struct device *dev);
 
-/* Physical address at an offset of what is mapped at DEVICE_IOVA; 0 on error. */
+/* Physical address at an offset of the pool; 0 on error. */
 uint64_t device_address(struct device *dev, uint64_t offset);
 
 /* NVMe: CC (NVM Express Base Specification, 3.1.4.5), and a controller that is enabled with vector 0 armed */
@@ -52,5 +58,15 @@ uint64_t device_address(struct device *dev, uint64_t offset);
 #define NVME_CC_EN 1u
 int device_start_nvme(struct device *dev);
 bool device_runs(struct device *dev);
+
+/*
+ * Identify commands that write to the first pages of the pool, one each: submitted, but not rung for. Then the doorbell,
+ * which takes nothing but the BAR; and how many have been completed, as the pool says.
+ */
+#define IDENTIFY_MAX 16u
+void device_submit_identify(struct device *dev, unsigned int count);
+int device_ring(const char *bdf, unsigned int count);
+unsigned int device_completions(const void *pool, size_t size);
+bool device_identified(const void *pool, unsigned int page);
 
 #endif

@@ -9,7 +9,7 @@
 
 bool check_finish(struct world *w)
 {
-	struct device *kept = &w->dev[KEPT], *left = &w->dev[LEFT];
+	struct device *kept = &w->dev[KEPT], *left = &w->dev[LEFT], *stranger = &w->dev[STRANGER];
 	struct device again;
 	int session;
 
@@ -22,6 +22,10 @@ bool check_finish(struct world *w)
 	tap(!(pci_command(left->bdf) & PCI_COMMAND_BME),
 	    "finished: what was left is no bus master");
 	tap(!(pci_register(left->bdf, NVME_CC) & NVME_CC_EN), "finished: it was reset");
+	tap(!(pci_command(stranger->bdf) & PCI_COMMAND_BME),
+	    "finished: what was attached to other memory is no bus master");
+	tap(!(pci_register(stranger->bdf, NVME_CC) & NVME_CC_EN), "finished: it was reset");
+	device_close(stranger);
 	tap_is(memory_punch(left->memory, 0), 0, "finished: its memory is free");
 	tap_is(device_open(&again, left->bdf, HUGE_PAGE), 0, "finished: its cdev opens");
 	device_close(&again);
@@ -30,7 +34,9 @@ bool check_finish(struct world *w)
 	session = session_create(w->luo, "next");
 	tap_is(session_preserve(session, kept->memory, 1), 0,
 	       "finished: preserve its memory again");
-	tap_is(session_preserve(session, kept->cdev, 2), 0, "finished: preserve its cdev again");
+	tap_is(session_preserve(session, kept->iommu, 2), 0,
+	       "finished: preserve its iommufd again");
+	tap_is(session_preserve(session, kept->cdev, 3), 0, "finished: preserve its cdev again");
 	close(session);
 	tap_is(memory_punch(kept->memory, POOL_SIZE - PAGE), 0, "finished: punch the memfd");
 	tap_is(memory_resize(kept->memory, POOL_SIZE - PAGE), 0, "finished: shrink the memfd");

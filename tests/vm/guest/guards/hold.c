@@ -9,12 +9,15 @@
 
 static void refuse_changes(struct device *dev)
 {
+	uint32_t id;
+
 	tap_is(device_map_anonymous(dev, DEVICE_EXTRA), -EBUSY, "preserved: map anonymous memory");
 	tap_is(device_map(dev, dev->memory, PAGE, DEVICE_EXTRA), -EBUSY, "preserved: map a memfd");
 	tap_is(device_unmap(dev, DEVICE_IOVA, POOL_SIZE), -EBUSY, "preserved: unmap the memory");
 	tap_is(device_unmap(dev, 0, UINT64_MAX), -EBUSY, "preserved: unmap everything");
 	tap_is(device_attach(dev), -EBUSY, "preserved: attach again");
 	tap_is(device_detach(dev), -EBUSY, "preserved: detach");
+	tap_is(device_allocate(dev, &id), -EBUSY, "preserved: allocate an IOAS");
 	tap_is(device_destroy(dev, dev->hwpt), -EBUSY, "preserved: destroy the HWPT");
 	tap_is(device_destroy(dev, dev->ioas), -EBUSY, "preserved: destroy the IOAS");
 
@@ -36,6 +39,10 @@ bool check_hold(struct world *w)
 
 	tap_is(session_preserve(session, dev->memory, TOKEN_MEMORY(KEPT)), 0,
 	       "preserve the memory");
+	tap_is(session_preserve(session, dev->iommu, TOKEN_IOMMU(KEPT)), 0,
+	       "preserve the iommufd");
+	tap_is(device_unmap(dev, 0, UINT64_MAX), -EBUSY, "preserved: unmap everything");
+	tap_is(device_detach(dev), -EBUSY, "preserved: detach");
 	/* Where it is not preserved nothing is refused, and unbinding would wait for this process. */
 	err = session_preserve(session, dev->cdev, TOKEN_CDEV(KEPT));
 	tap_is(err, 0, "preserve the cdev");

@@ -97,8 +97,9 @@ bool check_incoming(struct world *w)
 	for (int fn = 0; fn < FUNCTIONS; fn++)
 		refuse_device(w->bdf[fn]);
 
-	w->session[KEPT] = w->session[LEFT] = session_retrieve(w->luo, SESSION);
-	w->session[SIBLING] = session_retrieve(w->luo, SESSION_SIBLING);
+	w->session[KEPT] = w->session[LEFT] = w->session[STRANGER] =
+		session_retrieve(w->luo, SESSION);
+	w->session[SIBLING] = session_retrieve(w->luo, session_names[SIBLING]);
 	if (!tap_need(w->session[KEPT], "retrieve the session") ||
 	    !tap_need(w->session[SIBLING], "retrieve the sibling's session"))
 		return false;
@@ -107,8 +108,12 @@ bool check_incoming(struct world *w)
 
 		*d = (struct device){ .cdev = -1,
 				      .iommu = -1,
-				      .size = fn == KEPT ? POOL_SIZE : HUGE_PAGE };
+				      .memory = -1,
+				      .size = pool_size(fn),
+				      .iova = pool_iova(fn) };
 		strcpy(d->bdf, w->bdf[fn]);
+		if (fn != KEPT && fn != LEFT && fn != SIBLING)
+			continue;
 		d->memory = session_retrieve_fd(w->session[fn], TOKEN_MEMORY(fn));
 		if (!tap_need(d->memory, "retrieve the memory of %s", d->bdf))
 			return false;

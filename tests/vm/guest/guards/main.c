@@ -5,7 +5,7 @@
  *
  * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
  * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
- * controllers as functions 0 to 2. Output is TAP, with a plan at the end of each half.
+ * controllers as functions 0 to 5. Output is TAP, with a plan at the end of each half.
  *
  * Nobody else may use /dev/liveupdate and the devices.
  */
@@ -25,6 +25,11 @@
 #include "session.h"
 #include "sysfs.h"
 #include "tap.h"
+
+const char *const session_names[FUNCTIONS] = {
+	[KEPT] = SESSION,     [LEFT] = SESSION,		  [STRANGER] = SESSION,
+	[SIBLING] = "sibling", [FORGOTTEN] = "forgotten", [ORPHAN] = "orphan",
+};
 
 /* That compaction does not move a page says something only if pages of a memfd can be moved. */
 static void check_collapse(void)
@@ -48,17 +53,26 @@ static bool start_all(struct world *w)
 	struct device *dev;
 
 	for (int fn = 0; fn < FUNCTIONS; fn++) {
+		int err;
+
 		dev = &w->dev[fn];
-		if (!tap_need(device_open(dev, w->bdf[fn], fn == KEPT ? POOL_SIZE : HUGE_PAGE),
-			      "open %s", w->bdf[fn]) ||
+		if (fn == STRANGER)
+			err = device_open_with(dev, w->bdf[fn], pool_size(fn), pool_iova(fn),
+					       &w->dev[KEPT]);
+		else
+			err = device_open(dev, w->bdf[fn], pool_size(fn));
+		if (!tap_need(err, "open %s", w->bdf[fn]) ||
 		    !tap_need(device_start_nvme(dev), "start %s", w->bdf[fn]))
 			return false;
 	}
+	device_submit_identify(&w->dev[ORPHAN], IDENTIFY_MAX);
 	dev = &w->dev[KEPT];
 	record = dev->pool;
 	for (size_t i = 0; i < POOL_PAGES; i++)
 		record->address[i] = device_address(dev, i * PAGE);
 	record->command = pci_command(dev->bdf);
+	for (int fn = 0; fn < FUNCTIONS; fn++)
+		record->ioas[fn] = w->dev[fn].ioas;
 	return true;
 }
 
@@ -67,11 +81,18 @@ static void preserve_all(struct world *w)
 {
 	int fd = memory_create("noexec", PAGE, MFD_NOEXEC_SEAL);
 
-	w->session[KEPT] = w->session[LEFT] = session_create(w->luo, SESSION);
-	w->session[SIBLING] = session_create(w->luo, SESSION_SIBLING);
+	w->session[KEPT] = w->session[LEFT] = w->session[STRANGER] =
+		session_create(w->luo, SESSION);
 	for (int fn = 0; fn < FUNCTIONS; fn++) {
+		if (session_names[fn] != session_names[KEPT])
+			w->session[fn] = session_create(w->luo, session_names[fn]);
 		tap_is(session_preserve(w->session[fn], w->dev[fn].memory, TOKEN_MEMORY(fn)), 0,
 		       "preserve the memory of %s", w->bdf[fn]);
+	}
+	for (int fn = 0; fn < FUNCTIONS; fn++) {
+		if (fn != STRANGER)
+			tap_is(session_preserve(w->session[fn], w->dev[fn].iommu, TOKEN_IOMMU(fn)),
+			       0, "preserve the iommufd of %s", w->bdf[fn]);
 		tap_is(session_preserve(w->session[fn], w->dev[fn].cdev, TOKEN_CDEV(fn)), 0,
 		       "preserve the cdev of %s", w->bdf[fn]);
 	}
@@ -119,7 +140,8 @@ static int before(struct world *w, const char *kernel, const char *image)
 
 static int after(struct world *w)
 {
-	return !check_incoming(w) || !check_adoption(w) || !check_finish(w);
+	return !check_incoming(w) || !check_forgotten(w) || !check_orphan(w) ||
+	       !check_adoption(w) || !check_finish(w);
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* As much of an NVMe controller as can be seen to stop: enabled, with an admin queue in the pool */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <linux/vfio.h>
 
@@ -18,6 +24,9 @@
 #define QUEUE_PAGES    4u /* the queues come last in a pool */
 #define ENTRIES	       32u
 #define READY_SECONDS  20
+#define IDENTIFY       6u /* admin opcode; CNS 1: the controller, 4 KiB that begin with PCI's vendor ID */
+#define VENDOR	       0x1b36u
+#define SQ0TDBL	       0x1000u
 
 static void store(struct device *dev, uint32_t offset, uint32_t value)
 {
@@ -64,4 +73,66 @@ int device_start_nvme(struct device *dev)
 bool device_runs(struct device *dev)
 {
 	return load(dev, NVME_CC) & NVME_CC_EN;
+}
+
+/* Common Command Format and Common Completion Queue Entry (NVM Express Base Specification, 3.3.3.1, 3.3.3.2.1) */
+struct command {
+	uint32_t cdw0, nsid;
+	uint64_t reserved, metadata, prp1, prp2;
+	uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+};
+
+struct completion {
+	uint32_t dw0, dw1;
+	uint16_t sq_head, sq_id, cid, status;
+};
+
+void device_submit_identify(struct device *dev, unsigned int count)
+{
+	struct command *sq = (void *)((char *)dev->pool + dev->size - QUEUE_PAGES * PAGE);
+
+	for (unsigned int i = 0; i < count && i < IDENTIFY_MAX; i++)
+		sq[i] = (struct command){
+			.cdw0 = i << 16 | IDENTIFY,
+			.prp1 = device_address(dev, i * PAGE),
+			.cdw10 = 1,
+		};
+}
+
+int device_ring(const char *bdf, unsigned int count)
+{
+	char path[PATH_MAX];
+	volatile uint32_t *doorbells;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	doorbells = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, SQ0TDBL);
+	close(fd);
+	if (doorbells == MAP_FAILED)
+		return -errno;
+	doorbells[0] = count;
+	munmap((void *)doorbells, PAGE);
+	return 0;
+}
+
+unsigned int device_completions(const void *pool, size_t size)
+{
+	const volatile struct completion *cq =
+		(const void *)((const char *)pool + size - (QUEUE_PAGES - 1) * PAGE);
+	unsigned int n = 0;
+
+	while (n < IDENTIFY_MAX && cq[n].status & 1) /* the Phase Tag of the first round */
+		n++;
+	return n;
+}
+
+bool device_identified(const void *pool, unsigned int page)
+{
+	uint16_t vendor;
+
+	memcpy(&vendor, (const char *)pool + page * PAGE, sizeof(vendor));
+	return vendor == VENDOR;
 }

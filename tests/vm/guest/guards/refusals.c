@@ -11,34 +11,61 @@
 #include "tap.h"
 #include "try.h"
 
+/* What comes first has to be preserved first, and by the same session. */
+static void refuse_order(struct world *w, struct device *dev)
+{
+	int session = session_create(w->luo, "first"), other = session_create(w->luo, "second");
+
+	tap_is(session_preserve(session, dev->iommu, TRY_IOMMU), -EINVAL,
+	       "preserve an iommufd before its memory");
+	tap_is(session_preserve(session, dev->memory, TRY_MEMORY), 0, "preserve the memory");
+	tap_is(session_preserve(other, dev->iommu, TRY_IOMMU), -EINVAL,
+	       "preserve an iommufd whose memory another session preserves");
+	tap_is(session_preserve(session, dev->cdev, TRY_CDEV), -EINVAL,
+	       "preserve a cdev before its iommufd");
+	tap_is(session_preserve(session, dev->iommu, TRY_IOMMU), 0, "preserve the iommufd");
+	tap_is(session_preserve(other, dev->cdev, TRY_CDEV), -EINVAL,
+	       "preserve a cdev whose iommufd another session preserves");
+	tap_is(session_preserve(other, dev->iommu, TRY_IOMMU), -EBUSY,
+	       "preserve an iommufd that is preserved");
+	tap_is(session_preserve(session, dev->cdev, TRY_CDEV), 0, "preserve the cdev");
+	close(other);
+	close(session);
+}
+
 static void refuse_memory(struct world *w, struct device *dev)
 {
 	int other = memory_create("other", 2 * PAGE, MFD_ALLOW_SEALING | MFD_EXEC);
 	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, other, 0);
-	int session = session_create(w->luo, "without memory");
-
-	tap_is(session_preserve(session, dev->cdev, TRY_CDEV), -EINVAL,
-	       "preserve a cdev before its memory");
-	close(session);
 
 	tap_is(device_map_anonymous(dev, DEVICE_EXTRA), 0, "map anonymous memory");
 	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
-	       "preserve a cdev with anonymous memory mapped");
+	       "preserve an iommufd with anonymous memory mapped");
 	tap_is(device_unmap(dev, DEVICE_EXTRA, PAGE), 0, "unmap it");
 
 	page[0] = page[PAGE] = 1;
 	tap_is(device_map(dev, other, 2 * PAGE, DEVICE_EXTRA), 0, "map another memfd");
 	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EINVAL,
-	       "preserve a cdev without one of its memfds");
-	tap_is(try_preserve(w->luo, dev, dev->cdev, other), 0, "preserve a cdev with both of them");
+	       "preserve an iommufd without one of its memfds");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, other), 0, "preserve it with both of them");
 	tap_is(memory_punch(other, PAGE), 0, "punch a page out of a memfd that is mapped");
 	page[PAGE] = 2; /* there is a page again, but not the one that the device knows */
 	tap_is(try_preserve(w->luo, dev, dev->cdev, other), -ESTALE,
-	       "preserve a cdev with a memfd that was punched");
+	       "preserve an iommufd with a memfd that was punched");
 	tap_is(device_unmap(dev, DEVICE_EXTRA, 2 * PAGE), 0, "unmap it");
 
 	munmap(page, 2 * PAGE);
 	close(other);
+}
+
+static void refuse_objects(struct world *w, struct device *dev)
+{
+	uint32_t hwpt = 0;
+
+	tap_is(device_allocate_hwpt(dev, &hwpt), 0, "allocate a HWPT");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
+	       "preserve an iommufd with a HWPT of the user's");
+	tap_is(device_destroy(dev, hwpt), 0, "destroy it");
 }
 
 bool check_refusals(struct world *w)
@@ -48,7 +75,9 @@ bool check_refusals(struct world *w)
 
 	if (!tap_need(device_open(dev, w->bdf[KEPT], POOL_SIZE), "open %s", w->bdf[KEPT]))
 		return false;
+	refuse_order(w, dev);
 	refuse_memory(w, dev);
+	refuse_objects(w, dev);
 
 	unbound = pci_open_cdev(dev->bdf);
 	tap_is(unbound, 0, "open the cdev a second time");

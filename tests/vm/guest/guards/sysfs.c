@@ -77,7 +77,7 @@ int pci_bind_vfio(const char *bdf)
 	int err;
 
 	err = pci_write(bdf, "driver_override", "vfio-pci");
-	for (int i = 0; i < 2 && !err && !bound_to_vfio(bdf); i++) {
+	for (int i = 0; i < 8 && !err && !bound_to_vfio(bdf); i++) {
 		pci_write(bdf, "driver/unbind", bdf); /* fails when no driver is bound */
 		err = write_file("/sys/bus/pci/drivers_probe", bdf);
 	}

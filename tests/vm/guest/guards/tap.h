@@ -13,6 +13,14 @@ __attribute__((format(printf, 3, 4))) void tap_is(long got, int want, const char
 /* A step without which nothing that follows means anything: false is the end. */
 __attribute__((format(printf, 2, 3))) bool tap_need(long got, const char *fmt, ...);
 
+/*
+ * A child's lines count as well, if it has fewer than 63: it exits with what tap_share() says, given what tap_number()
+ * said before the fork, and the parent tells tap_take().
+ */
+int tap_number(void);
+int tap_share(int begin);
+void tap_take(int shared);
+
 /* The plan; the number of failures. */
 int tap_end(void);
 

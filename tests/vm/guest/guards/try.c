@@ -16,7 +16,9 @@ int try_preserve(int luo, struct device *dev, int cdev, int other)
 	if (!err && other >= 0)
 		err = session_preserve(session, other, TRY_OTHER);
 	tap_is(err, 0, "%s: the memory is preserved", dev->bdf);
-	err = session_preserve(session, cdev, TRY_CDEV);
+	err = session_preserve(session, dev->iommu, TRY_IOMMU);
+	if (!err)
+		err = session_preserve(session, cdev, TRY_CDEV);
 	close(session);
 	return err;
 }
