@@ -297,6 +297,7 @@ class Experiment:
             self.counted.failures.append("timeline.svg: the trace shows no I/O")
             return
         stream = nic.sender["series"] if nic and nic.sender else None
-        title = f"NVMe I/O through {len(verdict.cycles)} kexec updates" + \
-            (f": {len(verdict.violations)} violations" if verdict.violations else ", controller never reset")
+        title = f"NVMe I/O{' and network traffic' if stream else ''} through {len(verdict.cycles)} kexec updates" + \
+            (f": {len(verdict.violations)} violations" if verdict.violations else
+             ", devices never reset" if stream else ", controller never reset")
         (directory / "timeline.svg").write_text(timeline.svg(series, verdict.cycles, self.namespace_names, title, stream))
