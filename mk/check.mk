@@ -35,7 +35,7 @@ TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
 # With all suites, the model's own tests are among the unit tests.
 TESTS_model	+= $(if $(SUITE),$(MODEL_TESTS:%=model=check:%)) $(call VM_SUITE,model)
-NEEDS_model	:= packages-unit packages-model $(MODEL_TESTS) $(VM_NEEDS) $(HOST_PROGRAMS) kernel-guest debian-kernel
+NEEDS_model	:= packages-unit packages-model $(MODEL_TESTS) $(VM_NEEDS) $(HOST_PROGRAMS) kernel-debug debian-kernel
 TESTS_fuzz	+= $(FUZZ_TESTS:%=fuzz=check:%)
 NEEDS_fuzz	:= packages-unit $(FUZZ_TESTS)
 

@@ -31,9 +31,9 @@ qemu: ## a QEMU that is new enough, as build/qemu/qemu-system-x86_64
 kernel: ## the paravisor kernel, as build/kernel/bzImage (KCONFIG=debug: build/kernel-debug/bzImage)
 	$(Q)scripts/kernel.sh build $(KCONFIG)
 
-.PHONY: kernel-debug kernel-guest
-kernel-debug kernel-guest: kernel-%:
-	$(Q)scripts/kernel.sh build $*
+.PHONY: kernel-debug
+kernel-debug:
+	$(Q)scripts/kernel.sh build debug
 
 .PHONY: debian-kernel
 debian-kernel: ## Debian 12's cloud kernel, whose mana driver judges the device model, as build/debian-kernel

@@ -27,7 +27,7 @@ from complaints import on_console
 from paravisor import accel
 from qemu import NoQemu
 
-FLAVOURS = {"kernel": "debug", "model": "guest"}        # of the kernel, by suite; the others run on the paravisor's
+FLAVOURS = {"kernel": "debug", "model": "debug"}        # of the kernel, by suite; the others run on the paravisor's
 
 
 def judge(test: cases.Case, context: Context) -> str:
