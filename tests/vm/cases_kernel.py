@@ -78,7 +78,7 @@ def _reason_problems(said: list[tuple[str, str]], reasons: list[tuple[str, str]]
     return [f"the log says {who}: {text}" for who, text in said] or ["the log gives no reason for any refusal"]
 
 
-@case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm")
+@case("live-update-guards", "what the kernel refuses and guards before, during and after a live update", "vm", "kernel")
 def live_update_guards(context: Context) -> None:
     setup = context.bare_setup(extra=_guard_devices(), files={GUARDS: artifacts.guest_test(GUARDS)})
     with Paravisor(setup) as paravisor:

@@ -10,7 +10,7 @@ from paravisor import Paravisor
 from qemu import Controller, addresses
 
 
-@case("one-kexec", "verified I/O runs through one kexec, controller untouched", "smoke", "vm")
+@case("one-kexec", "verified I/O runs through one kexec, controller untouched", "smoke", "vm", "kernel")
 def one_kexec(context: Context) -> None:
     expect_pass(context.experiment())
 

@@ -33,6 +33,7 @@ DISK_SIZE = 1 << 30
 SEGMENT_TIMEOUT = 300.0         # seconds for the writes between two kexecs
 INSIDE = 0.33                   # of the throttled commands, this part is to complete inside the blackout
 SHORT, LONG = 0.4, 2.5          # latencies of namespaces 2 and 3, in blackouts; a busy machine makes some longer
+TIMEOUT = 4                     # of a command, in blackouts, unless the driver's own 30 s are more
 
 
 class Narrator:
@@ -104,7 +105,8 @@ class Experiment:
         return Setup(
             plan.kernel, plan.image, plan.directory, self.controllers, vfio_user=vfio_user,
             devices=",".join(f"{name}@{bdf}" for name, bdf in devices.items()),
-            nvme=f"queues={plan.queues},depth={max(64, plan.depth + 2 * plan.zero_depth)}",
+            nvme=f"queues={plan.queues},depth={max(64, plan.depth + 2 * plan.zero_depth)},"
+                 f"timeout_ms={max(30_000, round(plan.blackout * TIMEOUT * 1000))}",
             verify=f"blocks={plan.blocks},queues={plan.queues},depth={plan.depth},zdepth={plan.zero_depth},"
                    f"rate={plan.rate},write=60,flush=64",
             cmdline=plan.cmdline, accel=plan.accel)
