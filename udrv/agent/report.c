@@ -33,7 +33,9 @@ void report_settled(struct agent *a)
 	void *fdt;
 	int fd;
 
-	report_mark("settle", NULL);
+	/* Marks of an agent that came later tell of its own beginning, not of the update. */
+	if (a->first)
+		report_mark("settle", NULL);
 	if (!a->fdt)
 		return;
 	fd = directory_refresh(a, &fdt);
@@ -88,10 +90,11 @@ static struct json_object *degraded_json(struct json_object *outcomes)
 			continue;
 		if (!strcmp(decision, "detach") && !strcmp(start, "detached"))
 			continue;
-		snprintf(line, sizeof(line), "%s: %s, was to be %s%s%s", name, start,
-			 !strcmp(decision, "keep")  ? "resumed" :
-			 !strcmp(decision, "reset") ? "started clean" :
-						      "left alone",
+		snprintf(line, sizeof(line), "%s: %s, %s%s%s", name, start,
+			 !strcmp(decision, "keep")   ? "was to be resumed" :
+			 !strcmp(decision, "reset")  ? "was to be started clean" :
+			 !strcmp(decision, "detach") ? "was to be left alone" :
+						       "had failed before",
 			 error[0] ? ": " : "", error);
 		json_object_array_add(array, json_object_new_string(line));
 	}
