@@ -22,8 +22,7 @@ def iommu_mode(context: Context) -> None:
             live.io_goes_on(writes=300)
             live.refused(UPDATE, "nvme0", bdf, "cannot be preserved")
         reasons = [line for line in live.guest.check("dmesg").splitlines() if "liveupdate: " in line]
-        expect(len(reasons) == 2 and all(f"{bdf}: liveupdate: a device behind an IOMMU cannot be preserved" in line
-                                         for line in reasons), f"the kernel log says: {reasons}")
+        expect(len(reasons) == 2 and all("behind an IOMMU" in line for line in reasons), f"the kernel log says: {reasons}")
         live.io_goes_on(writes=300)
 
 
