@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import artifacts
@@ -17,11 +18,12 @@ from judge import Judge, Oracle
 from mana_model import ManaModel
 from netns import NetworkNamespace
 from nic_guest import IP, NicGuest
-from paravisor import BOOT_TIMEOUT
+from paravisor import BOOT_TIMEOUT, DEBUG_CPU, has_kasan
 from qemu import VM, Machine, addresses
 
 CMDLINE = f"console=ttyS0 quiet no_timer_check panic=-1 {nic_image.RDINIT}"
 MODULES = ["ipv6", "8021q", "mana"]     # what of them a kernel has built in is not found as a module
+KASAN_PATIENCE = 5.0    # how much longer a kernel with all its debugging may take
 VLAN, VLAN_IPV4 = 5, "10.78.0"
 
 
@@ -35,12 +37,18 @@ def debian(_: Context) -> Oracle:
     return Oracle("debian", directory / "vmlinuz", nic_image.module_closure(directory / "modules", MODULES))
 
 
+def _machine(context: Context, oracle: Oracle, image: Path, model: ManaModel) -> Machine:
+    kasan = has_kasan(oracle.kernel)
+    return Machine(context.directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device],
+                   memory="1G" if kasan else "512M", accel=context.accel, extra=DEBUG_CPU if kasan else [])
+
+
 def judge(context: Context, oracle: Oracle) -> None:
     directory = context.directory
     image = nic_image.build(context.image, directory / "image", oracle.modules)
     with (NetworkNamespace() as network, ManaModel(directory, network) as model, IperfServer(directory, network) as server,
-          VM(Machine(directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device], memory="512M",
-                     accel=context.accel)) as vm):
+          VM(_machine(context, oracle, image, model)) as vm):
+        vm.guest.patience = KASAN_PATIENCE if has_kasan(oracle.kernel) else 1.0
         problems = Judge(directory / "log", oracle, network, model, server, vm).run(directory / "dmesg")
     expect(not problems, "\n".join(problems))
 
@@ -77,8 +85,7 @@ def _echoed(context: Context, *options: str) -> Iterator[_Echoed]:
     directory = context.directory
     image = nic_image.build(context.image, directory / "image", oracle.modules)
     with (ManaModel(directory, options=("--strict", *options)) as model,
-          VM(Machine(directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device], memory="512M",
-                     accel=context.accel)) as vm):
+          VM(_machine(context, oracle, image, model)) as vm):
         vm.guest.wait_ready(BOOT_TIMEOUT)
         nic = NicGuest(vm.guest, addresses([model.device])[model.device.name])
         nic.start()

@@ -21,13 +21,14 @@ class CommandFailed(Exception):
 class Guest:
     def __init__(self, shell: LineStream, ready: str = READY) -> None:
         self.shell = shell
+        self.patience = 1.0             # factor of all time limits, for a guest that is slow by its nature
         self._ready = ready
         self._seen = 0                  # first line that a wait for a shell has not looked at
         self._serial = itertools.count(1)
 
     def wait_ready(self, timeout: float) -> float:
         """Wait for the next shell to announce itself; returns the host time at which it did."""
-        at, _ = self.shell.wait(self._ready, timeout, self._seen)
+        at, _ = self.shell.wait(self._ready, timeout * self.patience, self._seen)
         self._seen = at + 1
         return self.shell.lines(at, at + 1)[0].time
 
@@ -40,6 +41,7 @@ class Guest:
     def run(self, command: str, timeout: float = 30.0) -> tuple[int, str]:
         """Run a command; (exit status, its output, stderr included)."""
         n = next(self._serial)
+        timeout *= self.patience
         start = self.shell.position
         # The markers are put together in the guest: an echo of the command line is never taken for one.
         self.shell.send(f"printf '%s%s\\n' udrv-begin- {n}; {{ {command}\n}} </dev/null 2>&1; "

@@ -193,7 +193,7 @@ class Judge:
     def end(self) -> dict[str, Any]:
         """The guest goes down, QEMU and the model with it; what the model has counted."""
         self.nic.guest.send("poweroff -f")
-        self.vm.wait_exit(BOOT_TIMEOUT)
+        self.vm.wait_exit(BOOT_TIMEOUT * self.vm.guest.patience)
         return self.model.wait_end()
 
     def run(self, log: Path) -> list[str]:
