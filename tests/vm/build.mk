@@ -6,4 +6,4 @@ $(call guest-test,forge_identity,guest/forge_identity.c)
 $(call guest-test,break_device,guest/break_device.c)
 $(call guest-test,upstream_pieces,guest/upstream_pieces.c)
 $(call guest-test,live_update_guards,$(addprefix guest/guards/,main.c refusals.c igb.c try.c hold.c incoming.c unclaimed.c \
-	adoption.c finish.c device.c nvme.c memory.c session.c sysfs.c tap.c))
+	adoption.c finish.c lost.c device.c nvme.c memory.c session.c sysfs.c tap.c))

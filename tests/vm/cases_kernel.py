@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import artifacts
+import initramfs
 from cases import Context, case, expect
 from paravisor import BOOT_TIMEOUT, Paravisor
 from qemu import Controller, Namespace, addresses
@@ -103,6 +104,31 @@ def live_update_guards(context: Context) -> None:
     problems += _reason_problems(said, REASONS)
     said = [line for line in _said((context.directory / "dmesg").read_text()) if "stopping it" not in line[1]]
     problems += _reason_problems(said, REASONS_AFTER)
+    expect(not problems, "\n".join(problems))
+
+
+@case("live-update-lost-devices", "memory of devices that the next kernel does not find stays reserved", "vm", "kernel")
+def live_update_lost_devices(context: Context) -> None:
+    program = artifacts.guest_test(GUARDS).read_bytes()
+    image = initramfs.extended(initramfs.bare(context.image, context.directory / "bare-image"),
+                               context.directory / "lost-image", {GUARDS: (0o100755, program)})
+    setup = context.setup(image=image, cmdline="rdinit=/bare-init", extra=_guard_devices())
+    with Paravisor(setup) as paravisor:
+        guest, shell = paravisor.guest, paravisor.vm.shell
+        guest.wait_ready(BOOT_TIMEOUT)
+        start = guest.send(f"/{GUARDS} lose {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
+        before = "\n".join(line.text for line in shell.lines(start, end + 1))
+        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        guest.wait_ready(BOOT_TIMEOUT)
+        _, after = guest.run(f"/{GUARDS} lost {PORT_BUS} {IGB}", BOOT_TIMEOUT)
+        dmesg = guest.check("dmesg")
+    (context.directory / "after.tap").write_text(after + "\n")
+    (context.directory / "dmesg").write_text(dmesg + "\n")
+    problems = _tap_problems(before, "before") + _tap_problems(after, "after")
+    for function in range(FUNCTIONS):
+        if not re.search(rf"{PORT_BUS}\.{function}: \S+ of the previous kernel was not found; the memory of its user stays", dmesg):
+            problems.append(f"the log does not say that {PORT_BUS}.{function} was not found")
     expect(not problems, "\n".join(problems))
 
 

@@ -252,9 +252,7 @@ int device_map_bar(struct device *dev)
 
 static int open_pool(struct device *dev, const char *bdf, size_t size, uint64_t iova)
 {
-	*dev = (struct device){
-		.cdev = -1, .iommu = -1, .memory = -1, .size = size, .iova = iova
-	};
+	*dev = (struct device){ .cdev = -1, .iommu = -1, .memory = -1, .size = size, .iova = iova };
 	snprintf(dev->bdf, sizeof(dev->bdf), "%s", bdf);
 	dev->memory = memory_create("pool", size, MFD_ALLOW_SEALING | MFD_EXEC);
 	if (dev->memory < 0)

@@ -2,10 +2,13 @@
 /*
  * live_update_guards before BUS IGB KERNEL IMAGE
  * live_update_guards after BUS IGB
+ * live_update_guards lose BUS IGB KERNEL IMAGE
+ * live_update_guards lost BUS IGB
  *
  * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
  * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
- * controllers as functions 0 to 5. Output is TAP, with a plan at the end of each half.
+ * controllers as functions 0 to 5. `lose` is `before` without what is refused there, into a kernel that does not find
+ * PCI devices, and `lost` is run by that. Output is TAP, with a plan at the end of each half.
  *
  * Nobody else may use /dev/liveupdate and the devices.
  */
@@ -27,7 +30,7 @@
 #include "tap.h"
 
 const char *const session_names[FUNCTIONS] = {
-	[KEPT] = SESSION,     [LEFT] = SESSION,		  [STRANGER] = SESSION,
+	[KEPT] = SESSION,      [LEFT] = SESSION,	  [STRANGER] = SESSION,
 	[SIBLING] = "sibling", [FORGOTTEN] = "forgotten", [ORPHAN] = "orphan",
 };
 
@@ -101,7 +104,7 @@ static void preserve_all(struct world *w)
 	tap_is(session_preserve(w->session[KEPT], fd, TOKEN_NOEXEC), 0, "preserve it");
 }
 
-static int load(const char *kernel, const char *image)
+static int load(const char *kernel, const char *image, const char *more)
 {
 	char line[4096] = "";
 	int cmdline = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
@@ -112,6 +115,7 @@ static int load(const char *kernel, const char *image)
 	if (n < 0)
 		return -errno;
 	line[strcspn(line, "\n")] = '\0';
+	strncat(line, more, sizeof(line) - 1 - strlen(line));
 	if (syscall(SYS_kexec_file_load, kernel_fd, image_fd, strlen(line) + 1, line, 0UL))
 		return -errno;
 	close(cmdline);
@@ -120,16 +124,20 @@ static int load(const char *kernel, const char *image)
 	return 0;
 }
 
-static int before(struct world *w, const char *kernel, const char *image)
+static bool bind_all(struct world *w)
 {
 	for (int fn = 0; fn < FUNCTIONS; fn++)
 		if (!tap_need(pci_bind_vfio(w->bdf[fn]), "bind %s", w->bdf[fn]))
-			return 1;
-	check_collapse();
-	if (!check_refusals(w) || !check_igb(w) || !check_hold(w) || !start_all(w))
+			return false;
+	return true;
+}
+
+static int update(struct world *w, const char *kernel, const char *image, const char *more)
+{
+	if (!start_all(w))
 		return 1;
 	preserve_all(w);
-	if (!tap_need(load(kernel, image), "load the next kernel"))
+	if (!tap_need(load(kernel, image, more), "load the next kernel"))
 		return 1;
 	tap_end();
 	tcdrain(STDOUT_FILENO);
@@ -138,30 +146,54 @@ static int before(struct world *w, const char *kernel, const char *image)
 	return 1;
 }
 
+static int before(struct world *w, const char *kernel, const char *image)
+{
+	if (!bind_all(w))
+		return 1;
+	check_collapse();
+	return !check_refusals(w) || !check_igb(w) || !check_hold(w) ||
+	       update(w, kernel, image, "");
+}
+
+static int lose(struct world *w, const char *kernel, const char *image)
+{
+	return !bind_all(w) || update(w, kernel, image, " pci=off");
+}
+
 static int after(struct world *w)
 {
 	return !check_incoming(w) || !check_forgotten(w) || !check_orphan(w) ||
 	       !check_adoption(w) || !check_finish(w);
 }
 
+static int usage(void)
+{
+	fprintf(stderr,
+		"usage: live_update_guards before|lose BUS IGB KERNEL IMAGE | after|lost BUS IGB\n");
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
+	static const char *const modes[2][2] = { { "after", "lost" }, { "before", "lose" } };
 	struct world w = { 0 };
-	int err;
+	int err, losing;
 
-	if (!(argc == 6 && !strcmp(argv[1], "before")) &&
-	    !(argc == 4 && !strcmp(argv[1], "after"))) {
-		fprintf(stderr,
-			"usage: live_update_guards before BUS IGB KERNEL IMAGE | after BUS IGB\n");
-		return 2;
-	}
+	if (argc != 4 && argc != 6)
+		return usage();
+	losing = !strcmp(argv[1], modes[argc == 6][1]);
+	if (!losing && strcmp(argv[1], modes[argc == 6][0]))
+		return usage();
 	for (int fn = 0; fn < FUNCTIONS; fn++)
 		snprintf(w.bdf[fn], sizeof(w.bdf[fn]), "%.10s.%d", argv[2], fn);
 	snprintf(w.igb, sizeof(w.igb), "%s", argv[3]);
 	w.luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
 	if (!tap_need(w.luo < 0 ? -errno : 0, "open /dev/liveupdate"))
 		return 1;
-	err = argc == 6 ? before(&w, argv[4], argv[5]) : after(&w);
+	if (argc == 6)
+		err = (losing ? lose : before)(&w, argv[4], argv[5]);
+	else
+		err = losing ? !check_lost(&w) : after(&w);
 	if (err)
 		printf("Bail out!\n");
 	return tap_end() != 0 || err;
