@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""VM tests of what only a debug kernel can tell: that its reports are seen."""
+"""VM tests of what only a debug kernel can tell: that its reports are seen, and that updates leave nothing behind."""
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import dataclass
 
 from cases import Context, case, expect
 from complaints import on_console
 from guest import Guest
 from paravisor import BOOT_TIMEOUT, Paravisor
+from qemu import Controller, Namespace
 
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 KMEMLEAK_AGE = 6        # seconds; what is younger than five is not reported
@@ -15,6 +18,8 @@ SCAN_TIMEOUT = 300.0    # it reads all memory that the kernel knows of, under KA
 SLOW_BOOT = 3 * BOOT_TIMEOUT    # each allocation has its stack recorded, for KASAN and for kmemleak
 LKDTM = "/sys/kernel/debug/provoke-crash/DIRECT"
 MODULE = "kmemleak-test.ko"
+PAGE_KIB = 4
+NOISE_KIB = 32          # the kernel is somewhere else each time, and what it leaves at its edges differs
 
 # What lkdtm does wrong when told to, and who reports it.
 MISTAKES = {"WARNING": r"WARNING: .*lkdtm",
@@ -54,3 +59,40 @@ def complaints_are_seen(context: Context) -> None:
     expect(not silent, "before anything was planted: " + "\n".join(silent))
     expect(not before, "lost before anything was planted:\n" + "\n".join(before))
     expect(any("kmemleak_test" in text for text in after), f"kmemleak found {len(after)} objects, none of {MODULE}'s")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What a kernel has, in KiB."""
+    total: int      # that it manages: what was handed over and not released is not in it
+    shmem: int      # in memfds, those that were handed over included
+
+
+def _memory(guest: Guest) -> Memory:
+    values = dict(re.findall(r"^(\w+): +(\d+) kB", guest.check("cat /proc/meminfo"), re.MULTILINE))
+    return Memory(int(values["MemTotal"]), int(values["Shmem"]))
+
+
+@case("no-growth", "updates leave nothing behind: kmemleak, managed and shared memory over LEAK_CYCLES (2) kexecs", "kernel")
+def no_growth(context: Context) -> None:
+    cycles = max(2, int(os.environ.get("LEAK_CYCLES") or 2))
+    seen: list[Memory] = []
+    with Paravisor(context.setup(controllers=[Controller("nvme0", [Namespace()])], cmdline="kmemleak=on")) as paravisor:
+        paravisor.wait_up(SLOW_BOOT)
+        for cycle in range(cycles + 1):
+            if cycle:
+                paravisor.update(timeout=SLOW_BOOT)
+                start = paravisor.device("nvme0")["start"]
+                expect(start == "resumed", f"kexec {cycle}: nvme0 was {start}")
+            leaks = _leaks(paravisor.guest)
+            (context.directory / f"kmemleak-{cycle}").write_text("\n\n".join(leaks) + "\n")
+            expect(not leaks, f"after kexec {cycle} {len(leaks)} objects are lost:\n" + "\n".join(leaks[:3]))
+            seen.append(_memory(paravisor.guest))
+            with open(context.directory / "log", "a", encoding="utf-8") as log:
+                log.write(f"kexec {cycle}: {seen[-1]}\n")
+    # The first kernel was not started by kexec: it has its memory otherwise.
+    first, last = seen[1], seen[-1]
+    lost = first.total - last.total
+    # So a page for each update is found over 20 of them, and a device's memory over two.
+    expect(lost <= NOISE_KIB + (cycles - 1) * PAGE_KIB // 2, f"{lost} KiB are not managed any more after {cycles - 1} more kexecs")
+    expect(last.shmem <= first.shmem, f"memfds have grown from {first.shmem} to {last.shmem} KiB")
