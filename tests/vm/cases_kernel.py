@@ -132,6 +132,31 @@ def live_update_lost_devices(context: Context) -> None:
     expect(not problems, "\n".join(problems))
 
 
+@case("live-update-no-reset", "a device that cannot be reset stays unusable, and its memory reserved", "vm", "kernel")
+def live_update_no_reset(context: Context) -> None:
+    # On the root bus, so that there is no bus to be reset, and with neither FLR nor power management.
+    setup = context.bare_setup(extra=["-device", "edu,bus=pcie.0,addr=9"], files={GUARDS: artifacts.guest_test(GUARDS)})
+    edu = "0000:00:09.0"
+    with Paravisor(setup) as paravisor:
+        guest, shell = paravisor.guest, paravisor.vm.shell
+        guest.wait_ready(BOOT_TIMEOUT)
+        install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
+        guest.check(install)
+        start = guest.send(f"/tmp/{GUARDS} leave {PORT_BUS} {edu} /host/bzImage /host/image 2>&1")
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
+        before = "\n".join(line.text for line in shell.lines(start, end + 1))
+        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        guest.wait_ready(BOOT_TIMEOUT)
+        guest.check(install)
+        _, after = guest.run(f"/tmp/{GUARDS} left {PORT_BUS} {edu}", BOOT_TIMEOUT)
+        dmesg = guest.check("dmesg")
+    problems = _tap_problems(before, "before") + _tap_problems(after, "after")
+    if not re.search(rf"{edu}: live update: reset failed \S+ the device can't be used and the memory", dmesg):
+        problems.append(f"the log does not say that {edu} cannot be reset")
+    (context.directory / "dmesg").write_text(dmesg + "\n")
+    expect(not problems, "\n".join(problems))
+
+
 def _run_probe(context: Context, name: str, controllers: list[Controller], arguments: str = "") -> None:
     with Paravisor(context.bare_setup(controllers=controllers, files={name: artifacts.guest_test(name)})) as paravisor:
         paravisor.guest.wait_ready(BOOT_TIMEOUT)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Devices that the next kernel does not find cannot be stopped, so nobody else gets their memory. */
+/* Devices that the next kernel cannot stop: because they are not there, or because they cannot be reset. */
 #include <errno.h>
 #include <unistd.h>
 
 #include "guards.h"
 #include "session.h"
+#include "sysfs.h"
 #include "tap.h"
 
 static void check_memory(int session, enum function fn, int memory)
@@ -38,5 +39,38 @@ bool check_lost(struct world *w)
 	tap_is(session_preserve(again, memory, 1), -EBUSY,
 	       "lost, finished: preserve the memfd again");
 	close(again);
+	return true;
+}
+
+bool leave_device(struct world *w)
+{
+	struct device *dev = &w->dev[KEPT];
+	int session = session_create(w->luo, SESSION);
+
+	if (!tap_need(device_open(dev, w->igb, HUGE_PAGE), "open %s", w->igb) ||
+	    !tap_need(device_set_command(dev, PCI_COMMAND_BME | 2 /* memory space */),
+		      "make it a bus master"))
+		return false;
+	tap(device_reset(dev) < 0, "%s cannot be reset", w->igb);
+	tap_is(session_preserve(session, dev->memory, TOKEN_MEMORY(KEPT)), 0,
+	       "preserve its memory");
+	tap_is(session_preserve(session, dev->iommu, TOKEN_IOMMU(KEPT)), 0, "preserve its iommufd");
+	tap_is(session_preserve(session, dev->cdev, TOKEN_CDEV(KEPT)), 0, "preserve its cdev");
+	return true;
+}
+
+bool check_left(struct world *w)
+{
+	int session = session_retrieve(w->luo, SESSION);
+	int memory = session_retrieve_fd(session, TOKEN_MEMORY(KEPT));
+
+	if (!tap_need(memory, "retrieve the memory of %s", w->igb))
+		return false;
+	tap(pci_command(w->igb) & PCI_COMMAND_BME, "left: %s is a bus master", w->igb);
+	tap_is(session_finish(session), 0, "left: finish the session");
+	tap(!(pci_command(w->igb) & PCI_COMMAND_BME), "finished: it is no bus master");
+	tap_is(pci_open_cdev(w->igb), -EBUSY, "finished: open its cdev");
+	tap_is(pci_write(w->igb, "driver/unbind", w->igb), -EBUSY, "finished: unbind it");
+	tap_is(memory_punch(memory, 0), -EPERM, "finished: punch its memory");
 	return true;
 }

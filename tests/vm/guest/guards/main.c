@@ -4,11 +4,13 @@
  * live_update_guards after BUS IGB
  * live_update_guards lose BUS IGB KERNEL IMAGE
  * live_update_guards lost BUS IGB
+ * live_update_guards leave BUS DEVICE KERNEL IMAGE
+ * live_update_guards left BUS DEVICE
  *
  * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
  * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
  * controllers as functions 0 to 5. `lose` is `before` without what is refused there, into a kernel that does not find
- * PCI devices, and `lost` is run by that. Output is TAP, with a plan at the end of each half.
+ * PCI devices, and `lost` is run by that. `leave` and `left` are about a DEVICE that cannot be reset. Output is TAP, with a plan at the end of each half.
  *
  * Nobody else may use /dev/liveupdate and the devices.
  */
@@ -132,11 +134,8 @@ static bool bind_all(struct world *w)
 	return true;
 }
 
-static int update(struct world *w, const char *kernel, const char *image, const char *more)
+static int reboot_into(const char *kernel, const char *image, const char *more)
 {
-	if (!start_all(w))
-		return 1;
-	preserve_all(w);
 	if (!tap_need(load(kernel, image, more), "load the next kernel"))
 		return 1;
 	tap_end();
@@ -144,6 +143,14 @@ static int update(struct world *w, const char *kernel, const char *image, const 
 	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
 	tap_is(-errno, 0, "kexec");
 	return 1;
+}
+
+static int update(struct world *w, const char *kernel, const char *image, const char *more)
+{
+	if (!start_all(w))
+		return 1;
+	preserve_all(w);
+	return reboot_into(kernel, image, more);
 }
 
 static int before(struct world *w, const char *kernel, const char *image)
@@ -160,40 +167,62 @@ static int lose(struct world *w, const char *kernel, const char *image)
 	return !bind_all(w) || update(w, kernel, image, " pci=off");
 }
 
+static int leave(struct world *w, const char *kernel, const char *image)
+{
+	return !tap_need(pci_bind_vfio(w->igb), "bind %s", w->igb) || !leave_device(w) ||
+	       reboot_into(kernel, image, "");
+}
+
+static int left(struct world *w)
+{
+	return !check_left(w);
+}
+
+static int lost(struct world *w)
+{
+	return !check_lost(w);
+}
+
 static int after(struct world *w)
 {
 	return !check_incoming(w) || !check_forgotten(w) || !check_orphan(w) ||
 	       !check_adoption(w) || !check_finish(w);
 }
 
-static int usage(void)
-{
-	fprintf(stderr,
-		"usage: live_update_guards before|lose BUS IGB KERNEL IMAGE | after|lost BUS IGB\n");
-	return 2;
-}
+static const struct {
+	const char *name;
+	int (*old_kernel)(struct world *w, const char *kernel, const char *image);
+	int (*next_kernel)(struct world *w);
+} modes[] = {
+	{ .name = "before", .old_kernel = before }, { .name = "after", .next_kernel = after },
+	{ .name = "lose", .old_kernel = lose },	    { .name = "lost", .next_kernel = lost },
+	{ .name = "leave", .old_kernel = leave },   { .name = "left", .next_kernel = left },
+};
 
 int main(int argc, char **argv)
 {
-	static const char *const modes[2][2] = { { "after", "lost" }, { "before", "lose" } };
+	const size_t n = sizeof(modes) / sizeof(modes[0]);
 	struct world w = { 0 };
-	int err, losing;
+	size_t mode = 0;
+	int err;
 
-	if (argc != 4 && argc != 6)
-		return usage();
-	losing = !strcmp(argv[1], modes[argc == 6][1]);
-	if (!losing && strcmp(argv[1], modes[argc == 6][0]))
-		return usage();
+	while (mode < n && (argc < 4 || strcmp(argv[1], modes[mode].name)))
+		mode++;
+	if (mode == n || argc != (modes[mode].old_kernel ? 6 : 4)) {
+		fprintf(stderr,
+			"usage: live_update_guards before|lose|leave BUS DEVICE KERNEL IMAGE | after|lost|left BUS DEVICE\n");
+		return 2;
+	}
 	for (int fn = 0; fn < FUNCTIONS; fn++)
 		snprintf(w.bdf[fn], sizeof(w.bdf[fn]), "%.10s.%d", argv[2], fn);
 	snprintf(w.igb, sizeof(w.igb), "%s", argv[3]);
 	w.luo = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
 	if (!tap_need(w.luo < 0 ? -errno : 0, "open /dev/liveupdate"))
 		return 1;
-	if (argc == 6)
-		err = (losing ? lose : before)(&w, argv[4], argv[5]);
+	if (modes[mode].old_kernel)
+		err = modes[mode].old_kernel(&w, argv[4], argv[5]);
 	else
-		err = losing ? !check_lost(&w) : after(&w);
+		err = modes[mode].next_kernel(&w);
 	if (err)
 		printf("Bail out!\n");
 	return tap_end() != 0 || err;
