@@ -23,7 +23,7 @@ SECONDS = 2             # of each throughput run
 DOWN_UP, RELOADS = 20, 5
 # What a run of throughput must at least come to: far below what the slowest machine does, far above a trickle of
 # retransmissions.
-MBITS = 1.0
+MBITS = 0.2
 
 
 @dataclass
