@@ -23,10 +23,16 @@ int mana_new(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct 
 	mana->dma = udrv_device_dma(dev);
 	mana->st = udrv_device_state(dev);
 	mana->log = udrv_device_log(dev);
-	mana->timeout_ns = mana->opts.timeout_ms * 1000000ull;
+	udrv_mana_set_timeout(mana, mana->opts.timeout_ms);
 	mana->hwc.waited = -1;
 	*ret = mana;
 	return 0;
+}
+
+void udrv_mana_set_timeout(struct udrv_mana *mana, unsigned int timeout_ms)
+{
+	mana->opts.timeout_ms = timeout_ms ? timeout_ms : MANA_TIMEOUT_MS;
+	mana->timeout_ns = mana->opts.timeout_ms * 1000000ull;
 }
 
 void mana_free(struct udrv_mana *mana)

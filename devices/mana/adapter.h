@@ -79,6 +79,8 @@ struct mana_hwc {
 	uint64_t inherited_since_ns;	/* a predecessor's request is unanswered since; 0: none */
 };
 
+#define MANA_TIMEOUT_MS	30000u	/* of a request, if nobody says otherwise */
+
 struct udrv_mana {
 	struct udrv_device *dev;
 	struct udrv_dma *dma;

@@ -10,7 +10,6 @@
 #define DEFAULT_TX_SLOTS	256u
 #define DEFAULT_RX_DEPTH	512u
 #define DEFAULT_MTU		1500u
-#define DEFAULT_TIMEOUT_MS	GDMA_HWC_TIMEOUT_MS
 
 /* Area "dma-book" at its default capacity, which is in the same memfd (udrv/dma.h). */
 #define BOOK_SIZE		(128u * 32 + 64)
@@ -45,7 +44,7 @@ int mana_opts_default(const struct udrv_mana_opts *opts, struct udrv_mana_opts *
 	if (!o.mtu)
 		o.mtu = DEFAULT_MTU;
 	if (!o.timeout_ms)
-		o.timeout_ms = DEFAULT_TIMEOUT_MS;
+		o.timeout_ms = MANA_TIMEOUT_MS;
 	o.tx_depth = round_up(o.tx_depth, DEFAULT_TX_SLOTS, MANA_MIN_TX_SLOTS, MANA_MAX_TX_SLOTS);
 	o.rx_depth = round_up(o.rx_depth, DEFAULT_RX_DEPTH, MANA_MIN_RX_DEPTH, MANA_MAX_RX_DEPTH);
 	if (!o.tx_depth || !o.rx_depth || o.vports > UDRV_MANA_MAX_VPORTS || o.queues > UDRV_MANA_MAX_QUEUES ||

@@ -10,7 +10,6 @@
 
 #define DEFAULT_DEPTH		64u
 #define DEFAULT_TRANSFER	(128u << 10)
-#define DEFAULT_TIMEOUT_MS	30000u
 
 /* Area "dma-book" at its default capacity, which is in the same memfd (udrv/dma.h). */
 #define BOOK_SIZE		(128u * 32 + 64)
@@ -31,7 +30,7 @@ int nvme_opts_default(const struct udrv_nvme_opts *opts, struct udrv_nvme_opts *
 	if (!o.max_transfer)
 		o.max_transfer = DEFAULT_TRANSFER;
 	if (!o.timeout_ms)
-		o.timeout_ms = DEFAULT_TIMEOUT_MS;
+		o.timeout_ms = NVME_TIMEOUT_MS;
 	if (o.io_queues > UDRV_NVME_MAX_QUEUES || o.depth > NVME_MAX_DEPTH || o.max_transfer < 4096)
 		return -EINVAL;
 	if (o.max_transfer > NVME_MAX_TRANSFER)

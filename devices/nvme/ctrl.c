@@ -4,6 +4,12 @@
 
 #include "devices/nvme/ctrl.h"
 
+void udrv_nvme_set_timeout(struct udrv_nvme *ctrl, unsigned int timeout_ms)
+{
+	ctrl->opts.timeout_ms = timeout_ms ? timeout_ms : NVME_TIMEOUT_MS;
+	ctrl->timeout_ns = ctrl->opts.timeout_ms * 1000000ull;
+}
+
 int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
 {
 	struct udrv_nvme *ctrl;
@@ -23,7 +29,7 @@ int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, st
 	ctrl->dma = udrv_device_dma(dev);
 	ctrl->st = udrv_device_state(dev);
 	ctrl->log = udrv_device_log(dev);
-	ctrl->timeout_ns = ctrl->opts.timeout_ms * 1000000ull;
+	udrv_nvme_set_timeout(ctrl, ctrl->opts.timeout_ms);
 	ctrl->admin_waited = -1;
 	*ret = ctrl;
 	return 0;

@@ -107,6 +107,8 @@ struct udrv_nvme {
 
 #define nvme_unlikely(x)	__builtin_expect(!!(x), 0)
 
+#define NVME_TIMEOUT_MS		30000u	/* of a command, if nobody says otherwise */
+
 /* ctrl.c */
 int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
 void nvme_ctrl_free(struct udrv_nvme *ctrl);

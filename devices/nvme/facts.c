@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <libfdt.h>
@@ -13,6 +15,95 @@
 
 #define NODE		"nvme"
 #define COMPATIBLE	"udrv,nvme-v1"
+
+/* A property of the node: a number of 32 bits, of 64 if the member has as many, or a string. */
+struct fact {
+	const char *name;
+	uint16_t off;			/* of the member in struct nvme_facts */
+	uint8_t size;			/* its bytes: of a string, with the NUL */
+	bool string;
+	uint32_t max;			/* accepted of a number of 32 bits */
+};
+
+#define FACT(prop, member, most, str) { \
+	.name = prop, \
+	.off = offsetof(struct nvme_facts, member), \
+	.size = sizeof(((struct nvme_facts *)NULL)->member), \
+	.string = str, \
+	.max = most, \
+}
+#define U8(prop, member)	FACT(prop, member, UINT8_MAX, false)
+#define U16(prop, member)	FACT(prop, member, UINT16_MAX, false)
+#define U32(prop, member, most)	FACT(prop, member, most, false)
+#define U64(prop, member)	FACT(prop, member, 0, false)
+#define STR(prop, member)	FACT(prop, member, 0, true)
+
+static const struct fact table[] = {
+	U16("vendor", id.vendor),
+	U16("device", id.device),
+	U16("subsystem-vendor", id.subsystem_vendor),
+	U16("subsystem", id.subsystem),
+	U64("cap", cap),
+	U32("vs", vs, UINT32_MAX),
+	U32("cc", cc, UINT32_MAX),
+	U32("aqa", aqa, UINT32_MAX),
+	U64("asq", asq),
+	U64("acq", acq),
+	U16("vid", vid),
+	U16("ssvid", ssvid),
+	U16("cntlid", cntlid),
+	STR("sn", sn),
+	STR("mn", mn),
+	STR("fr", fr),
+	U16("oncs", oncs),
+	U8("vwc", vwc),
+	U8("acl", acl),
+	U32("oaes", oaes, UINT32_MAX),
+	U32("rtd3e", rtd3e, UINT32_MAX),
+	U32("max-transfer", max_transfer, UINT32_MAX),
+	U32("io-queues", io_queues, UDRV_NVME_MAX_QUEUES),
+	U32("depth", depth, NVME_MAX_DEPTH),
+	U32("sq-entries", sq_entries, 65536),
+	U32("cq-entries", cq_entries, 65536),
+	U32("vectors", vectors, 2048),
+};
+
+#define NFACTS	(sizeof(table) / sizeof(table[0]))
+
+static uint64_t get_member(const struct nvme_facts *facts, const struct fact *f)
+{
+	const uint8_t *p = (const uint8_t *)facts + f->off;
+
+	switch (f->size) {
+	case 1:
+		return *p;
+	case 2:
+		return *(const uint16_t *)p;
+	case 4:
+		return *(const uint32_t *)p;
+	default:
+		return *(const uint64_t *)p;
+	}
+}
+
+static void set_member(struct nvme_facts *facts, const struct fact *f, uint64_t v)
+{
+	uint8_t *p = (uint8_t *)facts + f->off;
+
+	switch (f->size) {
+	case 1:
+		*p = v;
+		break;
+	case 2:
+		*(uint16_t *)p = v;
+		break;
+	case 4:
+		*(uint32_t *)p = v;
+		break;
+	default:
+		*(uint64_t *)p = v;
+	}
+}
 
 /* A namespace as it is in the property "namespaces", big-endian as all of a device tree. */
 struct ns_cell {
@@ -44,6 +135,15 @@ static int write_ns(void *fdt, int node, const struct nvme_facts *facts)
 	return fdt_setprop(fdt, node, "namespaces", cells, facts->nn * sizeof(cells[0]));
 }
 
+static int write_fact(void *fdt, int node, const struct nvme_facts *facts, const struct fact *f)
+{
+	if (f->string)
+		return fdt_setprop_string(fdt, node, f->name, (const char *)facts + f->off);
+	if (f->size == sizeof(uint64_t))
+		return fdt_setprop_u64(fdt, node, f->name, get_member(facts, f));
+	return fdt_setprop_u32(fdt, node, f->name, get_member(facts, f));
+}
+
 static int write_node(void *fdt, const struct nvme_facts *facts)
 {
 	int node, err;
@@ -57,42 +157,10 @@ static int write_node(void *fdt, const struct nvme_facts *facts)
 	node = fdt_add_subnode(fdt, 0, NODE);
 	if (node < 0)
 		return node;
-
-#define U32(name, val) do { err = fdt_setprop_u32(fdt, node, name, val); if (err) return err; } while (0)
-#define U64(name, val) do { err = fdt_setprop_u64(fdt, node, name, val); if (err) return err; } while (0)
-#define STR(name, val) do { err = fdt_setprop_string(fdt, node, name, val); if (err) return err; } while (0)
-	STR("compatible", COMPATIBLE);
-	U32("vendor", facts->id.vendor);
-	U32("device", facts->id.device);
-	U32("subsystem-vendor", facts->id.subsystem_vendor);
-	U32("subsystem", facts->id.subsystem);
-	U64("cap", facts->cap);
-	U32("vs", facts->vs);
-	U32("cc", facts->cc);
-	U32("aqa", facts->aqa);
-	U64("asq", facts->asq);
-	U64("acq", facts->acq);
-	U32("vid", facts->vid);
-	U32("ssvid", facts->ssvid);
-	U32("cntlid", facts->cntlid);
-	STR("sn", facts->sn);
-	STR("mn", facts->mn);
-	STR("fr", facts->fr);
-	U32("oncs", facts->oncs);
-	U32("vwc", facts->vwc);
-	U32("acl", facts->acl);
-	U32("oaes", facts->oaes);
-	U32("rtd3e", facts->rtd3e);
-	U32("max-transfer", facts->max_transfer);
-	U32("io-queues", facts->io_queues);
-	U32("depth", facts->depth);
-	U32("sq-entries", facts->sq_entries);
-	U32("cq-entries", facts->cq_entries);
-	U32("vectors", facts->vectors);
-#undef U32
-#undef U64
-#undef STR
-	return write_ns(fdt, node, facts);
+	err = fdt_setprop_string(fdt, node, "compatible", COMPATIBLE);
+	for (unsigned int i = 0; !err && i < NFACTS; i++)
+		err = write_fact(fdt, node, facts, &table[i]);
+	return err ? err : write_ns(fdt, node, facts);
 }
 
 int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
@@ -106,6 +174,16 @@ int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
 	if (err)
 		return err == -FDT_ERR_NOSPACE ? -ENOSPC : -EINVAL;
 	return udrv_state_commit(st);
+}
+
+static void read_fact(const void *fdt, int node, struct nvme_facts *facts, const struct fact *f, bool *bad)
+{
+	if (f->string)
+		facts_str(fdt, node, f->name, (char *)facts + f->off, f->size, bad);
+	else if (f->size == sizeof(uint64_t))
+		set_member(facts, f, facts_u64(fdt, node, f->name, bad));
+	else
+		set_member(facts, f, facts_u32(fdt, node, f->name, f->max, bad));
 }
 
 static void read_ns(const void *fdt, int node, struct nvme_facts *facts, bool *bad)
@@ -145,33 +223,8 @@ int nvme_facts_read(const struct udrv_state *st, struct nvme_facts *ret)
 	if (fdt_node_check_compatible(fdt, node, COMPATIBLE))
 		return -EBADMSG;
 
-	facts.id.vendor = facts_u32(fdt, node, "vendor", UINT16_MAX, &bad);
-	facts.id.device = facts_u32(fdt, node, "device", UINT16_MAX, &bad);
-	facts.id.subsystem_vendor = facts_u32(fdt, node, "subsystem-vendor", UINT16_MAX, &bad);
-	facts.id.subsystem = facts_u32(fdt, node, "subsystem", UINT16_MAX, &bad);
-	facts.cap = facts_u64(fdt, node, "cap", &bad);
-	facts.vs = facts_u32(fdt, node, "vs", UINT32_MAX, &bad);
-	facts.cc = facts_u32(fdt, node, "cc", UINT32_MAX, &bad);
-	facts.aqa = facts_u32(fdt, node, "aqa", UINT32_MAX, &bad);
-	facts.asq = facts_u64(fdt, node, "asq", &bad);
-	facts.acq = facts_u64(fdt, node, "acq", &bad);
-	facts.vid = facts_u32(fdt, node, "vid", UINT16_MAX, &bad);
-	facts.ssvid = facts_u32(fdt, node, "ssvid", UINT16_MAX, &bad);
-	facts.cntlid = facts_u32(fdt, node, "cntlid", UINT16_MAX, &bad);
-	facts_str(fdt, node, "sn", facts.sn, sizeof(facts.sn), &bad);
-	facts_str(fdt, node, "mn", facts.mn, sizeof(facts.mn), &bad);
-	facts_str(fdt, node, "fr", facts.fr, sizeof(facts.fr), &bad);
-	facts.oncs = facts_u32(fdt, node, "oncs", UINT16_MAX, &bad);
-	facts.vwc = facts_u32(fdt, node, "vwc", UINT8_MAX, &bad);
-	facts.acl = facts_u32(fdt, node, "acl", UINT8_MAX, &bad);
-	facts.oaes = facts_u32(fdt, node, "oaes", UINT32_MAX, &bad);
-	facts.rtd3e = facts_u32(fdt, node, "rtd3e", UINT32_MAX, &bad);
-	facts.max_transfer = facts_u32(fdt, node, "max-transfer", UINT32_MAX, &bad);
-	facts.io_queues = facts_u32(fdt, node, "io-queues", UDRV_NVME_MAX_QUEUES, &bad);
-	facts.depth = facts_u32(fdt, node, "depth", NVME_MAX_DEPTH, &bad);
-	facts.sq_entries = facts_u32(fdt, node, "sq-entries", 65536, &bad);
-	facts.cq_entries = facts_u32(fdt, node, "cq-entries", 65536, &bad);
-	facts.vectors = facts_u32(fdt, node, "vectors", 2048, &bad);
+	for (unsigned int i = 0; i < NFACTS; i++)
+		read_fact(fdt, node, &facts, &table[i], &bad);
 	read_ns(fdt, node, &facts, &bad);
 	if (bad || !facts.io_queues)
 		return -EBADMSG;

@@ -141,6 +141,9 @@ int udrv_mana_resume_look(struct udrv_mana *mana);
  */
 int udrv_mana_resume_finish(struct udrv_mana *mana);
 
+/** udrv_mana_set_timeout() - as udrv_mana_opts::timeout_ms: 0 means 30000 */
+void udrv_mana_set_timeout(struct udrv_mana *mana, unsigned int timeout_ms);
+
 /** udrv_mana_detach() - free this process's memory and leave the adapter running for a successor. NULL is allowed. */
 void udrv_mana_detach(struct udrv_mana *mana);
 

@@ -81,7 +81,7 @@ int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, 
 
 /**
  * udrv_nvme_resume() - take a running controller over, in place
- * @opts: timeout_ms and nothing else is taken from here; geometry is the state's
+ * @opts: timeout_ms and nothing else is taken from here; geometry is the state's. NULL: the defaults
  *
  * Checks everything before the first store to the device: state, identity, CAP, VS, CC, CSTS, AQA, ASQ, ACQ, every
  * queue's place. Then settles half-done submissions, rings what was not rung, and puts a nudge command behind a
@@ -124,6 +124,9 @@ int udrv_nvme_resume_look(struct udrv_nvme *ctrl);
  * Return: 0; -EIO as udrv_nvme_resume(): nothing was written to the device.
  */
 int udrv_nvme_resume_finish(struct udrv_nvme *ctrl);
+
+/** udrv_nvme_set_timeout() - of commands from now on, as udrv_nvme_opts::timeout_ms: 0 means 30000 */
+void udrv_nvme_set_timeout(struct udrv_nvme *ctrl, unsigned int timeout_ms);
 
 /** udrv_nvme_detach() - free this process's memory and leave the controller running for a successor. NULL is allowed. */
 void udrv_nvme_detach(struct udrv_nvme *ctrl);

@@ -132,10 +132,9 @@ void device_give_part(struct agent_device *d, unsigned int part)
 	(void)part;
 }
 
-void device_give_handle(struct agent *a, struct agent_device *d, unsigned int part)
+void device_given(struct agent *a, struct agent_device *d)
 {
 	(void)a;
-	(void)part;
 	ck_assert_int_ge(d->h.fd[UDRV_FD_VFIO], 0);
 	given++;
 }
@@ -236,8 +235,11 @@ static void setup(void)
 	directory = directory_write(&old, "7.3.4-udrv1", NULL, 0, NULL);
 	ck_assert_int_ge(directory, 0);
 	memset(&agent, 0, sizeof(agent));
+	/* As udrv-init starts the first agent. */
 	agent.first = true;
-	agent.custody = agent.incoming = agent.directory = -1;
+	agent.luo = luo_open();
+	agent.incoming = luo_retrieve_session(agent.luo, SESSION_NAME);
+	agent.custody = agent.directory = -1;
 	missing = 0;
 	stranger = NULL;
 	finished = hosts = given = 0;
@@ -249,7 +251,8 @@ static void check(const char *victim)
 {
 	ck_assert_int_eq(agent_restore(&agent), 0);
 	ck_assert_uint_eq(agent.ndev, 3);
-	ck_assert_uint_eq(hosts, 3);
+	/* Without its memory a host has nothing to begin with. */
+	ck_assert_uint_eq(hosts, victim && missing && missing != directory_token(1) + UDRV_FD_VFIO ? 2 : 3);
 	ck_assert_uint_eq(given, victim ? 2 : 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		struct agent_device *d = &agent.dev[i];

@@ -15,6 +15,7 @@
 #include <udrv/handle.h>
 
 #include "udrv/agent/backoff.h"
+#include "udrv/common/luo.h"
 
 struct host_driver;
 struct json_object;
@@ -169,22 +170,21 @@ int custody_ready(struct agent *a);
 /** device_create() - DEV_PENDING → DEV_STARTING or DEV_FAILED */
 void device_create(struct agent *a, struct agent_device *d);
 /**
- * device_start_host() - start its host; in an agent's first round it then waits for
- * device_give_handle()
+ * device_start_host() - start its host; in an agent's first round it has what there is of the
+ * handle, and waits for the rest
  */
 void device_start_host(struct agent *a, struct agent_device *d);
 #define HANDLE_VFIO   (1u << UDRV_FD_VFIO)
 #define HANDLE_IOMMU  (1u << UDRV_FD_IOMMU)
 #define HANDLE_MEMORY (~(HANDLE_VFIO | HANDLE_IOMMU))
-#define HANDLE_ALL    (~0u)
 
 /**
- * device_give_part() - let a host that waits get ready with what there is of its handle
- * @mask: which descriptors; it keeps those that it was given before
+ * device_give_part() - give a host that waits more of its handle
+ * @mask: which descriptors; it keeps those that it has
  */
 void device_give_part(struct agent_device *d, unsigned int mask);
-/** device_give_handle() - give it the last part, with which the handle is complete */
-void device_give_handle(struct agent *a, struct agent_device *d, unsigned int mask);
+/** device_given() - a host that waited has all of its handle: from now on it is listened to */
+void device_given(struct agent *a, struct agent_device *d);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */
 void device_recall_host(struct agent *a, struct agent_device *d);
 /** device_stop() - ask its host to shut the controller down and end; then its handle is closed */
@@ -243,18 +243,9 @@ int policy_set(struct agent *a, struct agent_device *d, struct json_object *req,
 void policy_restore(struct agent *a);
 void policy_json(const struct agent_device *d, struct json_object *o);
 
-/* luo.c: the ioctls, without policy; all return 0 or a descriptor, or -errno */
-int luo_open(void);
-int luo_create_session(int luo, const char *name);
-int luo_retrieve_session(int luo, const char *name);
-int luo_preserve(int session, int fd, uint64_t token);
-int luo_retrieve(int session, uint64_t token);
-int luo_finish(int session);
-
 /* directory.c: what crosses a kexec, by name */
 #define DIRECTORY_TOKEN		0
 #define DIRECTORY_SIZE		65536u
-#define SESSION_NAME		"udrv"
 
 /** struct directory_phase - a step of an update, for the report */
 struct directory_phase {
@@ -265,7 +256,8 @@ struct directory_phase {
 /**
  * directory_write() - make a directory memfd
  * @to_kernel: release of the next kernel; NULL: an empty directory of a cold boot
- * @ret_map: its DIRECTORY_SIZE bytes, for directory_stamp(); the caller unmaps them; may be NULL
+ * @ret_map: a mapping of DIRECTORY_SIZE bytes, which the tree need not fill, for directory_stamp(); the caller
+ *	unmaps them; may be NULL
  */
 int directory_write(const struct agent *a, const char *to_kernel,
 		    const struct directory_phase *phases, unsigned int nphases, void **ret_map);

@@ -62,7 +62,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	rescue_give(a, &d->h);
 	custody_put_handle(a, &d->h);
 	device_start_host(a, d);
-	device_give_handle(a, d, HANDLE_ALL);
+	device_given(a, d);
 }
 
 void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
@@ -74,9 +74,9 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
 }
 
 /*
- * The child. The first host in this kernel is a plain fork, which has its program in memory, and is
- * given its handle; later ones are executed, since they may be of a new build, and lease like any
- * other process.
+ * The child. The first host in this kernel is a plain fork, which has its program in memory, and the
+ * descriptors of its handle as far as they are there; later ones are executed, since they may be of a new
+ * build, and lease like any other process.
  */
 static void __attribute__((noreturn))
 host_child(const struct agent *a, const struct agent_device *d, int sock)
@@ -91,7 +91,7 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 	int program = d->program;
 
 	if (sock >= 0)
-		_exit(udrv_host_run(d->h.name, &lease));
+		_exit(udrv_host_run(&d->h, &lease));
 	if (program >= 0)
 		execveat(program, "", argv, envp, AT_EMPTY_PATH);
 	else
@@ -105,12 +105,16 @@ void device_start_host(struct agent *a, struct agent_device *d)
 {
 	int sock[2] = { -1, -1 };
 	char lease[48];
-	int keep[] = { -1, d->program };
+	int keep[2 + UDRV_HANDLE_FDS];
+	unsigned int n = 0;
 
 	if (a->first && !d->restarts && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
-	keep[0] = sock[1];
-	d->pid = app_fork("udrv-host", keep, 2);
+	keep[n++] = sock[1];
+	keep[n++] = d->program;
+	for (unsigned int i = 0; sock[1] >= 0 && i < UDRV_HANDLE_FDS; i++)
+		keep[n++] = d->h.fd[i];
+	d->pid = app_fork("udrv-host", keep, n);
 	if (!d->pid)
 		host_child(a, d, sock[1]);
 	if (sock[1] >= 0)
@@ -153,11 +157,10 @@ void device_give_part(struct agent_device *d, unsigned int mask)
 			app_errname(err));
 }
 
-void device_give_handle(struct agent *a, struct agent_device *d, unsigned int mask)
+void device_given(struct agent *a, struct agent_device *d)
 {
 	if (d->sock < 0)
 		return;
-	device_give_part(d, mask);
 	/* It will say on this connection that it runs; if it does not take the handle, it ends. */
 	agent_client(a, d->sock, d);
 	d->sock = -1;

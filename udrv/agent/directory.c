@@ -203,21 +203,37 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 	return err ?: write_update(fdt, a, to_kernel, phases, nphases);
 }
 
+/* Where trees are written. */
+static uint8_t scratch[DIRECTORY_SIZE] __attribute__((aligned(8)));
+
+/*
+ * A memfd of no more than the tree takes: the next kernel restores it, and its agent reads it, page by
+ * page inside the blackout.
+ */
 static int directory_memfd(void **ret_map)
 {
+	size_t len, size;
 	int fd, err;
 	void *map;
 
+	err = fdt_pack(scratch);
+	if (err) {
+		app_err("cannot write the directory: %s", fdt_strerror(err));
+		return -ENOSPC;
+	}
+	len = fdt_totalsize(scratch);
+	size = (len + 4095) & ~(size_t)4095;
 	/* MFD_EXEC: Linux 7.3 gives a memfd back with write seals if it had the EXEC seal. */
 	fd = memfd_create("udrv-directory", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
 	if (fd < 0)
 		return -errno;
-	if (ftruncate(fd, DIRECTORY_SIZE) ||
+	if (ftruncate(fd, (off_t)size) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		goto close;
 	map = mmap(NULL, DIRECTORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		goto close;
+	memcpy(map, scratch, len);
 	*ret_map = map;
 	return fd;
 close:
@@ -232,19 +248,19 @@ int directory_write(const struct agent *a, const char *to_kernel,
 	void *map;
 	int fd, err;
 
+	err = write_tree(scratch, a, to_kernel, phases, nphases);
+	if (err) {
+		app_err("cannot write the directory: %s", fdt_strerror(err));
+		return -ENOSPC;
+	}
 	fd = directory_memfd(&map);
 	if (fd < 0)
 		return fd;
-	err = write_tree(map, a, to_kernel, phases, nphases);
-	if (err || !ret_map)
-		munmap(map, DIRECTORY_SIZE);
-	else
+	if (ret_map)
 		*ret_map = map;
-	if (!err)
-		return fd;
-	app_err("cannot write the directory: %s", fdt_strerror(err));
-	close(fd);
-	return -ENOSPC;
+	else
+		munmap(map, DIRECTORY_SIZE);
+	return fd;
 }
 
 int directory_refresh(const struct agent *a, void **ret)
@@ -252,22 +268,21 @@ int directory_refresh(const struct agent *a, void **ret)
 	void *map;
 	int fd, err;
 
+	if (a->fdt)
+		err = fdt_open_into(a->fdt, scratch, DIRECTORY_SIZE) ?:
+		      write_settings(scratch, a, false)		      ?:
+		      write_outcomes(scratch, a);
+	else
+		err = write_tree(scratch, a, NULL, NULL, 0);
+	if (err) {
+		app_err("cannot write the directory: %s", fdt_strerror(err));
+		return -ENOSPC;
+	}
 	fd = directory_memfd(&map);
 	if (fd < 0)
 		return fd;
-	if (a->fdt)
-		err = fdt_open_into(a->fdt, map, DIRECTORY_SIZE) ?:
-			      write_settings(map, a, false)	 ?:
-								   write_outcomes(map, a);
-	else
-		err = write_tree(map, a, NULL, NULL, 0);
 	munmap(map, DIRECTORY_SIZE);
-	if (err) {
-		app_err("cannot write the directory: %s", fdt_strerror(err));
-		err = -ENOSPC;
-	} else {
-		err = directory_read(fd, ret);
-	}
+	err = directory_read(fd, ret);
 	if (!err)
 		return fd;
 	close(fd);

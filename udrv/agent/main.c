@@ -346,21 +346,23 @@ static void serve(struct agent *a)
 	}
 }
 
-int udrv_agent_run(int custody, uint64_t tsc_init, bool first)
+int udrv_agent_run(const struct agent_start *start)
 {
-	static struct agent a = { .listener = -1, .luo = -1, .incoming = -1, .directory = -1 };
+	static struct agent a = { .listener = -1, .directory = -1 };
 
 	app_log("udrv-agent");
-	signal(SIGPIPE, SIG_IGN);
-	a.custody = custody;
-	a.tsc_init = tsc_init;
-	a.first = first;
+	a.custody = start->custody;
+	a.tsc_init = start->tsc_init;
+	a.first = start->first;
+	a.luo = start->luo;
+	a.incoming = start->incoming;
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
 	if (agent_restore(&a))
 		return APP_FAILED;
 	if (custody_settle(&a))
 		app_err("not everything is in udrv-init's custody: it would not survive this process");
+	signal(SIGPIPE, SIG_IGN);
 	app_stdio();
 	mkdir("/run/udrv", 0700);
 	a.listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
@@ -386,20 +388,20 @@ int udrv_agent_main(int argc, char **argv)
 	static const struct option options[] = { { "custody-fd", required_argument, NULL, 'c' },
 						 { "tsc-init", required_argument, NULL, 't' },
 						 {} };
-	uint64_t tsc_init = 0;
-	int custody = -1, opt;
+	struct agent_start start = { .custody = -1, .luo = -1, .incoming = -1 };
+	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'c')
-			custody = atoi(optarg);
+			start.custody = atoi(optarg);
 		else if (opt == 't')
-			tsc_init = strtoull(optarg, NULL, 0);
+			start.tsc_init = strtoull(optarg, NULL, 0);
 		else
 			return usage();
 	}
 	if (optind != argc)
 		return usage();
-	if (custody >= 0)
-		fcntl(custody, F_SETFD, FD_CLOEXEC);
-	return udrv_agent_run(custody, tsc_init, false);
+	if (start.custody >= 0)
+		fcntl(start.custody, F_SETFD, FD_CLOEXEC);
+	return udrv_agent_run(&start);
 }

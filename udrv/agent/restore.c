@@ -90,12 +90,13 @@ static void drop_stale(struct agent *a)
 		custody_drop(a, stale[--nstale]);
 }
 
-/* First start in this kernel: is there a session of the previous one? */
+/* Is there a session of the previous kernel? udrv-init has looked for the first agent. */
 static int open_session(struct agent *a)
 {
 	int err;
 
-	a->luo = luo_open();
+	if (!a->first)
+		a->luo = luo_open();
 	if (a->luo < 0) {
 		app_warn(
 			"/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
@@ -104,8 +105,11 @@ static int open_session(struct agent *a)
 	}
 	if (a->directory >= 0)
 		return 0;
-	if (a->incoming < 0)
+	if (!a->first && a->incoming < 0) {
 		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
+		if (a->incoming >= 0)
+			custody_put_fd(a, "incoming", a->incoming);
+	}
 	if (a->incoming == -ENOENT) {
 		app_info("no session '" SESSION_NAME
 			 "' from a previous kernel: every device is reset and started clean");
@@ -118,7 +122,6 @@ static int open_session(struct agent *a)
 			app_errname(err));
 		return 0;
 	}
-	custody_put_fd(a, "incoming", a->incoming);
 	a->directory = luo_retrieve(a->incoming, DIRECTORY_TOKEN);
 	if (a->directory < 0)
 		app_err("cannot retrieve the directory: %s: devices are left to the kernel to quiesce, and started clean",
@@ -139,29 +142,6 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	d->state = DEV_PENDING;
 }
 
-/* One entry of the directory. Its host is started now: it gets ready while its device is retrieved
- * and adopted. */
-static int expect_handle(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
-{
-	struct agent *a = ctx;
-	struct agent_device *d = agent_find(a, entry->name);
-
-	(void)base;
-	(void)mask;
-	if (d)
-		return 0;
-	d = agent_add(a, entry->name);
-	if (!d)
-		return -ENOSPC;
-	d->h = *entry;
-	if (!a->first)
-		return 0;
-	/* udrv-init's answers also tell that it has mounted what the host needs. */
-	custody_settle(a);
-	device_start_host(a, d);
-	return 0;
-}
-
 static int retrieve(struct agent *a, struct agent_device *d, uint64_t base, uint32_t mask)
 {
 	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++) {
@@ -179,14 +159,23 @@ static int retrieve(struct agent *a, struct agent_device *d, uint64_t base, uint
 	return 0;
 }
 
-/* Memory first: the device may write to it from the moment on at which the kernel lets go of it. */
+/*
+ * Memory first: the device may write to it from the moment on at which the kernel lets go of it. With
+ * it a host can begin, and open the rest as it comes.
+ */
 static int retrieve_memory(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
 {
 	struct agent *a = ctx;
 	struct agent_device *d = agent_find(a, entry->name);
 
-	if (d && d->h.fd[UDRV_FD_VFIO] < 0 && !retrieve(a, d, base, mask & HANDLE_MEMORY))
-		device_give_part(d, HANDLE_MEMORY);
+	if (d)
+		return 0;
+	d = agent_add(a, entry->name);
+	if (!d)
+		return -ENOSPC;
+	d->h = *entry;
+	if (!retrieve(a, d, base, mask & HANDLE_MEMORY) && a->first)
+		device_start_host(a, d);
 	return 0;
 }
 
@@ -229,11 +218,14 @@ static void adopt(struct agent *a, struct agent_device *d)
 		return;
 	}
 	d->adopt = false;
+	/* The answers also tell that udrv-init has mounted what a host needs. */
+	custody_settle(a);
 	/* Before it is used: an agent that came after this one's death would adopt it once more. */
 	custody_put_handle(a, &d->h);
 	if (d->pidfd < 0)
 		device_start_host(a, d);
-	device_give_handle(a, d, HANDLE_IOMMU);
+	device_give_part(d, HANDLE_IOMMU);
+	device_given(a, d);
 	report_mark("adopt", d->h.name);
 	set_updating(&d->h, false);
 }
@@ -268,8 +260,6 @@ int agent_restore(struct agent *a)
 	if (err)
 		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",
 			app_errname(err));
-	if (!err && a->incoming >= 0)
-		directory_handles(a->fdt, expect_handle, a);
 	if (!err && a->incoming >= 0) {
 		directory_handles(a->fdt, retrieve_memory, a);
 		directory_handles(a->fdt, retrieve_device, a);

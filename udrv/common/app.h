@@ -21,21 +21,30 @@ int udrv_host_main(int argc, char **argv);
 int udrvctl_main(int argc, char **argv);
 
 /**
- * udrv_agent_run() - the agent in the present process, until it fails
+ * struct agent_start - what udrv-init starts an agent with
  * @custody: connection to udrv-init, -1 without one
  * @tsc_init: app_tsc() at udrv-init's first instruction
- * @first: nothing is in custody yet, and udrv-init may still be mounting
- *
- * Return: exit code.
+ * @first: nothing is in custody yet but @incoming, and udrv-init may still be mounting
+ * @luo: for the first one: /dev/liveupdate, or -errno
+ * @incoming: likewise: the previous kernel's session, which is in custody, or -errno
  */
-int udrv_agent_run(int custody, uint64_t tsc_init, bool first);
+struct agent_start {
+	int custody;
+	uint64_t tsc_init;
+	bool first;
+	int luo;
+	int incoming;
+};
+
+/** udrv_agent_run() - the agent in the present process, until it fails; returns its exit code */
+int udrv_agent_run(const struct agent_start *start);
 
 /**
  * struct host_lease - what a host gets from the agent with its device
  * @cycle: kexecs since the cold boot
  * @tsc_init, @tsc_reboot: app_tsc() at the last one's two ends, 0 if unknown
  * @driver: name of the device's driver
- * @agent: connection to the agent, over which the handle comes
+ * @agent: connection to the agent, over which comes what its handle does not have yet
  */
 struct host_lease {
 	uint64_t cycle, tsc_init, tsc_reboot;
@@ -44,14 +53,13 @@ struct host_lease {
 };
 
 /**
- * udrv_host_run() - a host in the present process
- * @name: of the device; its handle comes as a UDRV_MSG_HANDLE over @lease->agent, once there is
- *	one. Before that one without device and iommufd may come: memory to be looked at while the
- *	device is adopted
+ * udrv_host_run() - a host in the present process, which the agent has forked
+ * @handle: of its device, as far as it is there; descriptors are inherited. The rest comes as
+ *	UDRV_MSG_HANDLE over @lease->agent, in parts, while the device is adopted
  *
  * Return: exit code.
  */
-int udrv_host_run(const char *name, const struct host_lease *lease);
+int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease);
 
 /* Exit codes of all programs. */
 #define APP_OK		0

@@ -19,7 +19,8 @@ struct udrv_handle_opts;
  * @vendor, @device: PCI ids of such a device, where its class does not tell; or 0
  * @consumer: who uses the queues
  * @requirements: sizes of a new handle, consumers included; -EINVAL (message)
- * @configure: read the driver's options; -EINVAL (message)
+ * @configure: read the driver's options; -EINVAL (message). Before @start; after a resume, which takes most of them
+ *	from the state, once what was there is delivered
  * @resume_begin: begin to take the running device over; only the state is there yet, and nothing is written
  * @resume_look: the device can be read now. Nothing is written
  * @resume_finish: the device may be used now. Of all three: -EAGAIN, -ESTALE, -EBADMSG, -EIO: @start it instead;

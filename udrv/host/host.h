@@ -61,6 +61,7 @@ struct host_irq {
  * @nvme, @mana: the device, by its driver
  * @start: "resumed", "started" or "fallback"
  * @resuming: a resume has begun, and nothing has refused it
+ * @configured: the driver's options were read
  * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
@@ -84,6 +85,7 @@ struct host {
 	void *priv;
 	const char *start;
 	bool resuming;
+	bool configured;
 	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
@@ -136,6 +138,8 @@ int host_stop_arm(struct host *h);
 
 /* main.c */
 
+/** host_configure() - read the driver's options, if that was not done yet; -EINVAL (message) */
+int host_configure(struct host *h);
 /** host_poll() - take completions of every queue, then let the consumer issue */
 void host_poll(struct host *h);
 /** host_issue() - let the consumer issue, unless the host is stopping */

@@ -145,6 +145,16 @@ static int open_device(struct host *h)
 	return err;
 }
 
+int host_configure(struct host *h)
+{
+	int err = 0;
+
+	if (!h->configured)
+		err = h->driver->configure(h);
+	h->configured = !err;
+	return err;
+}
+
 /* Resume if the state says so and all agrees with it; else reset, which is what start begins with.
  */
 static int bring_up(struct host *h)
@@ -158,7 +168,9 @@ static int bring_up(struct host *h)
 		h->start = "resumed";
 	if (err || h->resuming)
 		return err;
-	err = h->driver->start(h);
+	err = host_configure(h);
+	if (!err)
+		err = h->driver->start(h);
 	if (err)
 		app_err("cannot start the %s: %s", h->driver->what, app_errname(err));
 	return err;
@@ -175,6 +187,9 @@ static int go_live(struct host *h)
 	int err;
 
 	h->driver->deliver(h);
+	err = host_configure(h);
+	if (err)
+		return err;
 	err = udrv_loop_create(0, &h->loop);
 	if (err) {
 		app_err("cannot make an event loop: %s", app_errname(err));
@@ -213,8 +228,6 @@ static int run(struct host *h)
 		app_err("there is no driver '%s' in this udrv-host", h->lease.driver);
 		return APP_FAILED;
 	}
-	if (h->driver->configure(h))
-		return APP_USAGE;
 	err = bring_up(h);
 	/* None comes if the device cannot be adopted: the agent has told why. */
 	if (err == -ENOTCONN)
@@ -232,6 +245,7 @@ static int run(struct host *h)
 		app_err("giving up: %s", app_errname(err));
 		return APP_FAILED;
 	}
+	signal(SIGPIPE, SIG_IGN);
 	host_adopted(h);
 	report_resume(h);
 	err = host_listen(h);
@@ -256,15 +270,15 @@ static void host_log(const char *name)
 
 	app_join(prefix, sizeof(prefix), "udrv-host ", name);
 	app_log(prefix);
-	signal(SIGPIPE, SIG_IGN);
 }
 
 /* However a host ends, the device goes on: nothing is closed or detached that a successor would
  * miss. */
 
-int udrv_host_run(const char *name, const struct host_lease *lease)
+int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease)
 {
-	host_log(name);
+	host_log(handle->name);
+	the_host.handle = *handle;
 	the_host.lease = *lease;
 	app_log_level(UDRV_LOG_WARN);
 	return run(&the_host);

@@ -31,12 +31,16 @@ static int requirements(struct udrv_handle_opts *ret)
 
 static int configure(struct host *h)
 {
-	return config_mana(&h->opts.mana);
+	int err = config_mana(&h->opts.mana);
+
+	if (!err && h->mana)
+		udrv_mana_set_timeout(h->mana, h->opts.mana.timeout_ms);
+	return err;
 }
 
 static int resume_begin(struct host *h)
 {
-	return udrv_mana_resume_begin(h->dev, &h->opts.mana, &h->mana);
+	return udrv_mana_resume_begin(h->dev, NULL, &h->mana);
 }
 
 static int resume_look(struct host *h)

@@ -32,12 +32,16 @@ static int requirements(struct udrv_handle_opts *ret)
 
 static int configure(struct host *h)
 {
-	return config_nvme(&h->opts.nvme);
+	int err = config_nvme(&h->opts.nvme);
+
+	if (!err && h->nvme)
+		udrv_nvme_set_timeout(h->nvme, h->opts.nvme.timeout_ms);
+	return err;
 }
 
 static int resume_begin(struct host *h)
 {
-	return udrv_nvme_resume_begin(h->dev, &h->opts.nvme, &h->nvme);
+	return udrv_nvme_resume_begin(h->dev, NULL, &h->nvme);
 }
 
 static int resume_look(struct host *h)

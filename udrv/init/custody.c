@@ -49,6 +49,12 @@ static int put_handle(struct udrv_msg *m)
 	return 0;
 }
 
+void custody_keep(const char *name, int fd)
+{
+	strcpy(fds[nfds].name, name);
+	fds[nfds++].fd = fd;
+}
+
 static int put_fd(struct udrv_msg *m)
 {
 	const char *name = udrv_msg_text(m);

@@ -8,6 +8,9 @@
 
 struct udrv_msg;
 
+/** custody_keep() - keep a descriptor of this process, which is taken over; @name is not in use */
+void custody_keep(const char *name, int fd);
+
 /**
  * custody_serve() - answer one request of the agent out of what is kept here
  * @sock: its connection

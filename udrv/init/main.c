@@ -20,6 +20,7 @@
 #include <udrv/proto.h>
 
 #include "udrv/common/app.h"
+#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 #define AGENT_DELAY_MIN_NS 100000000ull
@@ -67,35 +68,53 @@ static void init_mounts(const struct init_mount *m, unsigned int n)
 }
 
 /* The first agent is a plain fork, with its program in memory; later ones may be of a new build. */
-static void __attribute__((noreturn)) agent_child(const struct init *in, int custody, bool first)
+static void __attribute__((noreturn)) agent_child(const struct agent_start *start)
 {
 	char tsc[32], fd[16];
 	char *const argv[] = { "udrv-agent", "--custody-fd", fd, "--tsc-init", tsc, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
 
-	if (first)
-		_exit(udrv_agent_run(custody, in->tsc, true));
-	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
-	snprintf(fd, sizeof(fd), "%d", custody);
-	fcntl(custody, F_SETFD, 0);
+	if (start->first)
+		_exit(udrv_agent_run(start));
+	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)start->tsc_init);
+	snprintf(fd, sizeof(fd), "%d", start->custody);
+	fcntl(start->custody, F_SETFD, 0);
 	execve("/proc/self/exe", argv, envp);
 	app_err("cannot start udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
 	_exit(APP_FAILED);
 }
 
+/*
+ * The previous kernel's session is opened here, and stays open whatever becomes of an agent.
+ * /dev/liveupdate, which one process at a time may have open, is the agent's.
+ */
+static void open_session(struct agent_start *start)
+{
+	start->luo = luo_open();
+	start->incoming = start->luo < 0 ? start->luo : luo_retrieve_session(start->luo, SESSION_NAME);
+	if (start->incoming >= 0)
+		custody_keep("incoming", start->incoming);
+}
+
 static void start_agent(struct init *in, bool first)
 {
+	struct agent_start start = { .tsc_init = in->tsc, .first = first, .luo = -1, .incoming = -1 };
 	int sock[2] = { -1, -1 };
 
 	in->agent_due_ns = 0;
 	in->agent_started_ns = app_now_ns();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
-	in->agent = app_fork("udrv-agent", &sock[1], 1);
+	start.custody = sock[1];
+	if (first)
+		open_session(&start);
+	in->agent = app_fork("udrv-agent", (int[]){ sock[1], start.luo, start.incoming }, 3);
 	if (!in->agent)
-		agent_child(in, sock[1], first);
+		agent_child(&start);
 	if (sock[1] >= 0)
 		close(sock[1]);
+	if (start.luo >= 0)
+		close(start.luo);
 	in->custody = sock[0];
 	if (in->agent < 0) {
 		app_err("cannot fork for udrv-agent: %s (%s)", strerror(errno), app_errname(errno));

@@ -8,7 +8,7 @@
 
 #include <linux/liveupdate.h>
 
-#include "udrv/agent/agent.h"
+#include "udrv/common/luo.h"
 
 /* LUO hands out descriptors without close-on-exec. */
 static int luo_cloexec(int fd)
