@@ -23,6 +23,7 @@ from qemu import VM, Machine, addresses
 
 CMDLINE = f"console=ttyS0 quiet no_timer_check panic=-1 {nic_image.RDINIT}"
 MODULES = ["ipv6", "8021q", "mana"]     # what of them a kernel has built in is not found as a module
+KASAN_CMDLINE = " log_buf_len=2M"     # its reports are long, and the log is read back to the start of the test
 KASAN_PATIENCE = 5.0    # how much longer a kernel with all its debugging may take
 VLAN, VLAN_IPV4 = 5, "10.78.0"
 
@@ -39,8 +40,8 @@ def debian(_: Context) -> Oracle:
 
 def _machine(context: Context, oracle: Oracle, image: Path, model: ManaModel) -> Machine:
     kasan = has_kasan(oracle.kernel)
-    return Machine(context.directory, oracle.kernel, image, CMDLINE, vfio_user=[model.device],
-                   memory="1G" if kasan else "512M", accel=context.accel, extra=DEBUG_CPU if kasan else [])
+    return Machine(context.directory, oracle.kernel, image, CMDLINE + (KASAN_CMDLINE if kasan else ""),
+                   vfio_user=[model.device], memory="1G" if kasan else "512M", accel=context.accel, extra=DEBUG_CPU if kasan else [])
 
 
 def judge(context: Context, oracle: Oracle) -> None:

@@ -17,6 +17,14 @@ GOOD_COUNTS = {"strict_violations": 0, "first_violation": "", "tx_errors": 0, "r
                "hwc_established": 6, "resets": 1, "live": {"hwc": 0, "eqs": 0}}
 
 
+# As 7.3's driver causes it when the module goes.
+REPORT = [(6, "[    9.0] ------------[ cut here ]------------"),
+          (4, "[    9.1] WARNING: ../include/net/netdev_lock.h:17 at napi_disable_locked+0x269/0x270, CPU#1: rmmod/294"),
+          (4, "[    9.2] Call Trace:"), (4, "[    9.3]  mana_destroy_rxq+0x608/0x6a0 [mana]"),
+          (4, "[    9.4]  mana_detach+0x676/0xa30 [mana]"), (4, "[    9.5]  ? mutex_lock_io_nested+0x1750/0x1750"),
+          (4, "[    9.6]  mana_remove+0x1b0/0x2d0 [mana]"), (4, "[    9.7] ---[ end trace 0000000000000000 ]---")]
+
+
 class KernelLog(unittest.TestCase):
     def problems(self, *more: tuple[int, str]) -> list[str]:
         return judge_rules.kernel_log([*GOOD_LOG, *more], BDF)
@@ -34,6 +42,21 @@ class KernelLog(unittest.TestCase):
     def test_device_before_the_start(self) -> None:
         lines = [(3, f"[  1.0] mana {BDF}: gdma probe failed"), *GOOD_LOG]
         self.assertEqual(len(judge_rules.kernel_log(lines, BDF)), 1)
+
+    def test_known_flaw(self) -> None:
+        self.assertEqual(self.problems(*REPORT, *REPORT), [])
+        self.assertEqual(self.problems(*REPORT, (4, "[   10.0] anything")), ["kernel log: [   10.0] anything"])
+
+    def test_known_flaw_elsewhere(self) -> None:
+        """The same warning about another function or from another caller, or cut short, is a complaint as any other."""
+        for old, new in (("napi_disable_locked", "napi_enable_locked"), ("mana_remove", "mana_probe"), ("mana_detach", "mana_close")):
+            lines = [(level, text.replace(old, new)) for level, text in REPORT]
+            self.assertGreater(len(self.problems(*lines)), 1, old)
+        self.assertGreater(len(self.problems(*REPORT[:5])), 1)
+
+    def test_complaint_within_a_known_flaw(self) -> None:
+        lines = [*REPORT[:3], (4, "[    9.2] WARNING: possible circular locking dependency detected"), *REPORT[3:]]
+        self.assertGreater(len(self.problems(*lines)), 1)
 
     def test_start_is_lost(self) -> None:
         self.assertEqual(len(judge_rules.kernel_log(GOOD_LOG[3:], BDF)), 1)

@@ -38,6 +38,13 @@ class Counters(unittest.TestCase):
         self.assertEqual(self.errors(headers6=3), ["Ip6.InHdrErrors is 3"])
         self.assertEqual(self.errors(datagrams=4), ["Udp6.InCsumErrors is 4"])
 
+    def test_late_port_unreachable(self) -> None:
+        for group in ("Icmp", "Icmp6"):
+            late = {f"{group}.InErrors": 9, f"{group}.InDestUnreachs": 9, f"{group}.InCsumErrors": 0}
+            self.assertEqual(netns.errors(late), [])
+            self.assertEqual(netns.errors({**late, f"{group}.InErrors": 10}), [f"{group}.InErrors is 10"])
+            self.assertEqual(netns.errors({**late, f"{group}.InCsumErrors": 1}), [f"{group}.InCsumErrors is 1"])
+
     def test_without_ipv6(self) -> None:
         self.assertEqual(netns.errors(netns.counters(SNMP.format(headers=0, segments=0), "")), [])
 
