@@ -9,7 +9,8 @@ $(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../ud
 	../../udrv/agent/policy_name.c $(APPS_COMMON),support,$(RESTORE_WRAPS))
 $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c ../../udrv/common/sha256.c,support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
-$(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support)
+WORKER_WRAPS := -Wl,--wrap=recv
+$(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
 $(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
 $(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)

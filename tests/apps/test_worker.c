@@ -6,11 +6,29 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/suite.h"
 #include "udrv/agent/worker.h"
+
+static pid_t end_first;
+
+ssize_t __real_recv(int sock, void *buf, size_t size, int flags);
+ssize_t __wrap_recv(int sock, void *buf, size_t size, int flags);
+
+/* What Linux does between two looks of its own: there is no message, and then there is an end. */
+ssize_t __wrap_recv(int sock, void *buf, size_t size, int flags)
+{
+	siginfo_t info;
+
+	if (!end_first)
+		return __real_recv(sock, buf, size, flags);
+	waitid(P_PID, (id_t)end_first, &info, WEXITED | WNOWAIT);
+	end_first = 0;
+	return 0;
+}
 
 static void await(int fd)
 {
@@ -101,6 +119,23 @@ START_TEST(its_death_is_noticed)
 }
 END_TEST
 
+START_TEST(its_last_word_is_heard_after_its_end)
+{
+	struct worker w = WORKER_INIT;
+	struct worker_event e;
+
+	ck_assert_int_eq(worker_start(&w, two_steps, (void *)"nvme0"), 0);
+	expect(&w, WORKER_BEGIN, "load", "");
+	end_first = w.pid;
+	expect(&w, WORKER_END, "load", "");
+	expect(&w, WORKER_BEGIN, "preserve", "nvme0");
+	ck_assert_int_eq(worker_next(&w, &e), 0);
+	ck_assert_int_eq(e.type, WORKER_DONE);
+	ck_assert_int_eq(worker_next(&w, &e), -ENOTCONN);
+	worker_reap(&w);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("worker");
@@ -109,5 +144,6 @@ int main(void)
 	tcase_add_test(tc, steps_and_a_reason);
 	tcase_add_test(tc, ends_when_it_is_told_to);
 	tcase_add_test(tc, its_death_is_noticed);
+	tcase_add_test(tc, its_last_word_is_heard_after_its_end);
 	return suite_run(suite);
 }

@@ -4,7 +4,8 @@ $(call test-library,fake-device,fake_device.c crash.c)
 $(call unit-test,test_crc32c,test_crc32c.c,support)
 $(call unit-test,test_dma,test_dma.c,fake-device support)
 $(call unit-test,test_loop,test_loop.c,support)
-$(call unit-test,test_proto,test_proto.c,support)
+PROTO_WRAPS := -Wl,--wrap=recvmsg
+$(call unit-test,test_proto,test_proto.c,support,$(PROTO_WRAPS))
 
 $(call test-library,state-fixture,state_fixture.c)
 $(call unit-test,test_state,test_state.c,state-fixture fake-device support)

@@ -23,6 +23,21 @@
 #include "tests/unit/open_fds.h"
 #include "tests/unit/suite.h"
 
+static bool end_first;
+
+ssize_t __real_recvmsg(int sock, struct msghdr *msg, int flags);
+ssize_t __wrap_recvmsg(int sock, struct msghdr *msg, int flags);
+
+/* What Linux does between two looks of its own: there is no message, and then there is an end. */
+ssize_t __wrap_recvmsg(int sock, struct msghdr *msg, int flags)
+{
+	if (!end_first)
+		return __real_recvmsg(sock, msg, flags);
+	end_first = false;
+	msg->msg_controllen = 0;
+	return 0;
+}
+
 static int pair[2];
 static struct udrv_msg out, in;
 static unsigned int fds_before;
@@ -463,6 +478,25 @@ START_TEST(names)
 }
 END_TEST
 
+START_TEST(last_message_of_a_peer_that_is_gone)
+{
+	struct udrv_handle h = example(), got;
+
+	udrv_msg_init(&out, UDRV_MSG_PUT_HANDLE, 1);
+	ck_assert_int_eq(udrv_msg_set_handle(&out, &h), 0);
+	ck_assert_int_eq(udrv_msg_send(pair[0], &out), 0);
+	close(pair[0]);
+	end_first = true;
+	ck_assert_int_eq(udrv_msg_recv(pair[1], &in), 0);
+	ck_assert_int_eq(udrv_msg_take_handle(&in, &got), 0);
+	ck_assert(same_file(got.fd[UDRV_FD_STATE], h.fd[UDRV_FD_STATE]));
+	ck_assert_int_eq(udrv_msg_recv(pair[1], &in), -ENOTCONN);
+	udrv_handle_close(&got);
+	udrv_handle_close(&h);
+	pair[0] = dup(pair[1]);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("proto");
@@ -478,6 +512,7 @@ int main(void)
 	tcase_add_test(tc, errors);
 	tcase_add_test(tc, descriptors);
 	tcase_add_test(tc, peer_gone);
+	tcase_add_test(tc, last_message_of_a_peer_that_is_gone);
 	tcase_add_test(tc, call);
 	tcase_add_test(tc, sockets_and_peers);
 	tcase_add_test(tc, names);

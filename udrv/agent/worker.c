@@ -93,6 +93,9 @@ int worker_next(struct worker *w, struct worker_event *ret)
 {
 	ssize_t n = recv(w->sock, ret, sizeof(*ret), MSG_DONTWAIT);
 
+	/* Linux may tell of the end before a message that came just before it, but never twice. */
+	if (!n)
+		n = recv(w->sock, ret, sizeof(*ret), MSG_DONTWAIT);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? -EAGAIN : -ENOTCONN;
 	if (n != (ssize_t)sizeof(*ret))

@@ -88,11 +88,11 @@ static void collect_fds(struct msghdr *msg, struct udrv_msg *m)
 	}
 }
 
-int udrv_msg_recv(int sock, struct udrv_msg *m)
+/* One datagram, with what descriptors it has; @flags are those of recvmsg(2). */
+static ssize_t receive(int sock, struct udrv_msg_header *head, struct udrv_msg *m, int *flags)
 {
-	struct udrv_msg_header head;
 	struct iovec iov[2] = {
-		{ .iov_base = &head, .iov_len = sizeof(head) },
+		{ .iov_base = head, .iov_len = sizeof(*head) },
 		{ .iov_base = m->data, .iov_len = UDRV_MSG_PAYLOAD },
 	};
 	union control control;
@@ -103,19 +103,34 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 		.msg_controllen = sizeof(control),
 	};
 	ssize_t n;
-	int err = 0;
 
-	udrv_msg_init(m, 0, 0);
 	do {
 		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? -ENOTCONN : -errno;
 	collect_fds(&msg, m);
+	*flags = msg.msg_flags;
+	return n;
+}
+
+int udrv_msg_recv(int sock, struct udrv_msg *m)
+{
+	struct udrv_msg_header head;
+	int flags, err = 0;
+	ssize_t n;
+
+	udrv_msg_init(m, 0, 0);
+	n = receive(sock, &head, m, &flags);
+	/* Linux may tell of the end before a message that came just before it, but never twice. */
+	if (n == 0 && m->nfds == 0)
+		n = receive(sock, &head, m, &flags);
+	if (n < 0)
+		return (int)n;
 	if (n == 0 && m->nfds == 0)
 		return -ENOTCONN;
 
-	if ((msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)n < sizeof(head) ||
+	if ((flags & (MSG_TRUNC | MSG_CTRUNC)) || (size_t)n < sizeof(head) ||
 	    le32toh(head.magic) != UDRV_MSG_MAGIC)
 		err = -EBADMSG;
 	else if (le16toh(head.version) != UDRV_MSG_VERSION)
