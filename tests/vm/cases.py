@@ -2,9 +2,11 @@
 """What VM tests are made of. Each is a function; its decorator says its name, what it shows, and its suites."""
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,7 @@ class Context:
     accel: str
     directory: Path = field(default_factory=Path)
     complaints_expected: bool = False       # by the test that has the kernel complain
-    _blackout: float | None = None
+    _blackout: Synchronized[float] = field(default_factory=lambda: multiprocessing.Value("d", 0.0))
 
     def begin(self, name: str) -> Path:
         """A directory for the logs of a test."""
@@ -69,10 +71,11 @@ class Context:
 
     @property
     def blackout(self) -> float:
-        """Measured once, for all tests of a run."""
-        if self._blackout is None:
-            self._blackout = bare_kexec(self.setup(directory=self.out / "measure", devices="none")) / 1000
-        return self._blackout
+        """Measured once, for all tests of a run, in whatever process they are."""
+        with self._blackout:
+            if not self._blackout.value:
+                self._blackout.value = bare_kexec(self.setup(directory=self.out / "measure", devices="none")) / 1000
+            return self._blackout.value
 
     def setup(self, **changes: Any) -> Setup:
         values: dict[str, Any] = {"kernel": self.kernel, "image": self.image, "directory": self.directory,

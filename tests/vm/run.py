@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 
 import artifacts
@@ -31,9 +34,17 @@ from qemu import NoQemu
 FLAVOURS = {"kernel": "debug", "model": "debug"}        # of the kernel, by suite; the others run on the paravisor's
 
 
-def judge(test: cases.Case, context: Context) -> str:
-    """Run a test; what is wrong, "" if nothing is."""
+@dataclass
+class Result:
+    test: str       # its name
+    error: str      # what is wrong, "" if nothing is
+    seconds: float
+    directory: Path
+
+
+def judge(test: cases.Case, context: Context) -> Result:
     directory = context.begin(test.name)
+    start = time.monotonic()
     errors = []
     try:
         test.function(context)
@@ -44,19 +55,39 @@ def judge(test: cases.Case, context: Context) -> str:
         (directory / "traceback").write_text(traceback.format_exc())
     if not context.complaints_expected:
         errors += [f"console: {line}" for line in on_console(directory)]
-    return "\n".join(errors)
+    return Result(test.name, "\n".join(errors), time.monotonic() - start, directory)
 
 
-def run_one(test: cases.Case, context: Context) -> bool:
-    start = time.monotonic()
-    error = judge(test, context)
-    print(f"{'FAIL' if error else 'PASS'} {test.name} ({time.monotonic() - start:.0f} s): {test.what}", flush=True)
-    if not error:
-        return True
-    for line in error.splitlines():
-        print(f"     {line}")
-    print(f"     logs: {context.directory}", flush=True)
-    return False
+def tell(result: Result, what: str) -> None:
+    print(f"{'FAIL' if result.error else 'PASS'} {result.test} ({result.seconds:.0f} s): {what}", flush=True)
+    if result.error:
+        for line in result.error.splitlines():
+            print(f"     {line}")
+        print(f"     logs: {result.directory}", flush=True)
+
+
+_context: Context       # of a worker process
+
+
+def _worker_begin(context: Context) -> None:
+    global _context
+    _context = context
+
+
+def _worker_judge(name: str) -> Result:
+    return judge(next(t for t in cases.ALL if t.name == name), _context)
+
+
+def run_all(tests: list[cases.Case], context: Context, jobs: int) -> int:
+    """How many have failed. A guest's two processors are seldom both busy, so machines run side by side, each in a process
+    of its own."""
+    what = {test.name: test.what for test in tests}
+    with multiprocessing.Pool(min(jobs, len(tests)), _worker_begin, (context,)) as pool:
+        failed = 0
+        for result in pool.imap_unordered(_worker_judge, what):
+            tell(result, what[result.test])
+            failed += bool(result.error)
+    return failed
 
 
 def main() -> int:
@@ -65,6 +96,7 @@ def main() -> int:
     parser.add_argument("--test", metavar="NAME", help="only this test")
     parser.add_argument("--kernel", type=Path, help="instead of the one of `make kernel`")
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="names and what they show")
     options = parser.parse_args()
     tests = [t for t in cases.ALL if options.suite in t.suites and options.test in (None, t.name)]
@@ -84,7 +116,7 @@ def main() -> int:
         print(f"run.py: {e}", file=sys.stderr)
         print(f"0 passed, {len(tests)} failed")
         return 1
-    failed = sum(not run_one(test, context) for test in tests)
+    failed = run_all(tests, context, max(1, options.jobs))
     print(f"{len(tests) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
