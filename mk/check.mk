@@ -31,7 +31,9 @@ TESTS_smoke	+= $(call VM_SUITE,smoke)
 NEEDS_smoke	:= $(VM_NEEDS)
 TESTS_vm	+= vm=tap:tests/setup/qemu.sh $(call VM_SUITE,vm)
 NEEDS_vm	:= $(VM_NEEDS)
-TESTS_kernel	+= kernel=tap:tests/setup/series.sh $(call VM_SUITE,kernel)
+# Compiling each patch takes long, and machines leave much of the processors idle.
+BESIDE_kernel	+= kernel=tap:tests/setup/series.sh
+TESTS_kernel	+= $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
 # With all suites, the model's own tests are among the unit tests.
 TESTS_model	+= $(if $(SUITE),$(MODEL_TESTS:%=model=check:%)) $(call VM_SUITE,model)
@@ -53,7 +55,7 @@ export UDRV_BUILD := $(abspath $(BUILD))
 check: $(foreach s,$(RUN_SUITES),$(NEEDS_$s)) ## all tests, or SUITE=unit|smoke|vm|kernel|model|fuzz, or one: T=name
 	$(if $(foreach s,$(RUN_SUITES),$(TESTS_$s)),,$(call later,check SUITE=$(SUITE)))
 	$(Q)scripts/check.py --logs $(BUILD)/check $(if $(T),--test '$(T)') \
-		$(foreach s,$(RUN_SUITES),$(TESTS_$s))
+		$(foreach b,$(foreach s,$(RUN_SUITES),$(BESIDE_$s)),--beside $b) $(foreach s,$(RUN_SUITES),$(TESTS_$s))
 
 .PHONY: unit-programs
 unit-programs: $(UNIT_TESTS)

@@ -12,6 +12,9 @@ how results are read:
 
 A test name given with --test selects programs of that name (with or without test_), or, if there is none, cases
 within them. The complete output of each program is kept under --logs.
+
+What is given with --beside runs beside everything else, on the processor time that this leaves over; its results
+come last.
 """
 
 import argparse
@@ -20,6 +23,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 
 TAP = re.compile(r"^(not )?ok\b\s*\d*\s*(?:- )?(.*)$")
@@ -40,7 +44,8 @@ UNITTEST = ("import sys, unittest\n"
 
 
 class Item:
-    def __init__(self, text):
+    def __init__(self, text, beside=False):
+        self.beside = beside
         self.suite, _, rest = text.partition("=")
         self.kind, _, self.what = rest.partition(":")
         if self.kind not in ("check", "tap", "python", "counted") or not self.what:
@@ -60,9 +65,11 @@ class Run:
 
     def __init__(self, item, case, logs):
         self.item, self.case = item, case
+        self.live = item.kind in ("tap", "counted") and not item.beside
         self.log = os.path.join(logs, f"{item.suite}-{item.name}.log")
         self.tap = os.path.join(logs, f"{item.suite}-{item.name}.tap")
         self.passed, self.failures, self.skipped = 0, [], []
+        self.seconds = 0.0
 
     def command(self):
         item = self.item
@@ -84,21 +91,26 @@ class Run:
         return env
 
     def run(self):
-        live = self.item.kind in ("tap", "counted")
+        start = time.monotonic()
+        self.run_program()
+        self.seconds = time.monotonic() - start
+
+    def run_program(self):
         lines = []
         if os.path.exists(self.tap):
             os.unlink(self.tap)
         with open(self.log, "w", encoding="utf-8") as log:
             try:
                 process = subprocess.Popen(self.command(), env=self.environment(), text=True, errors="replace",
-                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                           preexec_fn=yield_to_others if self.item.beside else None)
             except OSError as error:
                 self.failures.append(f"cannot be run: {error.strerror}")
                 return
             for line in process.stdout:
                 log.write(line)
                 lines.append(line.rstrip("\n"))
-                if live:
+                if self.live:
                     print("    " + line, end="", flush=True)
             status = process.wait()
         if self.item.kind == "check":
@@ -146,6 +158,11 @@ class Run:
         self.failures += [f"see above, or {self.log}"] * int(match.group(2))
 
 
+def yield_to_others():
+    """In a child: run when nobody else wants to."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
 def select(items, name):
     """The items to run, and the name of a case within them."""
     if not name:
@@ -154,42 +171,68 @@ def select(items, name):
     return (called, None) if called else (items, name)
 
 
+class Tally:
+    """What all runs came to."""
+
+    def __init__(self, case):
+        self.case = case
+        self.passed, self.failed, self.skipped = 0, [], []
+
+    def add(self, run):
+        item = run.item
+        if self.case and not run.passed and not run.failures:
+            return
+        print(f"{item.suite}: {item.name}: {run.passed} passed, {len(run.failures)} failed"
+              f"{f', {len(run.skipped)} skipped' if run.skipped else ''} ({run.seconds:.1f} s)", flush=True)
+        for text in run.failures:
+            print(f"    FAIL {text}")
+        if run.failures and not run.live:
+            print_tail(run.log)
+        self.passed += run.passed
+        self.failed += [f"{item.suite}: {item.name}: {text}" for text in run.failures]
+        self.skipped += [f"{item.suite}: {item.name}: {text}" for text in run.skipped]
+
+    def tell(self):
+        """The status to end with."""
+        if self.skipped:
+            print("\nskipped:\n    " + "\n    ".join(self.skipped))
+        if self.failed:
+            print("\nfailed:\n    " + "\n    ".join(self.failed))
+        if not self.passed and not self.failed:
+            print(f"\nno test ran{f': there is none called {self.case}' if self.case else ''}")
+        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+        return 0 if self.passed and not self.failed else 1
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--logs", required=True, help="directory for output")
     parser.add_argument("--test", default="", help="program or case to run")
+    parser.add_argument("--beside", action="append", default=[], metavar="SUITE=KIND:WHAT", help="run beside the others")
     parser.add_argument("items", nargs="*", metavar="SUITE=KIND:WHAT")
     args = parser.parse_args()
     os.makedirs(args.logs, exist_ok=True)
 
-    passed, failed, skipped = 0, [], []
-    items, case = select([Item(text) for text in args.items], args.test)
+    items, case = select([Item(text) for text in args.items] + [Item(text, True) for text in args.beside], args.test)
+    tally = Tally(case)
+    beside = [Run(item, case, args.logs) for item in items if item.beside]
+    threads = [threading.Thread(target=run.run) for run in beside]
+    for thread in threads:
+        thread.start()
     for item in items:
-        start = time.monotonic()
-        if item.kind in ("tap", "counted"):
-            print(f"{item.suite}: {item.name}", flush=True)
-        run = Run(item, case, args.logs)
-        run.run()
-        if case and not run.passed and not run.failures:
+        if item.beside:
             continue
-        print(f"{item.suite}: {item.name}: {run.passed} passed, {len(run.failures)} failed"
-              f"{f', {len(run.skipped)} skipped' if run.skipped else ''} ({time.monotonic() - start:.1f} s)", flush=True)
-        for text in run.failures:
-            print(f"    FAIL {text}")
-        if run.failures and item.kind in ("check", "python"):
-            print_tail(run.log)
-        passed += run.passed
-        failed += [f"{item.suite}: {item.name}: {text}" for text in run.failures]
-        skipped += [f"{item.suite}: {item.name}: {text}" for text in run.skipped]
-
-    if skipped:
-        print("\nskipped:\n    " + "\n    ".join(skipped))
-    if failed:
-        print("\nfailed:\n    " + "\n    ".join(failed))
-    if not passed and not failed:
-        print(f"\nno test ran{f': there is none called {args.test}' if args.test else ''}")
-    print(f"{passed} passed, {len(failed)} failed", flush=True)
-    return 0 if passed and not failed else 1
+        run = Run(item, case, args.logs)
+        if run.live:
+            print(f"{item.suite}: {item.name}", flush=True)
+        run.run()
+        tally.add(run)
+    for thread, run in zip(threads, beside):
+        if thread.is_alive():
+            print(f"{run.item.suite}: {run.item.name}: the rest of what ran beside the others", flush=True)
+        thread.join()
+        tally.add(run)
+    return tally.tell()
 
 
 def print_tail(path, count=40):
