@@ -24,8 +24,9 @@ BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noi
                 "transparent_hugepage_shmem=within_size no_timer_check udrv.shell=ttyS1 udrv.share=host")
 # KASAN takes an eighth of the memory at the very beginning of a boot, out of KHO's scratch area after a kexec, and
 # KHO's own guess of how large that must be is more than there is. loglevel=5: `quiet` keeps warnings from the console.
+# page_poison: what is written to a free page, by a device for one, is reported when the page is allocated again.
 DEBUG_MEMORY = "2G"
-DEBUG_CMDLINE = "kho_scratch=16M,512M,256M loglevel=5"
+DEBUG_CMDLINE = "kho_scratch=16M,512M,256M loglevel=5 page_poison=1"
 # Until alternatives are patched, the kernel looks into boot_cpu_data for whether there are five levels of page tables.
 # identify_cpu() clears that for a moment, with interrupts on: KASAN's checks in an interrupt then compute with another
 # start of its shadow, and report a wild access. A CPU without the feature always gives the same answer.
