@@ -41,7 +41,7 @@ static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint6
 		nvme_err(q->ctrl, "queue %u: %u completions that nobody waits for, the last %016" PRIx64
 			 ": the controller has failed, reset it", q->qid, q->bad, dw23);
 		__atomic_store_n(&q->failed, true, __ATOMIC_RELAXED);
-		q->nsid = NVME_NO_NSID;
+		q->page_io = &nvme_no_page_io;
 	} else if (q->bad == 1) {
 		nvme_warn(q->ctrl, "queue %u: completion that nobody waits for (dwords 2 and 3: %016" PRIx64
 			  "), dropped", q->qid, dw23);
@@ -157,61 +157,99 @@ static __attribute__((noinline)) int rung_any(struct udrv_nvme_queue *q, int n)
 	return n;
 }
 
+static inline uint32_t command_turned(const struct nvme_slot_state *slot)
+{
+	uint32_t dw0;
+
+	memcpy(&dw0, &slot->sqe, sizeof(dw0));
+	dw0 = le32toh(dw0);
+	return dw0 << 16 | dw0 >> 16;
+}
+
+/* fill() for a success, with the first dword of the slot's command turned by 16 bits: CID, opcode, flags (none). */
+static inline void fill_success(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, uint32_t turned,
+				uint32_t result, struct udrv_nvme_done *done)
+{
+	unsigned int i = turned & NVME_CID_SLOT_MASK;
+
+#if __BYTE_ORDER == __LITTLE_ENDIAN
+	/* Slot, opcode, not resumed, success: in one store. */
+	static_assert(!offsetof(struct udrv_nvme_done, slot) && offsetof(struct udrv_nvme_done, opcode) == 2 &&
+		      offsetof(struct udrv_nvme_done, resumed) == 3 && offsetof(struct udrv_nvme_done, status) == 4,
+		      "the first eight bytes, without holes");
+	uint64_t head = turned & (0xff0000 | NVME_CID_SLOT_MASK);
+
+	memcpy(done, &head, sizeof(head));
+	if (nvme_unlikely(le64toh(slot->seq) < q->resumed_below))
+		done->resumed = q->inherited[i];
+	done->result = result;
+	done->cookie[0] = slot->cookie[0];
+	done->cookie[1] = slot->cookie[1];
+#else
+	fill(q, slot, i, 0, result, done);
+#endif
+}
+
 /*
  * The common case, straight through: successful commands. Whatever is other than that is looked at again by
  * take(), with the entry still there.
  */
 int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
 {
-	struct udrv_nvme_done *at = done, *end;
+	const struct nvme_cqe *cqe = &q->cq[q->cq_idx], *cqe_end = q->cq + q->cq_entries;
+	struct udrv_nvme_done *at = done, *end = done + max;
+	uint32_t phase = (uint32_t)q->phase << 16;
 	struct nvme_queue_state *st = q->st;
-	const struct nvme_cqe *cqe;
-	uint32_t idx = q->cq_idx;
-	uint64_t head;
+	struct nvme_slot_state *slots = q->slots;
+	uint64_t head = udrv_load64(&st->head), dw23;
+	bool other = false;
 
 	if (nvme_unlikely(q->nbacklog || q->failed || max > q->cq_batch))
 		return poll_any(q, done, max, 0);
-	end = done + max;
-	head = udrv_load64(&st->head);
-	for (cqe = &q->cq[idx]; at < end; at++) {
-		uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
-		uint16_t cid = dw23 >> 32;
-		unsigned int i = cid & NVME_CID_SLOT_MASK;
-		struct nvme_slot_state *slot = &q->slots[i];
-		uint32_t result;
 
-		/* Success, and the phase: status and phase tag in one. */
-		if (dw23 >> 48 != q->phase) {
-			if ((dw23 >> 48 ^ q->phase) & NVME_CQE_PHASE)
-				break;
-			return poll_any(q, done, max, at - done);
-		}
-		if (nvme_unlikely(i >= q->depth || le16toh(slot->sqe.cid) != cid ||
-				  udrv_load32(&slot->state) != NVME_SLOT_PENDING ||
+	for (; at < end; at++) {
+		struct nvme_slot_state *slot;
+		uint32_t dw3, turned, result;
+
+		dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
+		dw3 = dw23 >> 32;
+		slot = &slots[dw3 & NVME_CID_SLOT_MASK];
+		if (nvme_unlikely((dw3 & NVME_CID_SLOT_MASK) >= q->depth))
+			goto other;
+		/* Success, the phase and the slot's CID, all in one. A new entry that is none of this is taken slowly. */
+		turned = command_turned(slot);
+		if (((turned & 0xffff) | phase) != dw3)
+			goto other;
+		if (nvme_unlikely(slot->state != htole32(NVME_SLOT_PENDING) ||
 				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries))
-			return poll_any(q, done, max, at - done);
+			goto other;
 
 		result = *(const volatile uint32_t *)&cqe->result;
 		slot->result = result;
 		slot->status = 0;
 		UDRV_STEP();
 		udrv_store32(&slot->state, NVME_SLOT_DONE);
-		cqe++;
-		if (nvme_unlikely(++idx == q->cq_entries)) {
-			idx = 0;
+		if (nvme_unlikely(++cqe == cqe_end)) {
 			cqe = q->cq;
 			q->phase ^= 1;
+			phase ^= 1u << 16;
 		}
-		q->cq_idx = idx;
 		udrv_store64(&st->head, ++head);
-		fill(q, slot, i, 0, le32toh(result), at);
+		fill_success(q, slot, turned, le32toh(result), at);
+		continue;
+other:
+		other = !((dw3 >> 16 ^ q->phase) & NVME_CQE_PHASE);
+		break;
 	}
+	q->cq_idx = cqe - q->cq;
+	if (nvme_unlikely(other))
+		return poll_any(q, done, max, at - done);
 	if (at == done)
 		return 0;
 	if (nvme_unlikely(!q->cq_reg || q->head_doubt))
 		return rung_any(q, at - done);
 	/* nvme_cq_ring() on a mapped doorbell. */
-	nvme_doorbell(q->cq_reg, idx);
+	nvme_doorbell(q->cq_reg, q->cq_idx);
 	udrv_store64(&st->head_rung, head);
 	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);
 	return at - done;

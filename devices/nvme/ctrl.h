@@ -77,6 +77,7 @@ struct udrv_nvme {
 	struct udrv_nvme_info info;
 	struct udrv_nvme_resume_report report;
 	unsigned int ns_order[UDRV_NVME_MAX_NS];	/* facts.ns by rising NSID */
+	struct nvme_page_io page_io[UDRV_NVME_MAX_NS];	/* of each of facts.ns */
 
 	struct udrv_nvme_queue admin;
 	struct udrv_nvme_queue *io;
@@ -105,6 +106,7 @@ struct udrv_nvme {
 #define nvme_warn(ctrl, fmt, ...)	nvme_log(ctrl, UDRV_LOG_WARN, fmt, ##__VA_ARGS__)
 #define nvme_info(ctrl, fmt, ...)	nvme_log(ctrl, UDRV_LOG_INFO, fmt, ##__VA_ARGS__)
 
+#define nvme_likely(x)		__builtin_expect(!!(x), 1)
 #define nvme_unlikely(x)	__builtin_expect(!!(x), 0)
 
 #define NVME_TIMEOUT_MS		30000u	/* of a command, if nobody says otherwise */
@@ -153,6 +155,7 @@ void nvme_ns_from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct n
 struct udrv_nvme_ns_info *nvme_ns_find(struct udrv_nvme *ctrl, uint32_t nsid);
 /* Take over what Identify Namespace says now (nsze 0: gone); true if it is other than before. */
 bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id);
+/* facts.ns has other entries than before: put them in order, and @page_io right. */
 void nvme_ns_sort(struct udrv_nvme *ctrl);
 
 /* aer.c */

@@ -45,6 +45,21 @@ void nvme_ns_from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct n
 	ns->usable = true;
 }
 
+const struct nvme_page_io nvme_no_page_io = { 0 };
+
+static void set_page_io(struct udrv_nvme *ctrl, const struct udrv_nvme_ns_info *ns)
+{
+	struct nvme_page_io *page = &ctrl->page_io[ns - ctrl->facts.ns];
+	uint32_t nlb = ns->usable && ns->lba_size <= UDRV_DMA_PAGE ? UDRV_DMA_PAGE / ns->lba_size : 0;
+	uint64_t limit = nlb && ns->nsze >= nlb ? ns->nsze - nlb + 1 : 0;
+
+	if (page->nlb != nlb) {
+		__atomic_store_n(&page->limit, 0, __ATOMIC_RELEASE);
+		__atomic_store_n(&page->nlb, nlb, __ATOMIC_RELEASE);
+	}
+	__atomic_store_n(&page->limit, limit, __ATOMIC_RELEASE);
+}
+
 void nvme_ns_sort(struct udrv_nvme *ctrl)
 {
 	unsigned int n = 0;
@@ -57,6 +72,7 @@ void nvme_ns_sort(struct udrv_nvme *ctrl)
 			at--;
 		}
 		ctrl->ns_order[at] = i;
+		set_page_io(ctrl, &ctrl->facts.ns[i]);
 	}
 	ctrl->info.nn = n;
 }
@@ -86,11 +102,13 @@ bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_
 	/* Nothing is submitted with facts of which some are old and some are new. */
 	if (ns.lba_size != old->lba_size || !ns.usable)
 		__atomic_store_n(&old->usable, false, __ATOMIC_RELEASE);
+	set_page_io(ctrl, old);
 	__atomic_store_n(&old->lba_size, ns.lba_size, __ATOMIC_RELAXED);
 	__atomic_store_n(&old->nsze, ns.nsze, __ATOMIC_RELAXED);
 	memcpy(old->eui64, ns.eui64, sizeof(old->eui64));
 	memcpy(old->nguid, ns.nguid, sizeof(old->nguid));
 	__atomic_store_n(&old->usable, ns.usable, __ATOMIC_RELEASE);
+	set_page_io(ctrl, old);
 	return true;
 }
 

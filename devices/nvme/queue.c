@@ -197,9 +197,9 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->list_size = udrv_load32(&st->list_size);
 	q->lists = udrv_dma_ptr(ctrl->dma, q->lists_off);
 	q->page_addr = ctrl->dma->page_addr;
-	q->pool_size = ctrl->dma->size;
+	q->pool_pages = ctrl->dma->size >> UDRV_DMA_PAGE_SHIFT;
 	q->sqid_dw2 = (uint32_t)q->qid << 16;
-	q->nsid = NVME_NO_NSID;
+	q->page_io = &nvme_no_page_io;
 
 	/* For as many slots as the state has room for: a reset finds it here, whatever the depth becomes. */
 	if (q->free)

@@ -21,7 +21,16 @@
 struct udrv_nvme;
 struct udrv_nvme_ns_info;
 
-#define NVME_NO_NSID	UINT64_MAX
+/*
+ * What a transfer of one page to or from a namespace has to agree with. Written by the controller's thread, read by the
+ * queues': @limit is 0 while the rest changes.
+ */
+struct nvme_page_io {
+	uint64_t limit;			/* the first block is below it; 0: none */
+	uint32_t nlb;			/* logical blocks of a page */
+};
+
+extern const struct nvme_page_io nvme_no_page_io;
 
 /* What the timeouts know of a slot: the command they saw there, since when, and what they did about it. */
 struct nvme_watch {
@@ -39,20 +48,23 @@ struct udrv_nvme_queue {
 	struct nvme_cqe *cq;
 	uint16_t *free;			/* stack of free slots */
 	uint32_t nfree;
-	uint32_t sq_idx, cq_idx;	/* ring places of st->tail and st->head */
-	uint32_t sq_entries, cq_entries;
-	uint32_t nslots;		/* with the reserve */
 	uint32_t depth;
+	uint32_t sq_idx;		/* ring place of st->tail */
+	uint32_t sq_entries;
+	uint32_t cq_idx;		/* ring place of st->head */
+	uint32_t cq_entries;
+	uint32_t nslots;		/* with the reserve */
 	uint16_t qid;
 	uint16_t phase;			/* of a new entry at cq_idx */
 	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
 	uint32_t nbacklog;
 	volatile uint32_t *sq_reg, *cq_reg;	/* mapped doorbells; NULL: through the BAR's callbacks */
 	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's, see @inherited */
-	const struct udrv_nvme_ns_info *ns;	/* of the last command, whose NSID is @nsid */
-	uint64_t nsid;			/* NVME_NO_NSID: none, or the queue has failed */
+	const struct nvme_page_io *page_io;	/* of the last command's namespace, or nvme_no_page_io */
+	uint64_t page_match;		/* first eight bytes of a write of one piece to it, see submit.c */
+	uint64_t page_dw01;		/* what is always the same in dwords 0 and 1 */
 	const uint64_t *page_addr;	/* the pool's */
-	uint64_t pool_size;
+	uint64_t pool_pages;
 	uint32_t sqid_dw2;		/* the queue's ID, as it is in dword 2 of a completion */
 	uint32_t release_limit;		/* slots below it may be released without a look at backlog and head_doubt */
 	uint32_t head_doubt;		/* nobody knows which head the device knows, see nvme_queue_rebuild() */
@@ -147,45 +159,39 @@ static inline void nvme_sq_push(struct udrv_nvme_queue *q, struct nvme_slot_stat
 		q->sq_idx = 0;
 }
 
+typedef uint64_t nvme_prp_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
 /* What a read or write of one page needs; everything else in its SQE is zero. */
-struct nvme_short_sqe {
+struct nvme_page_sqe {
 	uint64_t dw01;
-	uint64_t prp1;
+	nvme_prp_pair prp;
 	uint64_t slba;
 	uint32_t cdw12;
 };
 
-static inline void nvme_short_sqe_store(struct nvme_sqe *sqe, const struct nvme_short_sqe *s)
+static inline void nvme_page_sqe_store(struct nvme_sqe *sqe, const struct nvme_page_sqe *s)
 {
 	/* The reserved dwords of an I/O queue's slots and ring are never written: they stay zero. */
 	memcpy(sqe, &s->dw01, sizeof(s->dw01));
-	sqe->prp1 = s->prp1;
-	sqe->prp2 = 0;
+	*(nvme_prp_pair *)&sqe->prp1 = s->prp;
 	memcpy(&sqe->cdw10, &s->slba, sizeof(s->slba));
 	sqe->cdw12 = s->cdw12;
 }
 
 /*
- * nvme_sq_push() for these, in the same order. The ring's entry is not copied from the slot: reading back what
+ * nvme_sq_push() for these, in the same order, into ring entry @sqe. It is not copied from the slot: reading back what
  * was just written in pieces would wait for the stores.
  */
-static inline void nvme_sq_push_short(struct udrv_nvme_queue *q, struct nvme_slot_state *slot,
-				      const struct nvme_short_sqe *s)
+static inline void nvme_sq_push_page(struct nvme_queue_state *st, uint64_t tail, struct nvme_sqe *sqe,
+				     struct nvme_slot_state *slot, const struct nvme_page_sqe *s)
 {
-	struct nvme_queue_state *st = q->st;
-	uint64_t tail = udrv_load64(&st->tail);
-	uint32_t idx = q->sq_idx;
-
-	nvme_short_sqe_store(&slot->sqe, s);
+	nvme_page_sqe_store(&slot->sqe, s);
 	slot->seq = htole64(tail);
 	UDRV_STEP();
 	udrv_store32(&slot->state, NVME_SLOT_PENDING);
-	nvme_short_sqe_store(&q->sq[idx], s);
+	nvme_page_sqe_store(sqe, s);
 	UDRV_STEP();
 	udrv_store64(&st->tail, tail + 1);
-	if (++idx == q->sq_entries)
-		idx = 0;
-	q->sq_idx = idx;
 }
 
 /* udrv_bar_write32() to a register whose place is known. */

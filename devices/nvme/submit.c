@@ -83,6 +83,24 @@ static __attribute__((noinline)) int build_other(struct udrv_nvme_queue *q, cons
 	return bytes ? build_prp(q, io, bytes, i, sqe) : 0;
 }
 
+/* The first eight bytes of a command: opcode, number of pieces and NSID. */
+static inline uint64_t first_word(const struct udrv_nvme_io *io)
+{
+	return io->opcode | (uint64_t)io->rsvd << 8 | (uint64_t)io->nseg << 16 | (uint64_t)io->nsid << 32;
+}
+
+/* The next command to the same namespace may go straight through. */
+static void remember_namespace(struct udrv_nvme_queue *q, const struct udrv_nvme_ns_info *ns)
+{
+	const struct udrv_nvme_io like = { .opcode = NVME_CMD_WRITE, .nseg = 1, .nsid = ns->nsid };
+
+	q->page_match = first_word(&like);
+	q->page_dw01 = (uint64_t)ns->nsid << 32 | NVME_CMD_WRITE;
+	__atomic_store_n(&q->page_io, &q->ctrl->page_io[ns - q->ctrl->facts.ns], __ATOMIC_RELAXED);
+	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
+		__atomic_store_n(&q->page_io, &nvme_no_page_io, __ATOMIC_RELAXED);
+}
+
 /* Any command; what is wrong with one is found out here. */
 static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 {
@@ -127,53 +145,63 @@ static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q, const
 	UDRV_STEP();
 	nvme_sq_push(q, slot);
 
-	q->ns = ns;
-	__atomic_store_n(&q->nsid, io->nsid, __ATOMIC_RELAXED);
-	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
-		__atomic_store_n(&q->nsid, NVME_NO_NSID, __ATOMIC_RELAXED);
+	remember_namespace(q, ns);
 	return 0;
 }
 
 /*
- * The common case, straight through: one page to or from the namespace of the last command. Whatever is other
- * than that, or wrong, is looked at again by submit_any().
+ * The common case, straight through: one whole page to or from the namespace of the last command. Whatever is other
+ * than that, or wrong, is looked at again by submit_any(). Returns how many of @io were submitted.
  */
+static inline __attribute__((always_inline)) unsigned int submit_pages(struct udrv_nvme_queue *q,
+								       const struct udrv_nvme_io *io, unsigned int n)
+{
+	const struct nvme_page_io *page = __atomic_load_n(&q->page_io, __ATOMIC_RELAXED);
+	const struct udrv_nvme_io *at = io, *end = io + n;
+	struct nvme_queue_state *st = q->st;
+	uint32_t nfree = q->nfree, idx = q->sq_idx;
+	uint64_t tail = udrv_load64(&st->tail);
+
+	do {
+		uint64_t slba = at->slba, diff = first_word(at) - q->page_match, i;
+		const struct udrv_nvme_seg *seg = at->seg;
+		struct nvme_slot_state *slot;
+		struct nvme_page_sqe s;
+		uint32_t nlb = at->nlb;
+
+		/* NVME_CMD_WRITE or NVME_CMD_READ, one piece, this namespace; then below its end. */
+		if (nvme_unlikely(!nfree || diff > NVME_CMD_READ - NVME_CMD_WRITE ||
+				  slba >= __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE) ||
+				  nlb != __atomic_load_n(&page->nlb, __ATOMIC_RELAXED) || seg->len != UDRV_DMA_PAGE))
+			break;
+		/* The number of its page; what is not at the beginning of one has bits at the top. */
+		i = seg->off >> UDRV_DMA_PAGE_SHIFT | seg->off << (64 - UDRV_DMA_PAGE_SHIFT);
+		if (nvme_unlikely(i >= q->pool_pages))
+			break;
+
+		/* Opcode, no flags, and the slot's CID with the next generation. */
+		slot = &q->slots[q->free[--nfree]];
+		s.dw01 = htole64(q->page_dw01 + (((uint32_t)le16toh(slot->sqe.cid) << 16) +
+						 (1u << (16 + NVME_CID_SLOT_BITS)) + (uint32_t)diff));
+		s.prp = (nvme_prp_pair){ htole64(q->page_addr[i]), 0 };
+		s.slba = htole64(slba);
+		s.cdw12 = htole32((at->cdw12_flags & 0xffff0000u) | (nlb - 1));
+
+		slot->cookie[0] = at->cookie[0];
+		slot->cookie[1] = at->cookie[1];
+		UDRV_STEP();
+		nvme_sq_push_page(st, tail++, &q->sq[idx], slot, &s);
+		if (++idx == q->sq_entries)
+			idx = 0;
+	} while (++at < end);
+	q->nfree = nfree;
+	q->sq_idx = idx;
+	return at - io;
+}
+
 int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 {
-	uint32_t nfree = q->nfree, nlb = io->nlb, nsid = io->nsid;
-	uint64_t off, in_page, bytes, slba = io->slba, end = slba + nlb;
-	const struct udrv_nvme_ns_info *ns;
-	const struct udrv_nvme_seg *seg;
-	struct nvme_slot_state *slot;
-	struct nvme_short_sqe s;
-	uint8_t opcode = io->opcode;
-
-	if (nvme_unlikely(!nfree || nsid != __atomic_load_n(&q->nsid, __ATOMIC_RELAXED) ||
-			  (uint8_t)(opcode - NVME_CMD_WRITE) > NVME_CMD_READ - NVME_CMD_WRITE || io->nseg != 1))
-		return submit_any(q, io);
-	ns = q->ns;
-	seg = io->seg;
-	off = seg->off;
-	in_page = off & (UDRV_DMA_PAGE - 1);
-	bytes = (uint64_t)nlb * ns->lba_size;
-	if (nvme_unlikely(seg->len != bytes || in_page + bytes > UDRV_DMA_PAGE || off >= q->pool_size || (off & 3) ||
-			  slba >= end || end > __atomic_load_n(&ns->nsze, __ATOMIC_RELAXED) || !ns->usable))
-		return submit_any(q, io);
-
-	/* Opcode, no flags, and the slot's CID with the next generation. */
-	slot = &q->slots[q->free[nfree - 1]];
-	s.dw01 = htole64((uint64_t)nsid << 32 |
-			 ((uint32_t)le16toh(slot->sqe.cid) + (1u << NVME_CID_SLOT_BITS)) << 16 | opcode);
-	s.prp1 = htole64(q->page_addr[off >> UDRV_DMA_PAGE_SHIFT] + in_page);
-	s.slba = htole64(slba);
-	s.cdw12 = htole32((io->cdw12_flags & 0xffff0000u) | (nlb - 1));
-
-	q->nfree = nfree - 1;
-	slot->cookie[0] = io->cookie[0];
-	slot->cookie[1] = io->cookie[1];
-	UDRV_STEP();
-	nvme_sq_push_short(q, slot, &s);
-	return 0;
+	return nvme_likely(submit_pages(q, io, 1)) ? 0 : submit_any(q, io);
 }
 
 static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)

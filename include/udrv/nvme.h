@@ -202,21 +202,24 @@ struct udrv_nvme_seg {
 /**
  * struct udrv_nvme_io - one I/O command
  * @opcode: NVME_CMD_* of udrv/nvme_spec.h: read, write, flush, write zeroes, dataset management, compare
+ * @rsvd: 0
+ * @nseg: number of pieces at @seg
  * @nsid: namespace
  * @slba: first logical block
  * @nlb: logical blocks, 1-based; ignored for flush; for dataset management the number of ranges
  * @cdw12_flags: FUA and the like, bits 16–31 of CDW12
- * @seg: transfer, @nseg pieces whose lengths add up to the command's; not kept
+ * @seg: transfer: pieces whose lengths add up to the command's; not kept
  * @cookie: the owner's, returned with the completion, also to a successor process
  */
 struct udrv_nvme_io {
 	uint8_t opcode;
+	uint8_t rsvd;
+	uint16_t nseg;
 	uint32_t nsid;
 	uint64_t slba;
 	uint32_t nlb;
 	uint32_t cdw12_flags;
 	const struct udrv_nvme_seg *seg;
-	unsigned int nseg;
 	uint64_t cookie[2];
 };
 
