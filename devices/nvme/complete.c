@@ -14,8 +14,8 @@ typedef uint64_t aliasing_u64 __attribute__((may_alias));
 
 static inline void advance(struct udrv_nvme_queue *q)
 {
-	if (++q->cq_idx == q->cq_entries) {
-		q->cq_idx = 0;
+	if (++q->cqe == q->cq_end) {
+		q->cqe = q->cq;
 		q->phase ^= 1;
 	}
 	udrv_store64(&q->st->head, udrv_load64(&q->st->head) + 1);
@@ -42,6 +42,7 @@ static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint6
 			 ": the controller has failed, reset it", q->qid, q->bad, dw23);
 		__atomic_store_n(&q->failed, true, __ATOMIC_RELAXED);
 		q->page_io = &nvme_no_page_io;
+		nvme_queue_limits(q);
 	} else if (q->bad == 1) {
 		nvme_warn(q->ctrl, "queue %u: completion that nobody waits for (dwords 2 and 3: %016" PRIx64
 			  "), dropped", q->qid, dw23);
@@ -60,7 +61,7 @@ static __attribute__((noinline, cold)) int nudge_done(struct udrv_nvme_queue *q,
 
 static __attribute__((noinline)) int take(struct udrv_nvme_queue *q, bool first)
 {
-	const struct nvme_cqe *cqe = &q->cq[q->cq_idx];
+	const struct nvme_cqe *cqe = q->cqe;
 	struct nvme_slot_state *slot;
 	/* Dwords 2 and 3 at once, and before DW0. */
 	uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
@@ -125,8 +126,7 @@ static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct 
 
 	while (q->nbacklog && n < max)
 		deliver(q, q->backlog[--q->nbacklog], &done[n++]);
-	if (!q->nbacklog && !q->head_doubt)
-		q->release_limit = q->depth;
+	nvme_queue_limits(q);
 	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
 		return n ? (int)n : -ESHUTDOWN;
 
@@ -157,27 +157,16 @@ static __attribute__((noinline)) int rung_any(struct udrv_nvme_queue *q, int n)
 	return n;
 }
 
-static inline uint32_t command_turned(const struct nvme_slot_state *slot)
-{
-	uint32_t dw0;
-
-	memcpy(&dw0, &slot->sqe, sizeof(dw0));
-	dw0 = le32toh(dw0);
-	return dw0 << 16 | dw0 >> 16;
-}
-
-/* fill() for a success, with the first dword of the slot's command turned by 16 bits: CID, opcode, flags (none). */
-static inline void fill_success(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, uint32_t turned,
+/* fill() for a success */
+static inline void fill_success(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, uint64_t i,
 				uint32_t result, struct udrv_nvme_done *done)
 {
-	unsigned int i = turned & NVME_CID_SLOT_MASK;
-
 #if __BYTE_ORDER == __LITTLE_ENDIAN
 	/* Slot, opcode, not resumed, success: in one store. */
 	static_assert(!offsetof(struct udrv_nvme_done, slot) && offsetof(struct udrv_nvme_done, opcode) == 2 &&
 		      offsetof(struct udrv_nvme_done, resumed) == 3 && offsetof(struct udrv_nvme_done, status) == 4,
 		      "the first eight bytes, without holes");
-	uint64_t head = turned & (0xff0000 | NVME_CID_SLOT_MASK);
+	uint64_t head = i | (uint64_t)slot->sqe.opcode << 16;
 
 	memcpy(done, &head, sizeof(head));
 	if (nvme_unlikely(le64toh(slot->seq) < q->resumed_below))
@@ -196,60 +185,51 @@ static inline void fill_success(const struct udrv_nvme_queue *q, const struct nv
  */
 int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
 {
-	const struct nvme_cqe *cqe = &q->cq[q->cq_idx], *cqe_end = q->cq + q->cq_entries;
 	struct udrv_nvme_done *at = done, *end = done + max;
-	uint32_t phase = (uint32_t)q->phase << 16;
+	uint64_t phase = (uint64_t)q->phase << 16;
 	struct nvme_queue_state *st = q->st;
-	struct nvme_slot_state *slots = q->slots;
-	uint64_t head = udrv_load64(&st->head), dw23;
-	bool other = false;
+	struct nvme_cqe *cqe = q->cqe;
+	uint64_t head;
 
-	if (nvme_unlikely(q->nbacklog || q->failed || max > q->cq_batch))
+	/* 0 as well */
+	if (nvme_unlikely(max - 1 >= q->poll_limit))
 		return poll_any(q, done, max, 0);
+	head = udrv_load64(&st->head);
+	do {
+		uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
+		uint64_t dw3 = dw23 >> 32, i = dw3 & NVME_CID_SLOT_MASK;
+		struct nvme_slot_state *slot = &q->slots[i];
 
-	for (; at < end; at++) {
-		struct nvme_slot_state *slot;
-		uint32_t dw3, turned, result;
+		/* Success, the phase and the slot's CID, all in one. */
+		if (nvme_unlikely((uint32_t)i >= q->depth) || (le16toh(slot->sqe.cid) | phase) != dw3 ||
+		    nvme_unlikely(slot->state != htole32(NVME_SLOT_PENDING) ||
+				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries)) {
+			q->cqe = cqe;
+			if (!((dw3 ^ phase) & NVME_CQE_PHASE << 16))
+				return poll_any(q, done, end - done, at - done);
+			if (at == done)
+				return 0;
+			break;
+		}
 
-		dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
-		dw3 = dw23 >> 32;
-		slot = &slots[dw3 & NVME_CID_SLOT_MASK];
-		if (nvme_unlikely((dw3 & NVME_CID_SLOT_MASK) >= q->depth))
-			goto other;
-		/* Success, the phase and the slot's CID, all in one. A new entry that is none of this is taken slowly. */
-		turned = command_turned(slot);
-		if (((turned & 0xffff) | phase) != dw3)
-			goto other;
-		if (nvme_unlikely(slot->state != htole32(NVME_SLOT_PENDING) ||
-				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries))
-			goto other;
-
-		result = *(const volatile uint32_t *)&cqe->result;
+		uint32_t result = *(const volatile uint32_t *)&cqe->result;
 		slot->result = result;
 		slot->status = 0;
 		UDRV_STEP();
 		udrv_store32(&slot->state, NVME_SLOT_DONE);
-		if (nvme_unlikely(++cqe == cqe_end)) {
+		if (nvme_unlikely(++cqe == q->cq_end)) {
 			cqe = q->cq;
-			q->phase ^= 1;
-			phase ^= 1u << 16;
+			phase ^= NVME_CQE_PHASE << 16;
+			q->phase ^= NVME_CQE_PHASE;
 		}
 		udrv_store64(&st->head, ++head);
-		fill_success(q, slot, turned, le32toh(result), at);
-		continue;
-other:
-		other = !((dw3 >> 16 ^ q->phase) & NVME_CQE_PHASE);
-		break;
-	}
-	q->cq_idx = cqe - q->cq;
-	if (nvme_unlikely(other))
-		return poll_any(q, done, max, at - done);
-	if (at == done)
-		return 0;
-	if (nvme_unlikely(!q->cq_reg || q->head_doubt))
+		fill_success(q, slot, i, le32toh(result), at);
+	} while (++at < end);
+	q->cqe = cqe;
+	if (nvme_unlikely(!q->cq_reg))
 		return rung_any(q, at - done);
 	/* nvme_cq_ring() on a mapped doorbell. */
-	nvme_doorbell(q->cq_reg, q->cq_idx);
+	nvme_doorbell(q->cq_reg, cqe - q->cq);
 	udrv_store64(&st->head_rung, head);
 	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);
 	return at - done;
@@ -270,10 +250,36 @@ static __attribute__((noinline, cold)) int release_any(struct udrv_nvme_queue *q
 
 int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
 {
-	if (nvme_unlikely(slot >= q->release_limit || udrv_load32(&q->slots[slot].state) != NVME_SLOT_DONE))
+	struct nvme_slot_state *s = &q->slots[slot];
+
+	if (nvme_unlikely(slot >= q->release_limit || s->state != htole32(NVME_SLOT_DONE)))
 		return release_any(q, slot);
-	udrv_store32(&q->slots[slot].state, NVME_SLOT_FREE);
+	udrv_store32(&s->state, NVME_SLOT_FREE);
 	q->free[q->nfree++] = slot;
+	return 0;
+}
+
+int udrv_nvme_release_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done, unsigned int n)
+{
+	size_t nfree = q->nfree;
+	int err;
+
+	for (const struct udrv_nvme_done *end = done + n; done < end; done++) {
+		size_t i = done->slot;
+		struct nvme_slot_state *s = &q->slots[i];
+
+		if (nvme_unlikely(i >= q->release_limit || s->state != htole32(NVME_SLOT_DONE))) {
+			q->nfree = nfree;
+			err = release_any(q, i);
+			if (err)
+				return err;
+			nfree = q->nfree;
+			continue;
+		}
+		udrv_store32(&s->state, NVME_SLOT_FREE);
+		q->free[nfree++] = i;
+	}
+	q->nfree = nfree;
 	return 0;
 }
 

@@ -52,6 +52,7 @@ void nvme_ctrl_fail(struct udrv_nvme *ctrl, bool failed)
 	for (unsigned int i = 0; i < ctrl->nio; i++) {
 		__atomic_store_n(&ctrl->io[i].failed, failed, __ATOMIC_RELAXED);
 		__atomic_store_n(&ctrl->io[i].page_io, &nvme_no_page_io, __ATOMIC_RELAXED);
+		nvme_queue_limits(&ctrl->io[i]);
 	}
 }
 

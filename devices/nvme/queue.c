@@ -172,6 +172,7 @@ void nvme_queue_registers(struct udrv_nvme_queue *q)
 
 	q->sq_reg = base ? (volatile uint32_t *)(base + q->sq_db) : NULL;
 	q->cq_reg = base ? (volatile uint32_t *)(base + q->cq_db) : NULL;
+	nvme_queue_limits(q);
 }
 
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st)
@@ -192,7 +193,9 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->cq_db = nvme_cq_doorbell(ctrl->facts.cap, q->qid);
 	nvme_queue_registers(q);
 	q->sq = udrv_dma_ptr(ctrl->dma, rings);
+	q->sq_end = q->sq + q->sq_entries;
 	q->cq = udrv_dma_ptr(ctrl->dma, rings + nvme_sq_bytes(q->sq_entries));
+	q->cq_end = q->cq + q->cq_entries;
 	q->lists_off = udrv_load64(&st->lists_off);
 	q->list_size = udrv_load32(&st->list_size);
 	q->lists = udrv_dma_ptr(ctrl->dma, q->lists_off);
@@ -243,10 +246,12 @@ static uint32_t pending(const struct udrv_nvme_queue *q, uint32_t from, uint32_t
 	return n;
 }
 
-static void set_limits(struct udrv_nvme_queue *q)
+void nvme_queue_limits(struct udrv_nvme_queue *q)
 {
 	/* While the head is in doubt, the first completion rings it, and every release takes the long way. */
 	q->cq_batch = q->depth < 2 || q->head_doubt ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
+	q->ring_reg = q->failed ? NULL : q->sq_reg;
+	q->poll_limit = q->nbacklog || q->head_doubt || q->failed ? 0 : q->cq_batch;
 	q->release_limit = q->nbacklog || q->head_doubt ? 0 : q->depth;
 }
 
@@ -262,8 +267,8 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 	uint32_t nudges = pending(q, q->depth, q->nslots);
 	uint64_t taken = pending(q, 0, q->depth) + unknown + NVME_RESERVE, room;
 
-	q->sq_idx = (udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin)) % q->sq_entries;
-	q->cq_idx = head % q->cq_entries;
+	q->sqe = q->sq + (udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin)) % q->sq_entries;
+	q->cqe = q->cq + head % q->cq_entries;
 	q->phase = (head / q->cq_entries & 1) ^ 1;
 	q->nfree = 0;
 	q->parked = 0;
@@ -287,7 +292,7 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 	}
 	while (q->head_doubt && q->nfree > room)
 		q->parking[q->parked++] = q->free[--q->nfree];
-	set_limits(q);
+	nvme_queue_limits(q);
 }
 
 void nvme_queue_note_handed(struct udrv_nvme_queue *q)
@@ -303,7 +308,7 @@ void nvme_queue_head_known(struct udrv_nvme_queue *q)
 	q->head_doubt = 0;
 	while (q->parked)
 		q->free[q->nfree++] = q->parking[--q->parked];
-	set_limits(q);
+	nvme_queue_limits(q);
 }
 
 void nvme_queue_put(struct udrv_nvme_queue *q, uint16_t slot)

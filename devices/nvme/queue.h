@@ -44,21 +44,20 @@ struct udrv_nvme_queue {
 	/* every command: what is constant is copied here, so that nothing else is looked at */
 	struct nvme_queue_state *st;
 	struct nvme_slot_state *slots;
-	struct nvme_sqe *sq;
-	struct nvme_cqe *cq;
+	struct nvme_sqe *sq, *sqe, *sq_end;	/* ring, the place of st->tail in it, end */
+	struct nvme_cqe *cq, *cqe, *cq_end;	/* ring, the place of st->head in it, end */
 	uint16_t *free;			/* stack of free slots */
 	uint32_t nfree;
 	uint32_t depth;
-	uint32_t sq_idx;		/* ring place of st->tail */
-	uint32_t sq_entries;
-	uint32_t cq_idx;		/* ring place of st->head */
-	uint32_t cq_entries;
+	uint32_t poll_limit;		/* entries that may be polled for without a look at backlog, head_doubt and failed */
+	uint32_t sq_entries, cq_entries;
 	uint32_t nslots;		/* with the reserve */
 	uint16_t qid;
-	uint16_t phase;			/* of a new entry at cq_idx */
+	uint16_t phase;			/* of a new entry at @cqe */
 	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
 	uint32_t nbacklog;
 	volatile uint32_t *sq_reg, *cq_reg;	/* mapped doorbells; NULL: through the BAR's callbacks */
+	volatile uint32_t *ring_reg;	/* @sq_reg, if the queue has not failed */
 	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's, see @inherited */
 	const struct nvme_page_io *page_io;	/* of the last command's namespace, or nvme_no_page_io */
 	uint64_t page_match;		/* first eight bytes of a write of one piece to it, see submit.c */
@@ -119,6 +118,9 @@ void nvme_queue_note_handed(struct udrv_nvme_queue *q);
 /* After a controller reset: what the device still had is lost. Works on saved state of which only bounds are known. */
 void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
 
+/* What may go straight through, after a change of depth, backlog, head_doubt or failed. */
+void nvme_queue_limits(struct udrv_nvme_queue *q);
+
 static inline struct nvme_slot_state *nvme_queue_slots(struct nvme_queue_state *st)
 {
 	return (struct nvme_slot_state *)(st + 1);
@@ -152,11 +154,11 @@ static inline void nvme_sq_push(struct udrv_nvme_queue *q, struct nvme_slot_stat
 	slot->seq = htole64(tail);
 	UDRV_STEP();
 	udrv_store32(&slot->state, NVME_SLOT_PENDING);
-	memcpy(&q->sq[q->sq_idx], &slot->sqe, sizeof(slot->sqe));
+	memcpy(q->sqe, &slot->sqe, sizeof(slot->sqe));
 	UDRV_STEP();
 	udrv_store64(&st->tail, tail + 1);
-	if (++q->sq_idx == q->sq_entries)
-		q->sq_idx = 0;
+	if (++q->sqe == q->sq_end)
+		q->sqe = q->sq;
 }
 
 typedef uint64_t nvme_prp_pair __attribute__((vector_size(16), aligned(8), may_alias));
@@ -182,9 +184,11 @@ static inline void nvme_page_sqe_store(struct nvme_sqe *sqe, const struct nvme_p
  * nvme_sq_push() for these, in the same order, into ring entry @sqe. It is not copied from the slot: reading back what
  * was just written in pieces would wait for the stores.
  */
-static inline void nvme_sq_push_page(struct nvme_queue_state *st, uint64_t tail, struct nvme_sqe *sqe,
-				     struct nvme_slot_state *slot, const struct nvme_page_sqe *s)
+static inline void nvme_sq_push_page(struct nvme_queue_state *st, struct nvme_sqe *sqe, struct nvme_slot_state *slot,
+				     const struct nvme_page_sqe *s)
 {
+	uint64_t tail = udrv_load64(&st->tail);
+
 	nvme_page_sqe_store(&slot->sqe, s);
 	slot->seq = htole64(tail);
 	UDRV_STEP();
@@ -211,7 +215,7 @@ static inline void nvme_sq_ring(struct udrv_nvme_queue *q)
 	if (tail == udrv_load64(&st->rung))
 		return;
 	udrv_store64(&st->ringing, tail);
-	udrv_bar_write32(q->bar, q->sq_db, q->sq_idx);
+	udrv_bar_write32(q->bar, q->sq_db, q->sqe - q->sq);
 	UDRV_STEP();
 	udrv_store64(&st->rung, tail);
 	st->sq_doorbells = htole64(le64toh(st->sq_doorbells) + 1);
@@ -227,7 +231,7 @@ static inline void nvme_cq_ring(struct udrv_nvme_queue *q)
 {
 	struct nvme_queue_state *st = q->st;
 
-	udrv_bar_write32(q->bar, q->cq_db, q->cq_idx);
+	udrv_bar_write32(q->bar, q->cq_db, q->cqe - q->cq);
 	UDRV_STEP();
 	udrv_store64(&st->head_rung, udrv_load64(&st->head));
 	st->cq_doorbells = htole64(le64toh(st->cq_doorbells) + 1);

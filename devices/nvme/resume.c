@@ -223,7 +223,7 @@ static bool take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_
 	}
 	while (udrv_load64(&st->head) - udrv_load64(&st->head_rung) < q->cq_entries - 1) {
 		uint64_t before = udrv_load64(&st->head);
-		uint16_t cid = le16toh(q->cq[q->cq_idx].cid);
+		uint16_t cid = le16toh(q->cqe->cid);
 		unsigned int slot = cid & NVME_CID_SLOT_MASK;
 		uint64_t seq = slot < q->nslots ? le64toh(q->slots[slot].seq) : 0;
 		uint64_t bad = le64toh(st->bad_cqes) + le64toh(st->spurious_cqes);

@@ -159,8 +159,9 @@ static inline __attribute__((always_inline)) unsigned int submit_pages(struct ud
 	const struct nvme_page_io *page = __atomic_load_n(&q->page_io, __ATOMIC_RELAXED);
 	const struct udrv_nvme_io *at = io, *end = io + n;
 	struct nvme_queue_state *st = q->st;
-	uint32_t nfree = q->nfree, idx = q->sq_idx;
-	uint64_t tail = udrv_load64(&st->tail);
+	const uint16_t *free = q->free;
+	struct nvme_sqe *sqe = q->sqe;
+	size_t nfree = q->nfree;
 
 	do {
 		uint64_t slba = at->slba, diff = first_word(at) - q->page_match, i;
@@ -169,10 +170,13 @@ static inline __attribute__((always_inline)) unsigned int submit_pages(struct ud
 		struct nvme_page_sqe s;
 		uint32_t nlb = at->nlb;
 
-		/* NVME_CMD_WRITE or NVME_CMD_READ, one piece, this namespace; then below its end. */
-		if (nvme_unlikely(!nfree || diff > NVME_CMD_READ - NVME_CMD_WRITE ||
-				  slba >= __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE) ||
-				  nlb != __atomic_load_n(&page->nlb, __ATOMIC_RELAXED) || seg->len != UDRV_DMA_PAGE))
+		/* NVME_CMD_WRITE or NVME_CMD_READ, one piece, this namespace; a page that begins below its end. */
+		if (nvme_unlikely(!nfree))
+			break;
+		if (nvme_unlikely(diff > NVME_CMD_READ - NVME_CMD_WRITE || seg->len != UDRV_DMA_PAGE))
+			break;
+		if (nvme_unlikely(slba >= __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE) ||
+				  nlb != __atomic_load_n(&page->nlb, __ATOMIC_RELAXED)))
 			break;
 		/* The number of its page; what is not at the beginning of one has bits at the top. */
 		i = seg->off >> UDRV_DMA_PAGE_SHIFT | seg->off << (64 - UDRV_DMA_PAGE_SHIFT);
@@ -180,7 +184,7 @@ static inline __attribute__((always_inline)) unsigned int submit_pages(struct ud
 			break;
 
 		/* Opcode, no flags, and the slot's CID with the next generation. */
-		slot = &q->slots[q->free[--nfree]];
+		slot = &q->slots[free[--nfree]];
 		s.dw01 = htole64(q->page_dw01 + (((uint32_t)le16toh(slot->sqe.cid) << 16) +
 						 (1u << (16 + NVME_CID_SLOT_BITS)) + (uint32_t)diff));
 		s.prp = (nvme_prp_pair){ htole64(q->page_addr[i]), 0 };
@@ -190,18 +194,33 @@ static inline __attribute__((always_inline)) unsigned int submit_pages(struct ud
 		slot->cookie[0] = at->cookie[0];
 		slot->cookie[1] = at->cookie[1];
 		UDRV_STEP();
-		nvme_sq_push_page(st, tail++, &q->sq[idx], slot, &s);
-		if (++idx == q->sq_entries)
-			idx = 0;
+		nvme_sq_push_page(st, sqe, slot, &s);
+		if (nvme_unlikely(++sqe == q->sq_end))
+			sqe = q->sq;
 	} while (++at < end);
 	q->nfree = nfree;
-	q->sq_idx = idx;
+	q->sqe = sqe;
 	return at - io;
 }
 
 int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 {
 	return nvme_likely(submit_pages(q, io, 1)) ? 0 : submit_any(q, io);
+}
+
+int udrv_nvme_submit_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, unsigned int n)
+{
+	for (unsigned int done = 0; done < n; done++) {
+		int err;
+
+		done += submit_pages(q, io + done, n - done);
+		if (nvme_likely(done == n))
+			break;
+		err = submit_any(q, io + done);
+		if (err)
+			return done ? (int)done : err;
+	}
+	return n;
 }
 
 static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)
@@ -213,9 +232,10 @@ static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)
 void udrv_nvme_ring(struct udrv_nvme_queue *q)
 {
 	struct nvme_queue_state *st = q->st;
+	volatile uint32_t *reg = q->ring_reg;
 	uint64_t tail = udrv_load64(&st->tail);
 
-	if (nvme_unlikely(!q->sq_reg || q->failed)) {
+	if (nvme_unlikely(!reg)) {
 		ring_any(q);
 		return;
 	}
@@ -223,7 +243,7 @@ void udrv_nvme_ring(struct udrv_nvme_queue *q)
 		return;
 	/* nvme_sq_ring() on a mapped doorbell. */
 	udrv_store64(&st->ringing, tail);
-	nvme_doorbell(q->sq_reg, q->sq_idx);
+	nvme_doorbell(reg, q->sqe - q->sq);
 	udrv_store64(&st->rung, tail);
 	st->sq_doorbells = htole64(le64toh(st->sq_doorbells) + 1);
 }

@@ -232,6 +232,14 @@ struct udrv_nvme_io {
  */
 int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io);
 
+/**
+ * udrv_nvme_submit_batch() - udrv_nvme_submit() for @n commands, for fewer instructions each
+ *
+ * Return: how many were submitted, from the beginning on. If the first one was not: its error, as udrv_nvme_submit(). A
+ * command that is refused behind others gets its error when it is the first of the next call.
+ */
+int udrv_nvme_submit_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, unsigned int n);
+
 /** udrv_nvme_ring() - hand what was submitted to the device: one doorbell write, none if there is nothing new */
 void udrv_nvme_ring(struct udrv_nvme_queue *q);
 
@@ -268,6 +276,13 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 
 /** udrv_nvme_release() - the owner has recorded the completion: free the slot. -EINVAL: not a delivered slot */
 int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot);
+
+/**
+ * udrv_nvme_release_batch() - udrv_nvme_release() for @n completions that have all been recorded
+ *
+ * -EINVAL: one of them is not a delivered slot; those before it are free, it and those behind it are not touched.
+ */
+int udrv_nvme_release_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done, unsigned int n);
 
 /** udrv_nvme_outstanding() - commands submitted and not yet released */
 unsigned int udrv_nvme_outstanding(const struct udrv_nvme_queue *q);

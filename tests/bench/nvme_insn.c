@@ -61,15 +61,16 @@ static struct udrv_device *open_device(struct nvme_model *m, const struct udrv_n
 /* What a device would have written for the newest @n commands. */
 static void complete(struct udrv_nvme_queue *q, unsigned int n)
 {
-	uint32_t at = q->cq_idx, phase = q->phase;
+	struct nvme_cqe *at = q->cqe;
+	uint16_t phase = q->phase;
 	uint64_t tail = udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin);
 
 	for (unsigned int i = 0; i < n; i++) {
 		struct nvme_sqe *sqe = &q->sq[(tail - n + i) % q->sq_entries];
 
-		q->cq[at] = (struct nvme_cqe){ .sqid = q->qid, .sqhd = q->sq_idx, .cid = sqe->cid, .status = phase };
-		if (++at == q->cq_entries) {
-			at = 0;
+		*at = (struct nvme_cqe){ .sqid = q->qid, .sqhd = q->sqe - q->sq, .cid = sqe->cid, .status = phase };
+		if (++at == q->cq_end) {
+			at = q->cq;
 			phase ^= 1;
 		}
 	}
@@ -87,18 +88,14 @@ static int run(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch)
 					       .seg = &seg[i], .nseg = 1, .cookie = { i, 1 } };
 	}
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		for (unsigned int i = 0; i < batch; i++) {
-			if (udrv_nvme_submit(q, &io[i]))
-				return -1;
-		}
+		if (batch == 1 ? udrv_nvme_submit(q, io) : udrv_nvme_submit_batch(q, io, batch) != (int)batch)
+			return -1;
 		udrv_nvme_ring(q);
 		complete(q, batch);
 		if (udrv_nvme_poll(q, done, batch) != (int)batch)
 			return -1;
-		for (unsigned int i = 0; i < batch; i++) {
-			if (udrv_nvme_release(q, done[i].slot))
-				return -1;
-		}
+		if (batch == 1 ? udrv_nvme_release(q, done[0].slot) : udrv_nvme_release_batch(q, done, batch))
+			return -1;
 	}
 	return 0;
 }
@@ -125,6 +122,7 @@ int main(void)
 	q = udrv_nvme_queue(ctrl, 0);
 	q->sq_reg = (volatile uint32_t *)(registers + q->sq_db);
 	q->cq_reg = (volatile uint32_t *)(registers + q->cq_db);
+	nvme_queue_limits(q);
 
 	static const unsigned int batches[] = { 1, 16 };
 

@@ -77,19 +77,26 @@ void nvme_fixture_clean(const struct nvme_fixture *fx)
 	ck_assert_msg(!nvme_model_violations(fx->m, &first), "the model objects: %s", first);
 }
 
-int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
-		uint32_t block, uint64_t cookie)
+struct udrv_nvme_io nvme_io(uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off, uint32_t block,
+			    uint64_t cookie, struct udrv_nvme_seg *seg)
 {
-	struct udrv_nvme_seg seg = { .off = off, .len = (uint64_t)n * block };
-	struct udrv_nvme_io io = {
+	*seg = (struct udrv_nvme_seg){ .off = off, .len = (uint64_t)n * block };
+	return (struct udrv_nvme_io){
 		.opcode = opcode,
 		.nsid = nsid,
 		.slba = slba,
 		.nlb = n,
-		.seg = n && block ? &seg : NULL,
+		.seg = n && block ? seg : NULL,
 		.nseg = n && block,
 		.cookie = { cookie, ~cookie },
 	};
+}
+
+int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
+		uint32_t block, uint64_t cookie)
+{
+	struct udrv_nvme_seg seg;
+	struct udrv_nvme_io io = nvme_io(opcode, nsid, slba, n, off, block, cookie, &seg);
 
 	return udrv_nvme_submit(q, &io);
 }

@@ -43,6 +43,9 @@ int nvme_fixture_resume(struct nvme_fixture *fx);
 /* Model and driver agree that nothing forbidden happened. */
 void nvme_fixture_clean(const struct nvme_fixture *fx);
 
+/* A command with one piece @seg, or none if @n or @block is 0; its cookie is @cookie and the complement. */
+struct udrv_nvme_io nvme_io(uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off, uint32_t block,
+			    uint64_t cookie, struct udrv_nvme_seg *seg);
 /* Submit one command of @n blocks at pool offset @off, or without data (@n 0). */
 int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
 		uint32_t block, uint64_t cookie);

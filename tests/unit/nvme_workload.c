@@ -58,6 +58,7 @@ void workload_init(struct workload *w, struct nvme_fixture *fx, const struct wor
 		.rnd = opts->seed * 77 + 5,
 		.batch = opts->batch ? opts->batch : 1,
 	};
+	ck_assert_uint_le(w->batch, WL_MAX_BATCH);
 	for (unsigned int i = 0; i < w->nops; i++) {
 		struct op *op = &w->op[i];
 		uint32_t kind = rnd(w, 8);
@@ -66,6 +67,11 @@ void workload_init(struct workload *w, struct nvme_fixture *fx, const struct wor
 		op->blocks = 1 + rnd(w, WL_MAX_BLOCKS);
 		op->queue = rnd(w, w->nqueues);
 		op->shift = rnd(w, 2) ? 0 : 4 * rnd(w, 1024);
+		/* What goes straight through. */
+		if (rnd(w, 3)) {
+			op->blocks = 1;
+			op->shift = 0;
+		}
 		if (op->opcode == NVME_CMD_WRITE)
 			pattern(i, buffer(w, i), op->blocks * WL_BLOCK);
 		else if (op->opcode == NVME_CMD_READ)
@@ -73,8 +79,7 @@ void workload_init(struct workload *w, struct nvme_fixture *fx, const struct wor
 	}
 }
 
-static void delivered(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue,
-		      const struct udrv_nvme_done *done)
+static void delivered(struct workload *w, unsigned int queue, const struct udrv_nvme_done *done)
 {
 	struct op *op;
 
@@ -100,35 +105,76 @@ static void delivered(struct workload *w, struct udrv_nvme_queue *q, unsigned in
 	w->resumed += done->resumed;
 	op->life = w->life;
 	op->state = OP_DONE;
+}
 
-	op->state = OP_RELEASING;
-	ck_assert_int_eq(udrv_nvme_release(q, done->slot), 0);
-	op->state = OP_RELEASED;
+static void set_state(struct workload *w, const struct udrv_nvme_done *done, unsigned int n, enum op_state state)
+{
+	for (unsigned int i = 0; i < n; i++)
+		w->op[done[i].cookie[0]].state = state;
+}
+
+static void deliver_all(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue,
+			const struct udrv_nvme_done *done, unsigned int n)
+{
+	/* One by one, or all at once. */
+	unsigned int step = n && rnd(w, 2) ? n : 1;
+
+	for (unsigned int at = 0; at < n; at += step) {
+		for (unsigned int i = at; i < at + step; i++)
+			delivered(w, queue, &done[i]);
+		set_state(w, done + at, step, OP_RELEASING);
+		if (step == 1)
+			ck_assert_int_eq(udrv_nvme_release(q, done[at].slot), 0);
+		else
+			ck_assert_int_eq(udrv_nvme_release_batch(q, done + at, step), 0);
+		set_state(w, done + at, step, OP_RELEASED);
+	}
+}
+
+/* Commands for @queue that have not been submitted yet: how many, and which. */
+static unsigned int next_ones(const struct workload *w, unsigned int queue, unsigned int max, struct udrv_nvme_io *io,
+			      struct udrv_nvme_seg *seg)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < w->nops && n < max; i++) {
+		const struct op *op = &w->op[i];
+
+		if (op->state != OP_NEW || op->queue != queue)
+			continue;
+		if (op->opcode == NVME_CMD_FLUSH)
+			io[n] = nvme_io(op->opcode, 1, 0, 0, 0, 0, i, &seg[n]);
+		else
+			io[n] = nvme_io(op->opcode, 1, (uint64_t)i * WL_MAX_BLOCKS, op->blocks,
+					w->fx->buf + (uint64_t)i * STRIDE + op->shift, WL_BLOCK, i, &seg[n]);
+		n++;
+	}
+	return n;
 }
 
 static void submit_some(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue)
 {
-	unsigned int n = 0;
+	struct udrv_nvme_seg seg[WL_MAX_BATCH];
+	struct udrv_nvme_io io[WL_MAX_BATCH];
+	unsigned int n = next_ones(w, queue, w->batch, io, seg), step = n && rnd(w, 2) ? n : 1;
 
-	for (unsigned int i = 0; i < w->nops && n < w->batch; i++) {
-		struct op *op = &w->op[i];
-		int err;
+	for (unsigned int at = 0; at < n; at += step) {
+		int did;
 
-		if (op->state != OP_NEW || op->queue != queue)
-			continue;
-		op->state = OP_SUBMITTING;
-		if (op->opcode == NVME_CMD_FLUSH)
-			err = nvme_submit(q, op->opcode, 1, 0, 0, 0, 0, i);
-		else
-			err = nvme_submit(q, op->opcode, 1, (uint64_t)i * WL_MAX_BLOCKS, op->blocks,
-					  w->fx->buf + (uint64_t)i * STRIDE + op->shift, WL_BLOCK, i);
-		if (err == -EAGAIN) {
-			op->state = OP_NEW;
-			return;
+		for (unsigned int i = at; i < at + step; i++)
+			w->op[io[i].cookie[0]].state = OP_SUBMITTING;
+		if (step == 1) {
+			did = udrv_nvme_submit(q, &io[at]);
+			if (!did)
+				did = 1;
+		} else {
+			did = udrv_nvme_submit_batch(q, io + at, step);
 		}
-		ck_assert_msg(!err, "submit: %d, %s", err, w->fx->log.last);
-		op->state = OP_SUBMITTED;
-		n++;
+		ck_assert_msg(did > 0 || did == -EAGAIN, "submit: %d, %s", did, w->fx->log.last);
+		for (int i = 0; i < (int)step; i++)
+			w->op[io[at + (unsigned int)i].cookie[0]].state = i < did ? OP_SUBMITTED : OP_NEW;
+		if (did < (int)step)
+			return;
 	}
 }
 
@@ -155,8 +201,7 @@ void workload_rounds(struct workload *w, unsigned int rounds)
 			nvme_model_run(w->fx->m, rnd(w, 12));
 			n = udrv_nvme_poll(q, done, 1 + rnd(w, 8));
 			ck_assert_int_ge(n, 0);
-			for (int i = 0; i < n; i++)
-				delivered(w, q, queue, &done[i]);
+			deliver_all(w, q, queue, done, (unsigned int)n);
 		}
 	}
 }

@@ -14,6 +14,7 @@
 
 #define WL_MAX_OPS	256
 #define WL_MAX_BLOCKS	6		/* of a command: a PRP list at any alignment */
+#define WL_MAX_BATCH	32u
 #define WL_BLOCK	4096u
 
 enum op_state { OP_NEW, OP_SUBMITTING, OP_SUBMITTED, OP_DONE, OP_RELEASING, OP_RELEASED };

@@ -129,6 +129,65 @@ START_TEST(what_is_wrong_is_refused)
 }
 END_TEST
 
+/* What is like the command before it but for one thing is looked at as closely as that. */
+START_TEST(refused_behind_its_like)
+{
+	struct udrv_nvme_done done;
+
+	set_up_default();
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1023, 1, fx.buf, BLOCK, i), 0);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1024, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, 512, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.fd.size, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, ~0xfffull, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf + 2, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, 0x7f, 1, 0, 1, fx.buf, BLOCK, 1), -EOPNOTSUPP);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_FLUSH, 1, 0, 1, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		done = nvme_complete(&fx, q);
+		ck_assert_uint_eq(done.status, 0);
+	}
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
+START_TEST(batches)
+{
+	struct udrv_nvme_seg seg[12];
+	struct udrv_nvme_done done[16];
+	struct udrv_nvme_io io[12];
+
+	set_up_default();
+	for (unsigned int i = 0; i < 12; i++)
+		io[i] = nvme_io(NVME_CMD_READ, 1, i, 1, fx.buf + i * BLOCK, BLOCK, i, &seg[i]);
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, io, 0), 0);
+	/* Up to what is refused, which is told when it is the first. */
+	io[3].slba = 1024;
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, io, 12), 3);
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, io + 3, 9), -EINVAL);
+	/* Up to what there is room for. */
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, io + 4, 8), 5);
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, io + 9, 3), -EAGAIN);
+	udrv_nvme_ring(q);
+	nvme_model_run(fx.m, 1000);
+	ck_assert_int_eq(udrv_nvme_poll(q, done, 16), 8);
+	for (unsigned int i = 0; i < 8; i++)
+		ck_assert_uint_eq(done[i].status, 0);
+	ck_assert_int_eq(udrv_nvme_release_batch(q, done, 0), 0);
+	ck_assert_int_eq(udrv_nvme_release_batch(q, done, 5), 0);
+	ck_assert_int_eq(udrv_nvme_release_batch(q, done, 8), -EINVAL);
+	ck_assert_uint_eq(udrv_nvme_outstanding(q), 3);
+	ck_assert_int_eq(udrv_nvme_release_batch(q, done + 5, 3), 0);
+	done[0].slot = 65535;
+	ck_assert_int_eq(udrv_nvme_release_batch(q, done, 1), -EINVAL);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 START_TEST(full_queue)
 {
 	struct udrv_nvme_done done[16];
@@ -274,6 +333,8 @@ int main(void)
 	tcase_add_test(tc, write_and_read_back);
 	tcase_add_test(tc, other_commands);
 	tcase_add_test(tc, what_is_wrong_is_refused);
+	tcase_add_test(tc, refused_behind_its_like);
+	tcase_add_test(tc, batches);
 	tcase_add_test(tc, full_queue);
 	tcase_add_loop_test(tc, workloads, 0, 60);
 	tcase_add_test(tc, stale_and_repeated_completions);
