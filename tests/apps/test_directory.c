@@ -234,10 +234,12 @@ START_TEST(settings)
 }
 END_TEST
 
-/* A later change of settings leaves the record of the update alone; the outcome is written once. */
+/* A later change of settings leaves the record of the update alone; outcome and phases are written once. */
 START_TEST(refresh)
 {
-	struct json_object *report, *outcomes;
+	static const struct directory_phase after[] = { { "retrieve-nvme0", 0, 3000 },
+							{ "settle", 3000, 5000000 } };
+	struct json_object *report, *outcomes, *array;
 	struct found f = { 0 };
 	void *fdt, *next;
 	int fd;
@@ -252,22 +254,34 @@ START_TEST(refresh)
 	agent.dev[3].state = DEV_FAILED;
 	strcpy(agent.dev[3].error, "its hosts ended");
 	agent.dev[3].h.policy = UDRV_RESET;
-	fd = directory_refresh(&agent, &next);
+	fd = directory_refresh(&agent, after, 2, &next);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	free(fdt);
 	agent.fdt = next;
 	strcpy(agent.dev[0].start, "fallback");
-	fd = directory_refresh(&agent, &fdt);
+	fd = directory_refresh(&agent, NULL, 0, &fdt);
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	free(next);
+	agent.fdt = fdt;
+	/* Another agent, which came after the first one's death, has seen something else. */
+	fd = directory_refresh(&agent, after + 1, 1, &next);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	free(fdt);
+	fdt = next;
 	ck_assert_uint_eq(directory_cycle(fdt), 42);
 	directory_settings(fdt, find, &f);
 	ck_assert_uint_eq(f.n, 4);
 	ck_assert_uint_eq(f.s[3].policy, UDRV_RESET);
 	report = directory_report(fdt);
 	ck_assert_uint_eq(json_object_array_length(json_get(report, "phases")), 2);
+	array = json_get(report, "phases_after");
+	ck_assert_uint_eq(json_object_array_length(array), 2);
+	ck_assert_str_eq(json_get_str(json_object_array_get_idx(array, 0), "name", ""), "retrieve-nvme0");
+	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(array, 1), "start_us", 0), 3);
+	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(array, 1), "duration_us", 0), 5000);
 	outcomes = json_get(report, "outcomes");
 	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "decision", ""), "keep");
 	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "start", ""), "resumed");

@@ -65,6 +65,13 @@ def update_called_off(context: Context) -> None:
         after = [phase["name"] for phase in report["phases_after"]]
         for name in ("retrieve-nvme0", "adopt-nvme0", "finish", "settle"):
             expect(name in after, f"{name} is not among the phases after the kexec {after}")
+        # The agent that took part has told PID 1 what it knew.
+        agent = guest.check("pidof udrv-agent").strip()
+        guest.check(f"kill -9 {agent}")
+        wait("there was no other agent", lambda: guest.check("pidof udrv-agent").strip() != agent and live.running("nvme0"))
+        later = live.paravisor.update_report()
+        for key in ("cycle", "phases", "phases_after", "degraded"):
+            expect(later[key] == report[key], f"after the agent's death {key} is {later[key]}, was {report[key]}")
         live.io_goes_on()
 
 

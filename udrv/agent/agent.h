@@ -279,13 +279,16 @@ int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct polic
 		       void *ctx);
 /**
  * directory_refresh() - the present directory with other settings and outcomes
+ * @phases: of the update, since the next kernel's udrv-init began; recorded once, 0 of them: not now
  *
  * Record and cycle of the last update stay. Return: memfd, @ret as of directory_read(); -errno.
  */
-int directory_refresh(const struct agent *a, void **ret);
+int directory_refresh(const struct agent *a, const struct directory_phase *phases,
+		      unsigned int nphases, void **ret);
 /** directory_token() - base token of device number @i */
 uint64_t directory_token(unsigned int i);
 uint64_t directory_tsc_reboot(const void *fdt);
+struct json_object *directory_phase_json(const struct directory_phase *phase);
 /** directory_report() - the last update as JSON; NULL: there was none */
 struct json_object *directory_report(const void *fdt);
 

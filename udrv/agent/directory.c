@@ -18,11 +18,13 @@
  *		phases { load { start-ns; duration-ns; }; };
  *		decisions { nvme0 = "keep"; nvme1 = "reset"; };
  *		outcomes { nvme0 { start; error; }; };
+ *		phases-after { retrieve-nvme0 { start-ns; duration-ns; }; };
  *	};
  * };
  *
  * handles lists what is kept, in full; settings every device, the tokens being those of consumers'
- * memory that outlives a handle. outcomes is written after the kexec, for agents that come later.
+ * memory that outlives a handle. outcomes and phases-after are written after the kexec, for agents that come
+ * later.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -154,6 +156,34 @@ static int write_outcomes(void *fdt, const struct agent *a)
 	return err;
 }
 
+static int write_phases(void *fdt, int update, const char *name,
+			const struct directory_phase *phases, unsigned int nphases)
+{
+	int node = fdt_add_subnode(fdt, update, name);
+	int err = 0;
+
+	/* libfdt puts a new subnode in front of its siblings. */
+	for (unsigned int i = nphases; i-- > 0 && !err;) {
+		int p = node < 0 ? node : fdt_add_subnode(fdt, node, phases[i].name);
+
+		if (p < 0)
+			return p;
+		err = fdt_setprop_u64(fdt, p, "start-ns", phases[i].start_ns) ?:
+			      fdt_setprop_u64(fdt, p, "duration-ns", phases[i].duration_ns);
+	}
+	return err;
+}
+
+/* Once, like the outcomes: who comes later has not seen them. */
+static int write_phases_after(void *fdt, const struct directory_phase *phases, unsigned int nphases)
+{
+	int update = fdt_subnode_offset(fdt, 0, "update");
+
+	if (update < 0 || !nphases || fdt_subnode_offset(fdt, update, "phases-after") >= 0)
+		return 0;
+	return write_phases(fdt, update, "phases-after", phases, nphases);
+}
+
 static int write_update(void *fdt, const struct agent *a, const char *to_kernel,
 			const struct directory_phase *phases, unsigned int nphases)
 {
@@ -168,19 +198,7 @@ static int write_update(void *fdt, const struct agent *a, const char *to_kernel,
 		      fdt_setprop_string(fdt, node, "to-kernel", to_kernel) ?:
 		      fdt_setprop_u64(fdt, node, "tsc-reboot", 0)	    ?:
 		      write_decisions(fdt, node, a);
-	if (err)
-		return err;
-	node = fdt_add_subnode(fdt, node, "phases");
-	/* libfdt puts a new subnode in front of its siblings. */
-	for (unsigned int i = nphases; i-- > 0 && !err;) {
-		int p = node < 0 ? node : fdt_add_subnode(fdt, node, phases[i].name);
-
-		if (p < 0)
-			return p;
-		err = fdt_setprop_u64(fdt, p, "start-ns", phases[i].start_ns) ?:
-			      fdt_setprop_u64(fdt, p, "duration-ns", phases[i].duration_ns);
-	}
-	return err;
+	return err ?: write_phases(fdt, node, "phases", phases, nphases);
 }
 
 static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
@@ -263,7 +281,8 @@ int directory_write(const struct agent *a, const char *to_kernel,
 	return fd;
 }
 
-int directory_refresh(const struct agent *a, void **ret)
+int directory_refresh(const struct agent *a, const struct directory_phase *phases,
+		      unsigned int nphases, void **ret)
 {
 	void *map;
 	int fd, err;
@@ -271,7 +290,8 @@ int directory_refresh(const struct agent *a, void **ret)
 	if (a->fdt)
 		err = fdt_open_into(a->fdt, scratch, DIRECTORY_SIZE) ?:
 		      write_settings(scratch, a, false)		      ?:
-		      write_outcomes(scratch, a);
+		      write_outcomes(scratch, a)		      ?:
+		      write_phases_after(scratch, phases, nphases);
 	else
 		err = write_tree(scratch, a, NULL, NULL, 0);
 	if (err) {
@@ -451,22 +471,33 @@ int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct polic
 	return 0;
 }
 
-static struct json_object *phases_json(const void *fdt, int update)
+struct json_object *directory_phase_json(const struct directory_phase *phase)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_set_str(o, "name", phase->name);
+	json_set_u64(o, "start_us", phase->start_ns / 1000);
+	json_set_u64(o, "duration_us", phase->duration_ns / 1000);
+	return o;
+}
+
+static struct json_object *phases_json(const void *fdt, int update, const char *name)
 {
 	struct json_object *phases = json_object_new_array();
-	int parent = fdt_subnode_offset(fdt, update, "phases");
+	int parent = fdt_subnode_offset(fdt, update, name);
 	int node;
 
 	if (parent < 0)
 		return phases;
 	fdt_for_each_subnode(node, fdt, parent)
 	{
-		struct json_object *p = json_object_new_object();
+		const struct directory_phase phase = {
+			.name = fdt_get_name(fdt, node, NULL),
+			.start_ns = get_u64(fdt, node, "start-ns"),
+			.duration_ns = get_u64(fdt, node, "duration-ns"),
+		};
 
-		json_set_str(p, "name", fdt_get_name(fdt, node, NULL));
-		json_set_u64(p, "start_us", get_u64(fdt, node, "start-ns") / 1000);
-		json_set_u64(p, "duration_us", get_u64(fdt, node, "duration-ns") / 1000);
-		json_object_array_add(phases, p);
+		json_object_array_add(phases, directory_phase_json(&phase));
 	}
 	return phases;
 }
@@ -514,7 +545,8 @@ struct json_object *directory_report(const void *fdt)
 	json_set_str(o, "from_kernel", get_str(fdt, update, "from-kernel"));
 	json_set_str(o, "to_kernel", get_str(fdt, update, "to-kernel"));
 	json_set_u64(o, "tsc_reboot", get_u64(fdt, update, "tsc-reboot"));
-	json_set(o, "phases", phases_json(fdt, update));
+	json_set(o, "phases", phases_json(fdt, update, "phases"));
+	json_set(o, "phases_after", phases_json(fdt, update, "phases-after"));
 	json_set(o, "outcomes", outcomes_json(fdt, update));
 	return o;
 }

@@ -15,7 +15,7 @@ static int store(struct agent *a)
 	void *fdt;
 	int fd;
 
-	fd = directory_refresh(a, &fdt);
+	fd = directory_refresh(a, NULL, 0, &fdt);
 	if (fd < 0)
 		return fd;
 	custody_put_fd(a, "directory", fd);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The report of the last update. Its first half comes with the directory, from the agent that left
- * the old kernel; the second is taken here. A mark costs a read of the cycle counter: it may stand
- * where every millisecond counts.
+ * the old kernel; the second is taken here, and recorded beside it once every device is dealt with. A mark
+ * costs a read of the cycle counter: it may stand where every millisecond counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +28,29 @@ void report_mark(const char *phase, const char *device)
 		marks[nmarks++] = (struct mark){ phase, device, app_tsc() };
 }
 
+/* The marks as phases since udrv-init's first instruction; how many there are. */
+static unsigned int marks_phases(const struct agent *a, struct directory_phase *ret)
+{
+	static char names[MARKS][64];
+	uint64_t khz = nmarks ? app_tsc_khz() : 0, from = a->tsc_init;
+
+	for (unsigned int i = 0; i < nmarks && khz; i++) {
+		double tsc_ns = 1e6 / (double)khz;
+
+		snprintf(names[i], sizeof(names[i]), "%s%s%s", marks[i].phase,
+			 marks[i].device ? "-" : "", marks[i].device ? marks[i].device : "");
+		ret[i].name = names[i];
+		ret[i].start_ns = (uint64_t)((double)(from - a->tsc_init) * tsc_ns);
+		ret[i].duration_ns = (uint64_t)((double)(marks[i].tsc - from) * tsc_ns);
+		from = marks[i].tsc;
+	}
+	return khz ? nmarks : 0;
+}
+
 void report_settled(struct agent *a)
 {
+	struct directory_phase phases[MARKS];
+	unsigned int n;
 	void *fdt;
 	int fd;
 
@@ -38,7 +59,8 @@ void report_settled(struct agent *a)
 		report_mark("settle", NULL);
 	if (!a->fdt)
 		return;
-	fd = directory_refresh(a, &fdt);
+	n = marks_phases(a, phases);
+	fd = directory_refresh(a, phases, n, &fdt);
 	if (fd < 0) {
 		app_warn("the outcome of the update cannot be recorded: %s", app_errname(fd));
 		return;
@@ -52,23 +74,12 @@ void report_settled(struct agent *a)
 
 static struct json_object *marks_json(const struct agent *a)
 {
+	struct directory_phase phases[MARKS];
+	unsigned int n = marks_phases(a, phases);
 	struct json_object *array = json_object_new_array();
-	uint64_t khz = nmarks ? app_tsc_khz() : 0, from = a->tsc_init;
 
-	for (unsigned int i = 0; i < nmarks && khz; i++) {
-		struct json_object *o = json_object_new_object();
-		char name[64];
-
-		snprintf(name, sizeof(name), "%s%s%s", marks[i].phase, marks[i].device ? "-" : "",
-			 marks[i].device ? marks[i].device : "");
-		json_set_str(o, "name", name);
-		json_set_u64(o, "start_us",
-			     (uint64_t)((double)(from - a->tsc_init) * 1000 / (double)khz));
-		json_set_u64(o, "duration_us",
-			     (uint64_t)((double)(marks[i].tsc - from) * 1000 / (double)khz));
-		json_object_array_add(array, o);
-		from = marks[i].tsc;
-	}
+	for (unsigned int i = 0; i < n; i++)
+		json_object_array_add(array, directory_phase_json(&phases[i]));
 	return array;
 }
 
@@ -107,7 +118,8 @@ struct json_object *report_json(const struct agent *a)
 
 	if (!o)
 		return NULL;
-	json_set(o, "phases_after", marks_json(a));
+	if (!json_object_array_length(json_get(o, "phases_after")))
+		json_set(o, "phases_after", marks_json(a));
 	json_set(o, "degraded", degraded_json(json_get(o, "outcomes")));
 	return o;
 }
