@@ -9,6 +9,7 @@
 #include <udrv/state.h>
 
 #include "devices/common/facts_read.h"
+#include "devices/common/facts_write.h"
 #include "devices/mana/facts.h"
 #include "devices/mana/queue.h"
 
@@ -80,22 +81,11 @@ static int write_vport(void *fdt, int parent, unsigned int i, const struct mana_
 	return err;
 }
 
-static int write_node(void *fdt, const struct mana_facts *facts)
+static int write_node(void *fdt, int node, const void *ptr)
 {
-	int node, err;
+	const struct mana_facts *facts = ptr;
+	int err = 0;
 
-	node = fdt_subnode_offset(fdt, 0, NODE);
-	if (node >= 0) {
-		err = fdt_del_node(fdt, node);
-		if (err)
-			return err;
-	}
-	node = fdt_add_subnode(fdt, 0, NODE);
-	if (node < 0)
-		return node;
-	err = fdt_setprop_string(fdt, node, "compatible", COMPATIBLE);
-	if (err)
-		return err;
 #define PUT(prop, member, max) if ((err = fdt_setprop_u32(fdt, node, prop, facts->member))) return err;
 	FACTS_U32(PUT)
 #undef PUT
@@ -109,15 +99,7 @@ static int write_node(void *fdt, const struct mana_facts *facts)
 
 int mana_facts_write(struct udrv_state *st, const struct mana_facts *facts)
 {
-	void *fdt = udrv_state_edit(st);
-	int err;
-
-	if (!fdt)
-		return -EROFS;
-	err = write_node(fdt, facts);
-	if (err)
-		return err == -FDT_ERR_NOSPACE ? -ENOSPC : -EINVAL;
-	return udrv_state_commit(st);
+	return facts_write(st, NODE, COMPATIBLE, write_node, facts);
 }
 
 static void read_vport(const void *fdt, int parent, unsigned int i, const struct mana_facts *facts,

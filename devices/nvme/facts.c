@@ -10,6 +10,7 @@
 #include <udrv/state.h>
 
 #include "devices/common/facts_read.h"
+#include "devices/common/facts_write.h"
 #include "devices/nvme/facts.h"
 #include "devices/nvme/state.h"
 
@@ -144,20 +145,10 @@ static int write_fact(void *fdt, int node, const struct nvme_facts *facts, const
 	return fdt_setprop_u32(fdt, node, f->name, get_member(facts, f));
 }
 
-static int write_node(void *fdt, const struct nvme_facts *facts)
+static int write_node(void *fdt, int node, const void *facts)
 {
-	int node, err;
+	int err = 0;
 
-	node = fdt_subnode_offset(fdt, 0, NODE);
-	if (node >= 0) {
-		err = fdt_del_node(fdt, node);
-		if (err)
-			return err;
-	}
-	node = fdt_add_subnode(fdt, 0, NODE);
-	if (node < 0)
-		return node;
-	err = fdt_setprop_string(fdt, node, "compatible", COMPATIBLE);
 	for (unsigned int i = 0; !err && i < NFACTS; i++)
 		err = write_fact(fdt, node, facts, &table[i]);
 	return err ? err : write_ns(fdt, node, facts);
@@ -165,15 +156,7 @@ static int write_node(void *fdt, const struct nvme_facts *facts)
 
 int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
 {
-	void *fdt = udrv_state_edit(st);
-	int err;
-
-	if (!fdt)
-		return -EROFS;
-	err = write_node(fdt, facts);
-	if (err)
-		return err == -FDT_ERR_NOSPACE ? -ENOSPC : -EINVAL;
-	return udrv_state_commit(st);
+	return facts_write(st, NODE, COMPATIBLE, write_node, facts);
 }
 
 static void read_fact(const void *fdt, int node, struct nvme_facts *facts, const struct fact *f, bool *bad)

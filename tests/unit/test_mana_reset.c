@@ -26,6 +26,15 @@ static void init(void)
 	memset(completed, 0, sizeof(completed));
 }
 
+/* A NIC that runs, and whose device answers only when it is run from here on. */
+static void begin(void)
+{
+	init();
+	fx.eager = true;
+	mana_fixture_start(&fx);
+	fx.eager = false;
+}
+
 /* Whatever the predecessor left: resume, or else start anew. */
 static void take_over(void *unused)
 {
@@ -146,10 +155,7 @@ START_TEST(stopped_at_every_step_of_a_reset)
 	bool more;
 
 	do {
-		init();
-		fx.eager = true;
-		mana_fixture_start(&fx);
-		fx.eager = false;
+		begin();
 		send_all();
 		more = crash_after(++at, reset, NULL);
 		if (more) {
@@ -172,10 +178,7 @@ START_TEST(stopped_at_every_step_of_the_start_that_follows)
 	bool more;
 
 	do {
-		init();
-		fx.eager = true;
-		mana_fixture_start(&fx);
-		fx.eager = false;
+		begin();
 		send_all();
 		ck_assert(crash_after(5 + at % 40, reset, NULL));
 		ck_assert_uint_eq(udrv_state_lifecycle(fx.fd.st), UDRV_RESETTING);
@@ -242,10 +245,7 @@ START_TEST(stopped_at_every_step_of_a_close)
 	bool more;
 
 	do {
-		init();
-		fx.eager = true;
-		mana_fixture_start(&fx);
-		fx.eager = false;
+		begin();
 		traffic_works();
 		more = crash_after(++at, shut_down, NULL);
 		if (more) {
