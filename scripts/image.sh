@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# image.sh PROGRAM...: build/image/initramfs, the paravisor's initramfs with these programs and a busybox.
+# image.sh PROGRAM...: build/image/initramfs, the paravisor's initramfs with these programs and a busybox, and its digest.
 
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -37,5 +37,6 @@ fetch_busybox
 mkdir -p "$BUILD/image"
 "$TOP/scripts/mkimage.py" --output "$BUILD/image/initramfs" --compress "${IMAGE_COMPRESS:-none}" \
     --busybox "$CACHE/busybox/busybox" "$@"
+digest "$BUILD/image/initramfs"
 record busybox "$(cat "$CACHE/busybox/version")"
-record image "$(sha256sum < "$BUILD/image/initramfs" | cut -c1-16), $(stat -c %s "$BUILD/image/initramfs") bytes"
+record image "$(cut -c1-16 "$BUILD/image/initramfs.sha256"), $(stat -c %s "$BUILD/image/initramfs") bytes"

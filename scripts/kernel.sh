@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # kernel.sh headers		build/uapi: userspace headers of the patched kernel
-# kernel.sh build [FLAVOUR]	build/kernel (or build/kernel-FLAVOUR): bzImage, config, release, modules
+# kernel.sh build [FLAVOUR]	build/kernel (or build/kernel-FLAVOUR): bzImage and its digest, config, release, modules
 # kernel.sh each		compile what the series touches, patch by patch; one TAP line for each
 # kernel.sh tree [DIR]		DIR (build/kernel-tree): an editable git tree with the series as commits
 # kernel.sh patches [DIR [OUT]]	write DIR's commits back as a series to OUT (kernel/patches)
@@ -369,6 +369,7 @@ cmd_build() {
         tmp=$KERNELS/out/$key.partial
         fresh_dir "$tmp"
         cp "$OBJ/arch/x86/boot/bzImage" "$OBJ/System.map" "$tmp/"
+        digest "$tmp/bzImage"
         cp "$OBJ/.config" "$tmp/config"
         cp "$OBJ/include/config/kernel.release" "$tmp/release"
         mkdir "$tmp/modules"
@@ -384,6 +385,8 @@ cmd_build() {
         } > "$tmp/built-from"
         mv -T "$tmp" "$out"
     fi
+    # A cache may be older than this.
+    [ -f "$out/bzImage.sha256" ] || digest "$out/bzImage"
     release=$(cat "$out/release")
     ln -sfn "$out" "$BUILD/kernel${flavour:+-$flavour}"
     record "kernel${flavour:+-$flavour}" "$release from $SRC_ID, ${#patches[@]} patches, key $key"

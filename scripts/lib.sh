@@ -63,6 +63,13 @@ fresh_dir() {
     mkdir -p -- "$1"
 }
 
+# digest FILE: FILE.sha256, which `udrvctl update` looks for beside what it is given
+digest() {
+    local tmp=$1.sha256.$$
+    (cd "$(dirname "$1")" && sha256sum "$(basename "$1")") > "$tmp"
+    mv -f "$tmp" "$1.sha256"
+}
+
 # record NAME TEXT: one line per NAME in build/versions.txt
 record() {
     local file=$BUILD/versions.txt tmp

@@ -7,7 +7,9 @@ $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c ..
 RESTORE_WRAPS := -Wl,--wrap=udrv_handle_bind -Wl,--wrap=udrv_handle_attach
 $(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../udrv/agent/directory.c \
 	../../udrv/agent/policy_name.c $(APPS_COMMON),support,$(RESTORE_WRAPS))
-$(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c ../../udrv/common/sha256.c,support)
+SHA256 := ../../udrv/common/sha256.c ../../udrv/common/sha256_ni.c
+$(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
+$(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))

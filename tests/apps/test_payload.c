@@ -55,7 +55,7 @@ static int judge(void)
 
 	ck_assert_int_eq(write(fd, image, size), (ssize_t)size);
 	why[0] = '\0';
-	err = check_payload(fd, why, sizeof(why));
+	err = check_payload(fd, "", why, sizeof(why));
 	close(fd);
 	return err;
 }
@@ -124,24 +124,6 @@ START_TEST(other_compressions_pass)
 }
 END_TEST
 
-/* FIPS 180-4's examples. */
-START_TEST(digests)
-{
-	static char many[1000000];
-	char hex[SHA256_HEX];
-
-	sha256_hex("", 0, hex);
-	ck_assert_str_eq(hex, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	sha256_hex("abc", 3, hex);
-	ck_assert_str_eq(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	sha256_hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", 56, hex);
-	ck_assert_str_eq(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-	memset(many, 'a', sizeof(many));
-	sha256_hex(many, sizeof(many), hex);
-	ck_assert_str_eq(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-}
-END_TEST
-
 START_TEST(digest_of_a_file)
 {
 	int fd = memfd_create("image", 0);
@@ -170,7 +152,6 @@ int main(void)
 	tcase_add_test(tc, long_literals);
 	tcase_add_loop_test(tc, damaged, 0, 3);
 	tcase_add_test(tc, other_compressions_pass);
-	tcase_add_test(tc, digests);
 	tcase_add_test(tc, digest_of_a_file);
 	return suite_run(suite);
 }

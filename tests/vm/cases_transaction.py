@@ -147,13 +147,11 @@ def _kernel_without(context: Context) -> Path:
     return path
 
 
-def _damaged(context: Context) -> Path:
-    """One bit is wrong. It may still unpack: in the end it is the digest that tells."""
-    image = bytearray(context.kernel.read_bytes())
+def _flipped(path: Path) -> bytes:
+    """One bit is wrong. A kernel may still unpack: in the end it is the digest that tells."""
+    image = bytearray(path.read_bytes())
     image[len(image) // 2] ^= 1
-    path = context.directory / "damaged"
-    path.write_bytes(image)
-    return path
+    return bytes(image)
 
 
 def _cut(context: Context) -> Path:
@@ -164,15 +162,19 @@ def _cut(context: Context) -> Path:
 
 @case("bad-payloads", "kernels without LUO, damaged, cut short, or with too large an image are refused before anything is touched")
 def bad_payloads(context: Context) -> None:
-    files = {"without": _kernel_without(context), "damaged": _damaged(context), "cut": _cut(context)}
+    files = {"without": _kernel_without(context), "cut": _cut(context)}
     with Live(context, files=files) as live:
-        digest = hashlib.sha256(context.kernel.read_bytes()).hexdigest()
-        (live.paravisor.share / "damaged.sha256").write_text(f"{digest}  bzImage\n")
-        (live.paravisor.share / "bzImage.sha256").write_text(f"{digest}  bzImage\n")
+        share = live.paravisor.share
+        for name in ("bzImage", "image"):       # what the build has written beside them
+            digest = (share / f"{name}.sha256").read_text().split()[0]
+            expect(digest == hashlib.sha256((share / name).read_bytes()).hexdigest(), f"{name}.sha256 is of another file")
+            (share / f"damaged-{name}").write_bytes(_flipped(share / name))
+            (share / f"damaged-{name}.sha256").write_text(f"{digest}  {name}\n")
         # Not copied to the guest's memory: that is what it must not fit into.
-        with open(live.paravisor.share / "large", "wb") as file:
+        with open(share / "large", "wb") as file:
             file.truncate(900 << 20)
-        for kernel, image, reason in (("without", "image", "LUO"), ("damaged", "image", "is damaged"), ("cut", "image", "cut short"),
+        for kernel, image, reason in (("without", "image", "LUO"), ("damaged-bzImage", "image", "is damaged: its SHA-256"),
+                                      ("bzImage", "damaged-image", "its initramfs: the file is damaged"), ("cut", "image", "cut short"),
                                       ("bzImage", "large", "kho_scratch"), ("image", "bzImage", "not a bzImage")):
             live.refused(f"update --kernel /host/{kernel} --image /host/{image}", "next kernel", reason)
             live.io_goes_on(writes=20)

@@ -79,6 +79,9 @@ class Paravisor:
         self.share.mkdir(parents=True)
         for name, source in {"bzImage": setup.kernel, "image": setup.image, **setup.files}.items():
             shutil.copyfile(source, self.share / name)
+            digest = Path(f"{source}.sha256")
+            if digest.exists():
+                shutil.copyfile(digest, self.share / f"{name}.sha256")
         debug = has_kasan(setup.kernel)
         memory = setup.memory or (DEBUG_MEMORY if debug else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,

@@ -304,10 +304,11 @@ int check_image(int fd, char *release, size_t size, char *why, size_t why_size);
 int check_cmdline(const char *cmdline, char *why, size_t why_size);
 /**
  * check_payload() - payload.c: is the kernel in a bzImage whole, and does it have KHO and LUO?
+ * @digest: SHA-256 of the file, in hexadecimal digits; "": unknown
  *
  * It takes long. Return: 0, also if one cannot look into it; -EBADMSG: damaged; -EINVAL: built without; -errno.
  */
-int check_payload(int fd, char *why, size_t why_size);
+int check_payload(int fd, const char *digest, char *why, size_t why_size);
 /** check_digest() - payload.c: is the file's SHA-256 @digest, in hexadecimal digits? -EBADMSG: no; -errno */
 int check_digest(int fd, const char *digest, char *why, size_t why_size);
 /** check_memory() - do kernel and initramfs fit into KHO's scratch memory? Unknown is 0, too */

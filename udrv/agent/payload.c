@@ -3,7 +3,7 @@
  * What is inside of a bzImage. A kernel that was built without LUO, or does not unpack, is found out
  * before the devices' lives depend on it. Our kernels are compressed with LZ4 in its legacy frame;
  * into others one cannot look, and they pass. Neither that frame nor the boot protocol has a
- * checksum: what only looks right is for check_digest() to find.
+ * checksum: what only looks right is for a digest to find.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -45,6 +45,21 @@ static bool more_length(const uint8_t **in, const uint8_t *end, size_t *len)
 	return true;
 }
 
+/*
+ * Copy @n bytes from @back before @to. Each that is read is there by then, and up to seven after them may be
+ * written, if there is @room.
+ */
+static void copy_match(uint8_t *to, size_t back, size_t n, size_t room)
+{
+	if (back < 8 || room - n < 8) {
+		for (size_t i = 0; i < n; i++)
+			to[i] = to[i - back];
+		return;
+	}
+	for (size_t i = 0; i < n; i += 8)
+		memcpy(to + i, to + i - back, 8);
+}
+
 /* One block of the LZ4 block format; bytes written, or -1: it makes no sense. */
 static ssize_t lz4_block(const uint8_t *in, size_t size, uint8_t *out, size_t room)
 {
@@ -72,8 +87,8 @@ static ssize_t lz4_block(const uint8_t *in, size_t size, uint8_t *out, size_t ro
 		match += 4;
 		if (!back || back > at || match > room - at)
 			return -1;
-		for (; match; match--, at++)
-			out[at] = out[at - back];
+		copy_match(out + at, back, match, room - at);
+		at += match;
 	}
 	return -1;
 }
@@ -171,37 +186,41 @@ static int read_all(int fd, uint8_t **ret, size_t *ret_size)
 	return 0;
 }
 
-int check_payload(int fd, char *why, size_t why_size)
-{
-	uint64_t offset, length;
-	uint8_t *map;
-	size_t size;
-	int err;
-
-	err = read_all(fd, &map, &size);
-	if (err)
-		return err;
-	if (size < PAYLOAD_LENGTH_OFF + 4) {
-		snprintf(why, why_size, "not a bzImage");
-		free(map);
-		return -EINVAL;
-	}
-	offset = 512ull * (1 + (map[SETUP_SECTS_OFF] ? map[SETUP_SECTS_OFF] : 4)) +
-		 get_le32(map + PAYLOAD_OFFSET_OFF);
-	length = get_le32(map + PAYLOAD_LENGTH_OFF);
-	if (offset > size || length > size - offset) {
-		snprintf(why, why_size, "the image is damaged: its kernel lies outside of it");
-		err = -EBADMSG;
-	} else if (length >= 12 && get_le32(map + offset) == LZ4_LEGACY) {
-		err = check_lz4(map + offset, length, why, why_size);
-	}
-	free(map);
-	return err;
-}
-
-int check_digest(int fd, const char *digest, char *why, size_t why_size)
+static int check_sum(const uint8_t *buf, size_t size, const char *digest, char *why,
+		     size_t why_size)
 {
 	char found[SHA256_HEX];
+
+	sha256_hex(buf, size, found);
+	if (!strcasecmp(found, digest))
+		return 0;
+	snprintf(why, why_size, "the file is damaged: its SHA-256 is %.16s..., not %.16s...", found,
+		 digest);
+	return -EBADMSG;
+}
+
+static int check_kernel(const uint8_t *buf, size_t size, char *why, size_t why_size)
+{
+	uint64_t offset, length;
+
+	if (size < PAYLOAD_LENGTH_OFF + 4) {
+		snprintf(why, why_size, "not a bzImage");
+		return -EINVAL;
+	}
+	offset = 512ull * (1 + (buf[SETUP_SECTS_OFF] ? buf[SETUP_SECTS_OFF] : 4)) +
+		 get_le32(buf + PAYLOAD_OFFSET_OFF);
+	length = get_le32(buf + PAYLOAD_LENGTH_OFF);
+	if (offset > size || length > size - offset) {
+		snprintf(why, why_size, "the image is damaged: its kernel lies outside of it");
+		return -EBADMSG;
+	}
+	if (length >= 12 && get_le32(buf + offset) == LZ4_LEGACY)
+		return check_lz4(buf + offset, length, why, why_size);
+	return 0;
+}
+
+int check_payload(int fd, const char *digest, char *why, size_t why_size)
+{
 	uint8_t *buf;
 	size_t size;
 	int err;
@@ -209,11 +228,24 @@ int check_digest(int fd, const char *digest, char *why, size_t why_size)
 	err = read_all(fd, &buf, &size);
 	if (err)
 		return err;
-	sha256_hex(buf, size, found);
+	if (digest[0])
+		err = check_sum(buf, size, digest, why, why_size);
+	if (!err)
+		err = check_kernel(buf, size, why, why_size);
 	free(buf);
-	if (!strcasecmp(found, digest))
-		return 0;
-	snprintf(why, why_size, "the file is damaged: its SHA-256 is %.16s..., not %.16s...", found,
-		 digest);
-	return -EBADMSG;
+	return err;
+}
+
+int check_digest(int fd, const char *digest, char *why, size_t why_size)
+{
+	uint8_t *buf;
+	size_t size;
+	int err;
+
+	err = read_all(fd, &buf, &size);
+	if (err)
+		return err;
+	err = check_sum(buf, size, digest, why, why_size);
+	free(buf);
+	return err;
 }

@@ -41,9 +41,7 @@ int prepare_load(void *ctx, struct worker *w)
 	int err;
 
 	worker_begin(w, "check-image", NULL);
-	err = check_payload(u->kernel, why, sizeof(why));
-	if (!err && u->kernel_digest[0])
-		err = check_digest(u->kernel, u->kernel_digest, why, sizeof(why));
+	err = check_payload(u->kernel, u->kernel_digest, why, sizeof(why));
 	if (err)
 		return worker_refuse(w, err, "next kernel: %s", why[0] ? why : strerror(-err));
 	if (u->image_digest[0])

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # All programs of the guest are one executable under several names (hard links): see app.h.
 
-UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c \
+UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../init/main.c ../init/custody.c ../init/late.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/device.c \
 	../agent/directory.c ../agent/check.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \

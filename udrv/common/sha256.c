@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "udrv/common/sha256.h"
+#include "udrv/common/sha256_block.h"
 
-static const uint32_t K[64] = {
+const uint32_t sha256_k[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
 	0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
 	0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
@@ -36,7 +37,7 @@ static void block(uint32_t h[8], const uint8_t *p)
 	memcpy(s, h, sizeof(s));
 	for (unsigned int i = 0; i < 64; i++) {
 		uint32_t t1 = s[7] + (ror(s[4], 6) ^ ror(s[4], 11) ^ ror(s[4], 25)) +
-			      ((s[4] & s[5]) ^ (~s[4] & s[6])) + K[i] + w[i];
+			      ((s[4] & s[5]) ^ (~s[4] & s[6])) + sha256_k[i] + w[i];
 		uint32_t t2 = (ror(s[0], 2) ^ ror(s[0], 13) ^ ror(s[0], 22)) +
 			      ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
 
@@ -48,23 +49,28 @@ static void block(uint32_t h[8], const uint8_t *p)
 		h[i] += s[i];
 }
 
+void sha256_c_blocks(uint32_t h[8], const uint8_t *p, size_t n)
+{
+	for (; n; n--, p += 64)
+		block(h, p);
+}
+
 void sha256_hex(const void *data, size_t len, char hex[SHA256_HEX])
 {
 	uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
 			  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
-	const uint8_t *p = data;
+	void (*add)(uint32_t h[8], const uint8_t *p, size_t n) =
+		sha256_ni_there() ? sha256_ni_blocks : sha256_c_blocks;
 	uint8_t tail[128] = { 0 };
 	size_t left = len % 64, blocks = left < 56 ? 1 : 2;
 
-	for (size_t n = len / 64; n; n--, p += 64)
-		block(h, p);
+	add(h, data, len / 64);
 	if (left)
-		memcpy(tail, p, left);
+		memcpy(tail, (const uint8_t *)data + (len - left), left);
 	tail[left] = 0x80;
 	for (unsigned int i = 0; i < 8; i++)
 		tail[blocks * 64 - 1 - i] = (uint8_t)((uint64_t)len * 8 >> 8 * i);
-	for (size_t n = 0; n < blocks; n++)
-		block(h, tail + 64 * n);
+	add(h, tail, blocks);
 	for (unsigned int i = 0; i < 8; i++)
 		snprintf(hex + 8 * i, 9, "%08x", h[i]);
 }
