@@ -10,6 +10,7 @@ $(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../ud
 SHA256 := ../../udrv/common/sha256.c ../../udrv/common/sha256_ni.c
 $(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
 $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256),support)
+$(call unit-test,test_holder,test_holder.c ../../udrv/agent/holder.c $(APPS_COMMON),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))

@@ -3,6 +3,7 @@
 $(call guest-test,plain_kexec,guest/plain_kexec.c)
 $(call guest-test,kexec_load,guest/kexec_load.c)
 $(call guest-test,forge_identity,guest/forge_identity.c)
+$(call guest-test,hold_liveupdate,guest/hold_liveupdate.c)
 $(call guest-test,break_device,guest/break_device.c)
 $(call guest-test,upstream_pieces,guest/upstream_pieces.c)
 $(call guest-test,live_update_guards,$(addprefix guest/guards/,main.c refusals.c igb.c try.c hold.c incoming.c unclaimed.c \

@@ -125,6 +125,31 @@ def update_policies(context: Context) -> None:
         live.io_goes_on()
 
 
+@case("somebody-in-the-way", "an update is refused while another process has /dev/liveupdate or the session: it is named, I/O goes on")
+def somebody_in_the_way(context: Context) -> None:
+    name = "hold_liveupdate"
+    with Live(context, files={name: artifacts.guest_test(name)}) as live:
+        guest = live.guest
+        for what, said in (("", "/dev/liveupdate is open in"), ("udrv", "holds a session 'udrv'")):
+            # It waits for a moment without an agent.
+            guest.check(f"(/tmp/{name} {what} > /tmp/held 2>&1 &)")
+            pid = wait(f"{name} did not begin", lambda: guest.check(f"pidof {name}").strip())
+            agent = guest.check("pidof udrv-agent").strip()
+            guest.check(f"kill -9 {agent}")
+            wait("nothing was held", lambda: "held" in guest.check("cat /tmp/held"))
+            wait("there was no other agent", lambda a=agent: guest.check("pidof udrv-agent").strip() not in ("", a))
+            live.running("nvme0")
+            for _ in range(2):
+                live.refused(f"update {FILES}", said, f"process {pid} ({name})")
+                live.io_goes_on()
+            guest.check(f"kill {pid}")
+            wait("it still holds something", lambda: guest.run(f"pidof {name}")[0])
+            live.update()
+            live.running("nvme0", "resumed")
+            live.io_goes_on()
+            guest.check(f"cp /host/{name} /tmp/ && chmod +x /tmp/{name}")
+
+
 LZ4_LEGACY = 0x184C2102
 
 

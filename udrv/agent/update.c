@@ -17,6 +17,7 @@
 
 #include <udrv/proto.h>
 
+#include "udrv/agent/holder.h"
 #include "udrv/agent/update.h"
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
@@ -211,12 +212,9 @@ static int check(struct update *u)
 	char why[192];
 	int err;
 
-	if (a->luo < 0)
-		return update_refuse(
-			u, -ENODEV,
-			"/dev/liveupdate: %s: this kernel was not booted with liveupdate=on kho=on, or another "
-			"process has it open",
-			app_errname(a->luo));
+	err = holder_open_luo(&a->luo, why, sizeof(why));
+	if (err)
+		return update_refuse(u, err, "%s", why);
 	err = check_devices(u);
 	if (err)
 		return err;
@@ -232,6 +230,7 @@ static int check(struct update *u)
 
 static void begin_preserve(struct update *u)
 {
+	char why[192];
 	int err;
 
 	err = prepare_updating(u, true);
@@ -239,14 +238,9 @@ static void begin_preserve(struct update *u)
 		update_fail(u, err);
 		return;
 	}
-	u->session = luo_create_session(u->a->luo, SESSION_NAME);
+	u->session = holder_create_session(u->a->luo, why, sizeof(why));
 	if (u->session < 0) {
-		err = u->session;
-		update_fail(u, update_refuse(
-				       u, err, "cannot create the session '" SESSION_NAME "': %s%s",
-				       strerror(-err),
-				       err == -EEXIST ? ": somebody else holds one of that name" :
-							""));
+		update_fail(u, update_refuse(u, u->session, "%s", why));
 		return;
 	}
 	/* PID 1 holds it, too: if this process died the session would be undone under a device's

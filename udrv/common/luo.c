@@ -24,7 +24,7 @@ static int luo_cloexec(int fd)
 
 int luo_open(void)
 {
-	int fd = open("/dev/liveupdate", O_RDWR | O_CLOEXEC);
+	int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }

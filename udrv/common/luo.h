@@ -8,6 +8,10 @@
 /* The one session that holds all of ours. */
 #define SESSION_NAME "udrv"
 
+#define LUO_DEVICE "/dev/liveupdate"
+/* What a link in /proc/PID/fd to a session begins with; its name follows. */
+#define LUO_SESSION_LINK "anon_inode:[luo_session] "
+
 /** luo_open() - /dev/liveupdate, which the kernel gives to one process; others get -EBUSY */
 int luo_open(void);
 int luo_create_session(int luo, const char *name);
