@@ -77,6 +77,7 @@ static void check_kept(struct device *dev)
 static bool refuse_stranger(struct world *w)
 {
 	struct device *kept = &w->dev[KEPT], *dev = &w->dev[STRANGER];
+	size_t half = dev->size / 2;
 	int other = memory_create("other", dev->size, MFD_ALLOW_SEALING | MFD_EXEC);
 
 	dev->iommu = dup(kept->iommu);
@@ -90,6 +91,16 @@ static bool refuse_stranger(struct world *w)
 	tap_is(device_map(dev, other, dev->size, dev->iova), 0,
 	       "stranger: map other memory in its place");
 	tap_is(device_attach(dev), -ESTALE, "stranger: attach to other memory");
+	tap_is(device_unmap(dev, dev->iova, dev->size), 0, "stranger: unmap that");
+	tap_is(device_map(dev, kept->memory, dev->size, dev->iova), 0,
+	       "stranger: map the memory of another device");
+	tap_is(device_attach(dev), -ESTALE, "stranger: attach to another device's memory");
+	tap_is(device_unmap(dev, dev->iova, dev->size), 0, "stranger: unmap that");
+	dev->memory = session_retrieve_fd(w->session[STRANGER], TOKEN_MEMORY(STRANGER));
+	tap_is(device_map_part(dev, dev->memory, half, half, dev->iova), 0,
+	       "stranger: map its memory, the second half first");
+	tap_is(device_map(dev, dev->memory, half, dev->iova + half), 0, "stranger: and the first");
+	tap_is(device_attach(dev), -ESTALE, "stranger: attach to its memory in another order");
 	tap_is(device_unmap(dev, dev->iova, dev->size), 0, "stranger: unmap that");
 	tap(pci_command(dev->bdf) & PCI_COMMAND_BME, "stranger: it runs on");
 	close(other);

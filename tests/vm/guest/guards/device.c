@@ -63,18 +63,24 @@ int device_allocate_hwpt(struct device *dev, uint32_t *hwpt)
 	return err;
 }
 
-int device_map(struct device *dev, int memfd, size_t size, uint64_t iova)
+int device_map_part(struct device *dev, int memfd, size_t offset, size_t size, uint64_t iova)
 {
 	struct iommu_ioas_map_file map = {
 		.size = sizeof(map),
 		.flags = ACCESS,
 		.ioas_id = dev->ioas,
 		.fd = memfd,
+		.start = offset,
 		.length = size,
 		.iova = iova,
 	};
 
 	return request(dev->iommu, IOMMU_IOAS_MAP_FILE, &map);
+}
+
+int device_map(struct device *dev, int memfd, size_t size, uint64_t iova)
+{
+	return device_map_part(dev, memfd, 0, size, iova);
 }
 
 int device_map_anonymous(struct device *dev, uint64_t iova)

@@ -27,6 +27,7 @@ int device_bind(struct device *dev); /* dev->cdev and dev->iommu are open */
 int device_allocate(struct device *dev, uint32_t *ioas); /* an IOAS */
 int device_allocate_hwpt(struct device *dev, uint32_t *hwpt); /* in dev->ioas */
 int device_map(struct device *dev, int memfd, size_t size, uint64_t iova);
+int device_map_part(struct device *dev, int memfd, size_t offset, size_t size, uint64_t iova);
 int device_map_anonymous(struct device *dev, uint64_t iova);
 int device_unmap(struct device *dev, uint64_t iova, uint64_t size);
 int device_attach(struct device *dev);

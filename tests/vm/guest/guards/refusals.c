@@ -58,6 +58,39 @@ static void refuse_memory(struct world *w, struct device *dev)
 	close(other);
 }
 
+/* Only a kernel with CONFIG_HUGETLBFS has such memory; who runs this knows whether it is one. */
+static void refuse_hugetlb(struct world *w, struct device *dev)
+{
+	int huge;
+
+	write_file("/proc/sys/vm/nr_hugepages", "1");
+	huge = memory_create("huge", HUGE_PAGE, MFD_HUGETLB | MFD_EXEC);
+	if (huge == -ENOSYS) {
+		tap(true, "preserve an iommufd with hugetlb memory mapped # SKIP this kernel has none");
+		return;
+	}
+	tap_is(device_map(dev, huge, HUGE_PAGE, DEVICE_EXTRA), 0, "map hugetlb memory");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
+	       "preserve an iommufd with hugetlb memory mapped");
+	tap_is(device_unmap(dev, DEVICE_EXTRA, HUGE_PAGE), 0, "unmap it");
+	close(huge);
+	write_file("/proc/sys/vm/nr_hugepages", "0");
+}
+
+/* Nobody would find its memory: that it is pinned is a device's doing. */
+static void refuse_unused(struct world *w, struct device *dev)
+{
+	uint32_t kept = dev->ioas;
+
+	tap_is(device_allocate(dev, &dev->ioas), 0, "allocate an IOAS that no device uses");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), 0, "preserve it without mappings");
+	tap_is(device_map(dev, dev->memory, PAGE, DEVICE_EXTRA), 0, "map a memfd into it");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EINVAL,
+	       "preserve an iommufd with mappings that no device uses");
+	tap_is(device_destroy(dev, dev->ioas), 0, "destroy it");
+	dev->ioas = kept;
+}
+
 static void refuse_objects(struct world *w, struct device *dev)
 {
 	uint32_t hwpt = 0;
@@ -77,6 +110,8 @@ bool check_refusals(struct world *w)
 		return false;
 	refuse_order(w, dev);
 	refuse_memory(w, dev);
+	refuse_hugetlb(w, dev);
+	refuse_unused(w, dev);
 	refuse_objects(w, dev);
 
 	unbound = pci_open_cdev(dev->bdf);
