@@ -21,7 +21,7 @@
 #	A static program for tests inside a guest, build/tests/guest/luo_probe. Not in the image: a test
 #	hands it to its guest.
 #
-#   $(call step-program,udrv_step,main.c agent.c)
+#   $(call step-program,udrv_step,main.c agent.c[,LIBS])
 #	As a guest-program, but for tests in a guest, like a guest-test: built with UDRV_STEP_HOOK, so that
 #	it can end itself after a given store.
 #
@@ -88,14 +88,14 @@ $(BUILD)/$4/$1: $2 $(BUILD)/lib/libudrv.a
 	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) $5 -o $$@ $2 $(BUILD)/lib/libudrv.a $3 $(STATIC_LIBS) $$(LIBS)
 endef
 
-step-program = $(eval $(call step-program-rules,$(strip $1),$(call objects,step,$2)))\
+step-program = $(eval $(call step-program-rules,$(strip $1),$(call objects,step,$2),$(strip $3)))\
 	$(eval GUEST_TESTS += $(BUILD)/tests/guest/$(strip $1))
 define step-program-rules
 ALL_OBJECTS += $2
 $(BUILD)/tests/guest/$1: $2 $(BUILD)/step/lib/libudrv.a
 	$$(call quiet,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -static -o $$@ $2 $(BUILD)/step/lib/libudrv.a $(STATIC_LIBS) $$(LIBS)
+	$$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -static -o $$@ $2 $(BUILD)/step/lib/libudrv.a $3 $(STATIC_LIBS) $$(LIBS)
 endef
 
 test-library = $(eval $(call test-library-rules,$(strip $1),$(call objects,asan,$2)))

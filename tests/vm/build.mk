@@ -3,6 +3,7 @@
 $(call guest-test,plain_kexec,guest/plain_kexec.c)
 $(call guest-test,kexec_load,guest/kexec_load.c)
 $(call guest-test,forge_identity,guest/forge_identity.c)
+$(call guest-test,attach_namespace,guest/attach_namespace.c)
 $(call guest-test,hold_liveupdate,guest/hold_liveupdate.c)
 $(call guest-test,break_device,guest/break_device.c)
 $(call guest-test,upstream_pieces,guest/upstream_pieces.c)

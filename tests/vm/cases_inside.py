@@ -12,13 +12,26 @@ LOG_PAGE_POINTS = (2, 5, 8, 11)
 # Likewise from the moment on at which the host learns of the event.
 EVENT_POINTS = (1, 4, 8)
 
+# Steps of an Abort after which a host stops: in its slot, at the controller; and at the first one after its
+# answer was taken.
+ABORT_POINTS = ("3 abort", "7 abort", "1 aborted")
+# Commands of the slow namespace are overdue, and answered before the controller would be reset.
+ABORT_TIMEOUT_MS = 5_000
+ABORT_LATENCY = 8_000_000_000
+WRITES = 20
+
+# From the event of a changed namespace on: taken in, log page asked for, namespace asked for, recorded.
+NAMESPACE_POINTS = (2, 8, 14, 20)
+NSID = 3                    # the one that comes and goes, after the two that every controller has
+FILES = "--kernel /host/bzImage --image /host/image"
+
 
 def _stopped(live: Live, pid: int) -> bool:
     return live.guest.run(f"cut -d' ' -f3 /proc/{pid}/stat")[1].strip() == "T"
 
 
-def _stop_at(live: Live, name: str, point: int) -> int:
-    """Its host stops after so many steps from now on; its pid."""
+def _stop_at(live: Live, name: str, point: int | str) -> int:
+    """Its host stops after so many steps from now on (see step_hook.c); its pid."""
     pid = live.device(name)["pid"]
     live.guest.check(f"echo {point} > /run/udrv/step-now && kill -USR1 {pid}")
     return pid
@@ -66,6 +79,84 @@ def update_inside_admin_commands(context: Context) -> None:
             live.update()
             _as_before(live)
         expect(live.device("nvme0")["start"] == "resumed", "nvme0 was not resumed")
+
+
+def _aborts(live: Live, name: str) -> int:
+    return sum(queue["aborts"] for queue in live.device(name)["nvme"]["queues"])
+
+
+@case("update-inside-abort", "updates while a command that takes too long is being aborted: it ends once, nothing is reset")
+def update_inside_abort(context: Context) -> None:
+    image = initramfs.with_init(context.image, artifacts.guest_test("udrv_step"), context.directory / "step-image")
+    with Live(context, image=image, slow=True, slow_ns=ABORT_LATENCY, nvme=f"queues=2,depth=64,timeout_ms={ABORT_TIMEOUT_MS}",
+              verify="blocks=512,queues=2,depth=4,zdepth=1,rate=100,write=60,flush=64") as live:
+        live.aborting = True
+        for point in ABORT_POINTS:
+            pid = _stop_at(live, "nvme0", point)
+            wait(f"the host did not stop at '{point}'", lambda p=pid: _stopped(live, p))
+            live.update()
+            device = live.running("nvme0", "resumed")
+            expect(not device["nvme"]["resets"], f"the controller was reset, stopped at '{point}'")
+            # The slots of aborts are free again, and the event request is where it was.
+            wait(f"stopped at '{point}', the Abort is still outstanding",
+                 lambda: live.device("nvme0")["nvme"]["outstanding"][0] == 1)
+            before = live.paravisor.verify_status("nvme0")["writes"]
+            wait(f"stopped at '{point}', I/O does not go on",
+                 lambda b=before: live.paravisor.verify_status("nvme0")["writes"] > b + WRITES)
+        # Whoever comes after all that aborts as before.
+        aborts = _aborts(live, "nvme0")
+        wait("no command was aborted any more", lambda: _aborts(live, "nvme0") > aborts)
+        wait("no aborted command has ended", live.aborted)
+
+
+def _change(live: Live, attach: bool) -> None:
+    """The namespace comes to nvme0, the first controller of its subsystem, or goes: an event tells it."""
+    guest = live.guest
+    guest.check("cp /host/attach_namespace /tmp/ && chmod +x /tmp/attach_namespace")
+    wait("the neighbour had no driver", lambda: not guest.run("test -c /dev/nvme0")[0])
+    guest.check(f"/tmp/attach_namespace {'attach' if attach else 'detach'} {NSID} 0")
+
+
+def _namespace_known(live: Live, there: bool) -> None:
+    def as_it_is() -> bool:
+        found = {ns["nsid"]: ns["usable"] for ns in live.device("nvme0")["nvme"]["namespaces"]}
+        return found.get(NSID, False) == there
+    wait(f"nvme0 does not know that namespace {NSID} has {'come' if there else 'gone'}", as_it_is)
+
+
+@case("namespace-changes-in-update", "a namespace comes or goes while nobody looks, and at each step of noticing it: the next kernel knows")
+def namespace_changes_in_update(context: Context) -> None:
+    image = initramfs.with_init(context.image, artifacts.guest_test("udrv_step"), context.directory / "step-image")
+    files = {"attach_namespace": artifacts.guest_test("attach_namespace")}
+    with Live(context, 2, image=image, files=files, neighboured="nvme0") as live:
+        _namespace_known(live, False)
+        there = False
+        # Under I/O, and in the blackout as far as this driver is concerned: its host has run for the last time.
+        for changes in (1, 2, 1):
+            live.guest.check(f"udrvctl update {FILES} --prepare")
+            live.guest.check(f"kill -STOP {live.device('nvme0')['pid']}")
+            for _ in range(changes):
+                there = not there
+                _change(live, there)
+            live.commit()
+            live.running("nvme0", "resumed")
+            _namespace_known(live, there)
+            live.io_goes_on()
+        # Without I/O the only steps are those of the event.
+        live.paravisor.verify_stop("nvme0", acked="unused.bin")
+        live.forget("nvme0")
+        for point in NAMESPACE_POINTS:
+            there = not there
+            pid = _stop_at(live, "nvme0", point)
+            _change(live, there)
+            wait(f"the host of nvme0 did not stop after {point} steps", lambda p=pid: _stopped(live, p))
+            live.update()
+            device = live.running("nvme0", "resumed")
+            _namespace_known(live, there)
+            wait("nvme0 has no event request outstanding, or something else",
+                 lambda: live.device("nvme0")["nvme"]["outstanding"][0] == 1)
+            expect(not device["nvme"]["resets"], f"nvme0 was reset {device['nvme']['resets']} times")
+        live.io_goes_on("nvme1", writes=20)
 
 
 @case("full-queues-back-to-back", "three updates in a row with full queues, each before the last one's commands have ended")

@@ -25,22 +25,25 @@ class Live:
     """A context manager. Leaving it without an error stops the workloads and judges what they and the trace say.
 
     `verify` is the workload's options; `slow` gives each controller a third namespace that keeps commands for `slow_ns`;
-    `vfs` is how many VFs a controller has to give.
+    `vfs` is how many VFs a controller has to give; the subsystem of `neighboured` has another controller, which the
+    kernel's own driver gets, and one more namespace, which no controller has.
     """
 
     def __init__(self, context: Context, controllers: int = 1, *, queues: int = 2, verify: str = "", nvme: str = "", slow: bool = False,
                  slow_ns: int = SLOW, fast_ns: int = FAST, throttled: bool = False, files: dict[str, Path] | None = None, policies: dict[str, str] | None = None,
-                 vfs: dict[str, int] | None = None, **setup: Any) -> None:
+                 vfs: dict[str, int] | None = None, neighboured: str = "", **setup: Any) -> None:
         self.context = context
         self.names = [f"nvme{n}" for n in range(controllers)]
         self.disks = {name: context.directory / f"{name}.raw" for name in self.names}
         self.controllers = [
             Controller(name, [Namespace(file=self.disks[name], throttled=throttled), Namespace(latency_ns=fast_ns)] +
-                       ([Namespace(latency_ns=slow_ns)] if slow else []), queues=queues, vfs=(vfs or {}).get(name, 0))
+                       ([Namespace(latency_ns=slow_ns)] if slow else []) + ([Namespace(detached=True)] if name == neighboured else []),
+                       queues=queues, vfs=(vfs or {}).get(name, 0), neighbour=name == neighboured)
             for name in self.names]
         self.bdfs = addresses(self.controllers)
         self.judged = set(self.names)       # whose I/O must be without loss, and whose controller untouched
         self.forgotten: set[str] = set()
+        self.aborting = False               # the only controller's commands may be aborted: each is an error, once
         self.kexecs = 0
         self.kept: dict[str, Kept] = {}
         for disk in self.disks.values():
@@ -135,12 +138,14 @@ class Live:
                 continue
             final, acked = self.paravisor.verify_stop(name, acked=f"acked-{name}.bin")
             where = shutil.move(acked, self.context.directory / f"acked-{name}.bin")
-            counts = ("errors", "miscompares", "lost") if name in self.judged else ("errors", "miscompares")
+            counts = ["miscompares"] + ["errors"] * (not self.aborting) + ["lost"] * (name in self.judged)
             problems += [f"{name}: {final[key]} {key}" for key in counts if final[key]]
             if name in self.judged and final["submitted"] != final["completed"]:
                 problems.append(f"{name}: {final['submitted']} submitted, {final['completed']} completed")
             tables[name] = Path(where)
         self.paravisor.end()        # the disks are complete only when QEMU has ended
+        if self.aborting and final["errors"] != len(self.aborted()):
+            problems.append(f"{final['errors']} errors, but {len(self.aborted())} commands were aborted")
         for name, table in tables.items():
             if name in self.forgotten:
                 continue
@@ -148,15 +153,23 @@ class Live:
         problems += self._trace_problems()
         expect(not problems, "\n".join(problems[:30]))
 
+    def aborted(self) -> list[Event]:
+        """What the controller has completed as Command Abort Requested."""
+        return [e for e in tracelog.read(self.paravisor.vm.trace)
+                if e.name == "pci_nvme_enqueue_req_completion" and e.text.endswith("status 0x7")]
+
     def _trace_problems(self) -> list[str]:
         kept = [self.kept[name] for name in self.names if name in self.judged]
         if not kept:
             return []
         events = tracelog.read(self.context.directory / "qemu-trace.log")
-        verdict = Witness(self._without_vfs(list(events)), kept).check(self.kexecs)
-        if len(kept) == len(self.names):
+        events = self._without_vfs(list(events))
+        if self.aborting:       # a status that was asked for is no complaint
+            events = [e for e in events if not (e.name == "pci_nvme_err_req_status" and " status 0x7 " in e.text)]
+        verdict = Witness(events, kept).check(self.kexecs)
+        if len(kept) == len(self.names) and not any(c.neighbour for c in self.controllers):
             return verdict.violations
-        # Events of a controller do not name it: with others reset on purpose, what is certain is what names a function.
+        # Events of a controller do not name it: with others that are reset, what is certain is what names a function.
         return [v for v in verdict.violations if any(k.name in v or k.bdf in v for k in kept)]
 
     def _without_vfs(self, events: list[Event]) -> list[Event]:

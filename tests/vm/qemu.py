@@ -120,6 +120,7 @@ class Namespace:
     file: Path | None = None
     latency_ns: int = 0
     throttled: bool = False
+    detached: bool = False      # of a subsystem: no controller has it until it is attached
 
 
 @dataclass
@@ -130,6 +131,7 @@ class Controller:
     queues: int = 8
     mqes: int = 2047
     vfs: int = 0                # VFs that it has to give
+    neighbour: bool = False     # its subsystem has another controller, without a namespace, which nobody is given
     properties: dict[str, object] = field(default_factory=dict)
 
     def node(self, nsid: int) -> str:
@@ -220,11 +222,13 @@ class Machine:
     def _controller(cls, ctrl: Controller, slot: int) -> list[str]:
         bus, args = cls._bus(ctrl.root_port, slot)
         props: dict[str, object] = {"max_ioqpairs": ctrl.queues, "msix_qsize": ctrl.queues + 1, "mqes": ctrl.mqes}
-        if ctrl.vfs:
-            # SR-IOV takes a subsystem; what is flexible, is not the physical function's.
-            subsystem = f"{ctrl.name}-subsystem"
+        subsystem = f"{ctrl.name}-subsystem"
+        if ctrl.vfs or ctrl.neighbour:
             args += ["-device", f"nvme-subsys,id={subsystem}"]
-            props.update(subsys=subsystem, sriov_max_vfs=ctrl.vfs, sriov_vq_flexible=2 * ctrl.vfs,
+            props.update(subsys=subsystem)
+        if ctrl.vfs:
+            # What is flexible, is not the physical function's.
+            props.update(sriov_max_vfs=ctrl.vfs, sriov_vq_flexible=2 * ctrl.vfs,
                          sriov_vi_flexible=ctrl.vfs, max_ioqpairs=ctrl.queues + 2 * ctrl.vfs,
                          msix_qsize=ctrl.queues + 1 + ctrl.vfs)
         props.update(ctrl.properties)
@@ -244,7 +248,10 @@ class Machine:
                 group = ctrl.throttle_group(nsid)
                 args += ["-object", f"throttle-group,id={group}",
                          "-blockdev", f"driver=throttle,node-name={node},throttle-group={group},file={below}"]
-            args += ["-device", f"nvme-ns,drive={node},bus={ctrl.name},nsid={nsid}"]
+            more = ",shared=off" if ctrl.neighbour and not ns.detached else ",detached=on" if ns.detached else ""
+            args += ["-device", f"nvme-ns,drive={node},bus={ctrl.name},nsid={nsid}{more}"]
+        if ctrl.neighbour:
+            args += ["-device", f"nvme,id={ctrl.name}-neighbour,serial=udrv-{ctrl.name},subsys={subsystem},bus=pcie.0,addr=1d"]
         return args
 
 

@@ -14,7 +14,8 @@ UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c
 
 $(call guest-program,udrv,$(UDRV_SOURCES))
-$(call step-program,udrv_step,$(UDRV_SOURCES) ../../tests/vm/guest/step_hook.c)
+STEP_WRAPS := -Wl,--wrap=nvme_admin_start -Wl,--wrap=nvme_timeout_aborted
+$(call step-program,udrv_step,$(UDRV_SOURCES) ../../tests/vm/guest/step_hook.c,$(STEP_WRAPS))
 
 UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)
 GUEST_PROGRAMS := $(filter-out $(BUILD)/bin/udrv,$(GUEST_PROGRAMS)) $(UDRV_NAMES)

@@ -7,22 +7,24 @@
  * next, and over all of them spread evenly over PERIOD.
  *
  * A program that gets SIGUSR1 reads a number N from /run/udrv/step-now, and stops (SIGSTOP) after its Nth store or
- * message from then on: as the end of its kernel finds it.
+ * message from then on: as the end of its kernel finds it. With "N abort" there, it counts from the moment on at which
+ * it begins to abort an NVMe command; with "N aborted", from that at which it has the answer.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "devices/nvme/ctrl.h"
 #include "udrv/lib/step.h"
 
 #define STRIDE	389
 #define PERIOD	1009
 
 static unsigned int number, left;
+static unsigned int from_abort, from_aborted;
 static int how = SIGKILL;
 
 static void stop_here(void)
@@ -40,18 +42,53 @@ static void stop_here(void)
 	kill(getpid(), how);
 }
 
+static void begin(unsigned int steps)
+{
+	how = SIGSTOP;
+	left = steps;
+	udrv_step_hook = stop_here;
+}
+
+int __real_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
+			    uint16_t *ret_slot);
+int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
+			    uint16_t *ret_slot);
+
+int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
+			    uint16_t *ret_slot)
+{
+	if (from_abort && kind == NVME_ADMIN_ABORTING)
+		begin(from_abort);
+	return __real_nvme_admin_start(ctrl, cmd, kind, arg, ret_slot);
+}
+
+void __real_nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot);
+void __wrap_nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot);
+
+void __wrap_nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot)
+{
+	if (from_aborted)
+		begin(from_aborted);
+	__real_nvme_timeout_aborted(ctrl, slot);
+}
+
 static void now(int sig)
 {
-	char text[16] = "";
+	char text[32] = "", from[16] = "";
+	unsigned int steps = 0;
 	int fd = open("/run/udrv/step-now", O_RDONLY | O_CLOEXEC);
 
 	(void)sig;
 	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
 		return;
 	close(fd);
-	how = SIGSTOP;
-	left = (unsigned int)atoi(text);
-	udrv_step_hook = stop_here;
+	sscanf(text, "%u %15s", &steps, from);
+	if (!strcmp(from, "abort"))
+		from_abort = steps;
+	else if (!strcmp(from, "aborted"))
+		from_aborted = steps;
+	else
+		begin(steps);
 }
 
 static void __attribute__((constructor)) arm(void)
