@@ -102,6 +102,7 @@ static const struct {
 	{ "hwc-timeout:0x20007", -ETIMEDOUT },
 	{ "hwc-timeout:0x20008", -ETIMEDOUT },
 	{ "hwc-status:1:7", -EIO },
+	{ "no-vports", -EPROTO },
 	{ "hwc-status:3:7", -EIO },
 	{ "hwc-status:4:7", -EIO },
 	{ "hwc-status:12:7", -EIO },

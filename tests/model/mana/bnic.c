@@ -23,7 +23,8 @@ static uint32_t device_config(struct mana_model *m, struct call *c)
 {
 	struct mana_query_device_cfg_resp *resp = (void *)c->resp;
 
-	resp->max_num_vports = htole16((uint16_t)m->opts.vports);
+	if (!fault_take(m, FAULT_NO_VPORTS, 0))
+		resp->max_num_vports = htole16((uint16_t)m->opts.vports);
 	resp->max_num_eqs = htole32(MAX_EQS - 1);
 	resp->adapter_mtu = htole16((uint16_t)(m->opts.mtu + MANA_ETH_HLEN));
 	resp->link_speed_mbps = htole32(LINK_MBPS);

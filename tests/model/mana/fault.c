@@ -26,6 +26,7 @@ static const struct {
 	{ "rx-error", PREPARE, FAULT_RX_ERROR, 1, true },
 	{ "drop-irq", PREPARE, FAULT_DROP_IRQ, 1, true },
 	{ "garbage-cqe", PREPARE, FAULT_GARBAGE_CQE, 0, true },
+	{ "no-vports", PREPARE, FAULT_NO_VPORTS, 0, true },
 	{ "reset-request", RESET_REQUEST, FAULT_KINDS, 0, false },
 	{ "link-down", LINK_DOWN, FAULT_KINDS, 0, false },
 	{ "link-up", LINK_UP, FAULT_KINDS, 0, false },

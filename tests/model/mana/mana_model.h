@@ -165,6 +165,7 @@ void mana_model_live(const struct mana_model *m, struct mana_model_live *ret);
  * drop-irq:VECTOR[:N]	the next N interrupts of VECTOR (0xffff: any) are lost
  * garbage-cqe[:N]	the next N completions of data queues are preceded by one of random bits,
  *			owner bits apart
+ * no-vports[:N]	the next N answers of what the device is, say that it has no vport
  * remove		surprise removal, now
  *
  * Numbers are decimal or 0x…. Several faults are separated by commas. Returns: 0 or -EINVAL

@@ -73,6 +73,7 @@ START_TEST(understands_specs)
 		"rx-error:4",
 		"drop-irq:0",
 		"drop-irq:0xffff:2,garbage-cqe:3",
+		"no-vports,no-vports:2",
 		"garbage-cqe",
 		"remove",
 	};
