@@ -75,6 +75,24 @@ def update_called_off(context: Context) -> None:
         live.io_goes_on()
 
 
+@case("asked-all-the-time", "updates while status, log pages and configuration space are asked for without a pause: they change nothing")
+def asked_all_the_time(context: Context) -> None:
+    ask = "udrvctl status; udrvctl smart-log nvme0; udrvctl error-log nvme1; udrvctl inspect nvme0; udrvctl update --report"
+    with Live(context, 2) as live:
+        for _ in range(2):
+            for _ in range(2):
+                live.guest.check(f"(while echo; do {ask}; done > /tmp/asked 2>&1 &)")
+            wait("nothing was answered", lambda: "critical_warning" in live.guest.check("cat /tmp/asked"))
+            live.io_goes_on()
+            live.update()
+            for name in live.names:
+                device = live.running(name, "resumed")
+                wait(f"{name} has other admin commands than its event request",
+                     lambda n=name: live.device(n)["nvme"]["outstanding"][0] == 1)
+                expect(not device["nvme"]["resets"], f"{name} was reset")
+            live.io_goes_on()
+
+
 @case("update-policies", "keep, reset and detach: one device that cannot be kept does not stop the update of the others")
 def update_policies(context: Context) -> None:
     files = {"break_device": artifacts.guest_test("break_device")}
