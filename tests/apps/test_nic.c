@@ -4,9 +4,12 @@
  * successor's figures are exact, and each request has been echoed once.
  */
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include <udrv/proto.h>
 
 #include "tests/unit/crash.h"
 #include "tests/unit/mana_fixture.h"
@@ -262,6 +265,30 @@ START_TEST(counts_over_many_deaths)
 }
 END_TEST
 
+/* More kexecs than there is an account of, with figures as large as they get. */
+START_TEST(an_account_fits_a_message)
+{
+	struct nic_memory *m = calloc(1, sizeof(*m));
+	struct json_object *o;
+
+	ck_assert_ptr_nonnull(m);
+	m->h.cycle = 10 * NIC_CYCLES;
+	for (unsigned int i = 0; i < NIC_CYCLES; i++) {
+		struct nic_cycle *c = &m->cycle[i];
+
+		c->rx_buffered_across = c->tx_unfinished_across = 8192;
+		c->latched_while_masked = c->delivered_after = 64;
+		c->tsc_reboot = c->tsc_init = c->tsc_first_rx = UINT64_MAX / 2;
+	}
+	o = nic_memory_json(m);
+	ck_assert_uint_eq(json_object_array_length(json_get(o, "cycles")), NIC_CYCLES);
+	/* The rest of a status takes a few kilobytes. */
+	ck_assert_uint_lt(strlen(json_text(o)), UDRV_MSG_PAYLOAD - 16384);
+	json_object_put(o);
+	free(m);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("nic");
@@ -270,5 +297,6 @@ int main(void)
 	tcase_add_test(tc, counts);
 	tcase_add_test(tc, counts_when_stopped_at_every_step);
 	tcase_add_test(tc, counts_over_many_deaths);
+	tcase_add_test(tc, an_account_fits_a_message);
 	return suite_run(suite);
 }

@@ -5,6 +5,9 @@
 #include "udrv/common/json.h"
 #include "udrv/host/nic.h"
 
+/* Counter values of so many cycles are told: an answer has to fit a message, however many cycles there are. */
+#define CYCLES_WITH_TIMES 16u
+
 bool nic_memory_is(const void *mem)
 {
 	return !memcmp(mem, NIC_MEMORY_MAGIC, 8);
@@ -20,6 +23,8 @@ static struct json_object *cycle_json(const struct nic_memory *m, uint64_t cycle
 	json_set_u64(o, "tx_unfinished_across", c->tx_unfinished_across);
 	json_set_u64(o, "latched_while_masked", c->latched_while_masked);
 	json_set_u64(o, "delivered_after", c->delivered_after);
+	if (cycle + CYCLES_WITH_TIMES <= m->h.cycle)
+		return o;
 	json_set_u64(o, "tsc_reboot", c->tsc_reboot);
 	json_set_u64(o, "tsc_init", c->tsc_init);
 	json_set_u64(o, "tsc_first_rx", c->tsc_first_rx);
