@@ -73,7 +73,7 @@ class Runner(unittest.TestCase):
 
         with tempfile.TemporaryDirectory() as out:
             context = Context(Path("bzImage"), Path("image"), Path(out), "tcg")
-            return run.judge(Case("name", "what", ("kernel",), function), context)
+            return run.judge(Case("name", "what", ("kernel",), function), context).error
 
     def test_silence_passes(self) -> None:
         self.assertEqual(self.judge(GOOD), "")
@@ -95,7 +95,7 @@ class Runner(unittest.TestCase):
             context = Context(Path("bzImage"), Path("image"), Path(out), "tcg")
             context.begin("name")
             (context.directory / "console.log").write_text(BAD)
-            self.assertEqual(run.judge(Case("name", "what", ("kernel",), lambda context: None), context), "")
+            self.assertEqual(run.judge(Case("name", "what", ("kernel",), lambda context: None), context).error, "")
 
 
 if __name__ == "__main__":
