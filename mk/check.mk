@@ -43,8 +43,8 @@ NEEDS_fuzz	:= packages-unit $(FUZZ_TESTS)
 
 RUN_SUITES := $(if $(SUITE),$(SUITE),$(foreach s,$(ALL_SUITES),$(if $(TESTS_$s),$s)))
 
-.PHONY: packages-unit packages-vm packages-model
-packages-unit packages-vm packages-model: packages-%:
+.PHONY: packages-unit packages-vm packages-model packages-bench
+packages-unit packages-vm packages-model packages-bench: packages-%:
 	$(Q)scripts/packages.sh build $*
 
 # Programs for tests find QEMU in PATH, and where things are in the environment.
@@ -69,8 +69,8 @@ demo: $(VM_NEEDS) ## verified I/O and network traffic through several kexec upda
 	$(Q)python3 tests/vm/demo.py
 
 .PHONY: bench
-bench: ## side-by-side measurements
-	$(call later,bench)
+bench: packages-bench $(VM_NEEDS) ## side-by-side measurements (PART=instructions|nvme|mana|blackout, ROUNDS=n)
+	$(Q)python3 tests/bench/run.py $(PART:%=--part %) $(ROUNDS:%=--rounds %)
 
 .PHONY: soak
 soak: $(VM_NEEDS) ## CYCLES=n (default 50) updates with crashes, aborts and fall-backs in random order (SEED=)

@@ -14,12 +14,13 @@ packages_of() {
     image) echo python3 zstd binutils ;;
     vm) echo python3 iproute2 util-linux ;;
     model) echo python3 iperf3 ethtool iproute2 util-linux kmod ;;
+    bench) echo python3 valgrind ;;
     apt) echo apt dpkg ca-certificates debian-archive-keyring ;;
     *) die "unknown package group '$1'" ;;
     esac
 }
 
-[ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|model|apt ..."
+[ $# -gt 0 ] || die "usage: packages.sh build|unit|kernel|image|vm|model|bench|apt ..."
 have dpkg-query || die "set-up knows Debian only (12 or newer): dpkg-query is not there"
 
 # Sets missing.

@@ -173,6 +173,7 @@ class Machine:
     cpus: int = 2
     accel: str = "tcg"
     extra: list[str] = field(default_factory=list)
+    trace_events: str = TRACE_EVENTS    # "": a measurement wants none
 
     def arguments(self, binary: str, sockets: Path) -> list[str]:
         kvm = self.accel == "kvm"
@@ -267,7 +268,7 @@ class VM:
         self.machine = machine
         directory = machine.directory
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "trace-events").write_text(TRACE_EVENTS.strip() + "\n")
+        (directory / "trace-events").write_text(machine.trace_events.strip() + "\n")
         (directory / "qemu-trace.log").unlink(missing_ok=True)
         # A socket's path is short; a build directory's need not be.
         self._sockets = Path(tempfile.mkdtemp(prefix="udrv-vm-"))
