@@ -497,6 +497,20 @@ START_TEST(last_message_of_a_peer_that_is_gone)
 }
 END_TEST
 
+/* It looks like the end of the connection, which is not there: nobody waits for what follows it. */
+START_TEST(empty_packet)
+{
+	int flags = fcntl(pair[1], F_GETFL);
+
+	ck_assert_int_eq(fcntl(pair[1], F_SETFL, flags & ~O_NONBLOCK), 0);
+	alarm(20);
+	ck_assert_int_eq(send(pair[0], "", 0, 0), 0);
+	ck_assert_int_eq(udrv_msg_recv(pair[1], &in), -EBADMSG);
+	ck_assert_uint_eq(in.nfds, 0);
+	alarm(0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("proto");
@@ -513,6 +527,7 @@ int main(void)
 	tcase_add_test(tc, descriptors);
 	tcase_add_test(tc, peer_gone);
 	tcase_add_test(tc, last_message_of_a_peer_that_is_gone);
+	tcase_add_test(tc, empty_packet);
 	tcase_add_test(tc, call);
 	tcase_add_test(tc, sockets_and_peers);
 	tcase_add_test(tc, names);

@@ -88,8 +88,9 @@ static void collect_fds(struct msghdr *msg, struct udrv_msg *m)
 	}
 }
 
-/* One datagram, with what descriptors it has; @flags are those of recvmsg(2). */
-static ssize_t receive(int sock, struct udrv_msg_header *head, struct udrv_msg *m, int *flags)
+/* One datagram, with what descriptors it has; @how and @flags are those of recvmsg(2). */
+static ssize_t receive(int sock, struct udrv_msg_header *head, struct udrv_msg *m, int how,
+		       int *flags)
 {
 	struct iovec iov[2] = {
 		{ .iov_base = head, .iov_len = sizeof(*head) },
@@ -105,7 +106,7 @@ static ssize_t receive(int sock, struct udrv_msg_header *head, struct udrv_msg *
 	ssize_t n;
 
 	do {
-		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+		n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | how);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == ECONNRESET ? -ENOTCONN : -errno;
@@ -121,10 +122,16 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 	ssize_t n;
 
 	udrv_msg_init(m, 0, 0);
-	n = receive(sock, &head, m, &flags);
-	/* Linux may tell of the end before a message that came just before it, but never twice. */
-	if (n == 0 && m->nfds == 0)
-		n = receive(sock, &head, m, &flags);
+	n = receive(sock, &head, m, 0, &flags);
+	/*
+	 * Linux may tell of the end before a message that came just before it, but never twice. An empty
+	 * packet looks like the end as well; behind it there may be nothing yet, so this does not wait.
+	 */
+	if (n == 0 && m->nfds == 0) {
+		n = receive(sock, &head, m, MSG_DONTWAIT, &flags);
+		if (n == -EAGAIN)
+			n = -EBADMSG;
+	}
 	if (n < 0)
 		return (int)n;
 	if (n == 0 && m->nfds == 0)
