@@ -224,6 +224,34 @@ START_TEST(sender_dies_with_answers_unread)
 }
 END_TEST
 
+/* Its worker holds the connection while the kernel ends it: what the agent had sent is taken, and nobody waits. */
+START_TEST(sender_dies_before_its_child)
+{
+	unsigned int handles, fds;
+	bool ready = false;
+	int fd = temp();
+	ino_t got;
+
+	for (uint32_t i = 0; i < 2; i++) {
+		udrv_msg_init(&msg, UDRV_MSG_PUT_FD, i);
+		ck_assert_int_eq(udrv_msg_set_text(&msg, i ? "directory" : "outgoing"), 0);
+		ck_assert_int_eq(udrv_msg_add_fd(&msg, fd), 0);
+		ck_assert_int_eq(udrv_msg_send(sv[0], &msg), 0);
+	}
+	alarm(20);
+	ck_assert(custody_drain(sv[1], &ready));
+	alarm(0);
+	close(sv[0]);
+	ck_assert(!custody_drain(sv[1], &ready));
+	ck_assert(!ready);
+	close(sv[1]);
+	close(fd);
+	connect_pair();
+	get_all(&handles, &fds, "", &got);
+	ck_assert_uint_eq(fds, 2);
+}
+END_TEST
+
 START_TEST(nonsense)
 {
 	bool ready = false;
@@ -278,6 +306,7 @@ int main(void)
 	tcase_add_test(tc, keeps);
 	tcase_add_test(tc, sender_dies);
 	tcase_add_test(tc, sender_dies_with_answers_unread);
+	tcase_add_test(tc, sender_dies_before_its_child);
 	tcase_add_test(tc, nonsense);
 	tcase_add_test(tc, full);
 	return suite_run(suite);

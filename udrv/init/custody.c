@@ -4,6 +4,7 @@
  * agent and hosts may die at any moment. It does not look into what it keeps.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -171,4 +172,14 @@ int custody_next(int sock, bool *ret_ready)
 		return err;
 	err = custody_serve(sock, &m, ret_ready);
 	return err == -EPIPE || err == -ECONNRESET ? 0 : err;
+}
+
+bool custody_drain(int sock, bool *ret_ready)
+{
+	struct pollfd p = { .fd = sock, .events = POLLIN };
+
+	while (poll(&p, 1, 0) > 0)
+		if (custody_next(sock, ret_ready))
+			return false;
+	return true;
 }

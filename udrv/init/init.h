@@ -33,6 +33,15 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready);
 int custody_next(int sock, bool *ret_ready);
 
 /**
+ * custody_drain() - answer what an agent that has ended had sent, without waiting for more
+ *
+ * A child of the agent may outlive it for as long as the kernel takes to end it, with the connection open.
+ *
+ * Return: false: the connection is of no more use; true: nothing else is in it now.
+ */
+bool custody_drain(int sock, bool *ret_ready);
+
+/**
  * late_start() - what nobody waits for: debugfs, a shared directory, a shell
  * @first: mount, too; false only starts the shell again
  *

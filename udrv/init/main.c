@@ -122,21 +122,38 @@ static void start_agent(struct init *in, bool first)
 	}
 }
 
-/* One request of the agent; false: there are no more. */
-static bool serve_custody(struct init *in)
+static void hang_up(struct init *in)
+{
+	close(in->custody);
+	in->custody = -1;
+}
+
+static void note_ready(struct init *in, bool ready)
+{
+	if (ready && !in->late_mounted)
+		in->late_due_ns = 0;
+}
+
+/* One request of the agent. */
+static void serve_custody(struct init *in)
+{
+	bool ready = false;
+
+	if (custody_next(in->custody, &ready))
+		hang_up(in);
+	note_ready(in, ready);
+}
+
+/* What it sent is ours before its successor asks. */
+static void end_custody(struct init *in)
 {
 	bool ready = false;
 
 	if (in->custody < 0)
-		return false;
-	if (custody_next(in->custody, &ready)) {
-		close(in->custody);
-		in->custody = -1;
-		return false;
-	}
-	if (ready && !in->late_mounted)
-		in->late_due_ns = 0;
-	return true;
+		return;
+	custody_drain(in->custody, &ready);
+	hang_up(in);
+	note_ready(in, ready);
 }
 
 static uint64_t agent_delay_max_ns(void)
@@ -152,9 +169,7 @@ static void agent_died(struct init *in, int status)
 {
 	uint64_t now = app_now_ns(), max = agent_delay_max_ns();
 
-	/* What it sent is ours before its successor asks. */
-	while (serve_custody(in))
-		;
+	end_custody(in);
 	/* An agent that ran for a while died of something new: begin the back-off from its start.
 	 */
 	if (now - in->agent_started_ns > AGENT_DELAY_MAX_NS)
