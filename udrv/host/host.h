@@ -16,6 +16,7 @@
 #include <udrv/nvme.h>
 
 #include "udrv/common/app.h"
+#include "udrv/host/irq_lines.h"
 
 struct host;
 struct host_driver;
@@ -51,7 +52,7 @@ extern const struct consumer_ops verify_consumer, nic_consumer;
 /* struct host_irq - interrupts, counted so that a kicked eventfd cannot stand in for one */
 struct host_irq {
 	int vectors;
-	uint64_t latched_mask;		/* vectors 0–63 pending in the PBA before re-arming */
+	uint64_t latched_map[IRQ_WORDS];	/* vectors pending in the PBA before re-arming */
 	unsigned int latched;
 	unsigned int delivered;		/* of those, seen in /proc/interrupts since */
 };

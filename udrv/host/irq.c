@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <linux/pci_regs.h>
 
@@ -48,7 +46,7 @@ void host_irq_before(struct host *h)
 	*irq = (struct host_irq){ 0 };
 	irq->vectors = udrv_device_irq_count(h->dev);
 	cap = find_cap(h->dev, PCI_CAP_ID_MSIX);
-	if (irq->vectors <= 0 || cap < 0 ||
+	if (irq->vectors <= 0 || irq->vectors > (int)IRQ_VECTORS_MAX || cap < 0 ||
 	    udrv_device_config_read(h->dev, (unsigned int)cap + PCI_MSIX_PBA, 4, &pba))
 		return;
 	n = (irq->vectors + 63) / 64;
@@ -62,51 +60,21 @@ void host_irq_before(struct host *h)
 		if (i == n - 1 && irq->vectors % 64)
 			bits &= (1ull << (irq->vectors % 64)) - 1;
 		irq->latched += (unsigned int)__builtin_popcountll(bits);
-		if (!i)
-			irq->latched_mask = bits;
+		irq->latched_map[i] = bits;
 	}
 }
 
-/* Vector of a line "24:  3  0  PCI-MSIX-0000:01:00.0  1-edge  vfio-msix[1](0000:01:00.0)" that has
- * counted, or -1. */
-static int line_vector(char *line, const char *bdf)
+static unsigned int delivered(const struct host *h)
 {
-	char *name = strstr(line, "vfio-msix[");
-	char *p = strchr(line, ':');
-	unsigned long long sum = 0;
-
-	if (!name || !p || !strstr(name, bdf))
-		return -1;
-	for (p++; p < name;) {
-		char *end;
-		unsigned long long v = strtoull(p, &end, 10);
-
-		if (end == p || (*end != ' ' && *end != '\t'))
-			break;
-		sum += v;
-		p = end;
-	}
-	return sum ? atoi(name + strlen("vfio-msix[")) : -1;
-}
-
-/* Vectors 0–63 of the device of which /proc/interrupts has counted an interrupt. */
-static uint64_t delivered_vectors(const char *bdf)
-{
-	uint64_t seen = 0;
-	char line[1024];
+	unsigned int n;
 	FILE *f;
 
 	f = fopen("/proc/interrupts", "re");
 	if (!f)
 		return 0;
-	while (fgets(line, sizeof(line), f)) {
-		int v = line_vector(line, bdf);
-
-		if (v >= 0 && v < 64)
-			seen |= 1ull << v;
-	}
+	n = irq_lines_delivered(f, h->handle.bdf, h->irq.latched_map);
 	fclose(f);
-	return seen;
+	return n;
 }
 
 void host_irq_after(struct host *h)
@@ -117,8 +85,7 @@ void host_irq_after(struct host *h)
 	if (!irq->latched)
 		return;
 	do {
-		irq->delivered = (unsigned int)__builtin_popcountll(
-			delivered_vectors(h->handle.bdf) & irq->latched_mask);
+		irq->delivered = delivered(h);
 	} while (irq->delivered < irq->latched && app_now_ns() < end);
 	if (irq->delivered < irq->latched)
 		app_warn(
