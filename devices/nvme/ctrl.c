@@ -132,6 +132,9 @@ static void delete_queues(struct udrv_nvme *ctrl)
 		if (err)
 			nvme_warn(ctrl, "I/O queue %u could not be deleted (%#x): going on with the shutdown",
 				  ctrl->io[i].qid, err);
+		/* Not answered: nor will the next one be, and each takes its time to tell. */
+		if (err < 0)
+			return;
 	}
 }
 

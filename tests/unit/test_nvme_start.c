@@ -234,6 +234,25 @@ START_TEST(shutdown_of_a_failed_controller)
 }
 END_TEST
 
+/* It is waited for once, and not once for each queue. */
+START_TEST(shutdown_of_a_controller_that_does_not_answer)
+{
+	unsigned int said;
+
+	one_init(&(struct nvme_model_opts){ 0 },
+		 &(struct udrv_nvme_opts){ .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
+	nvme_fixture_start(&fx);
+	nvme_model_faults(fx.m)->hang_admin = true;
+	said = fx.log.count[UDRV_LOG_WARN];
+	ck_assert_int_eq(udrv_nvme_shutdown(fx.ctrl), 0);
+	fx.ctrl = NULL;
+	ck_assert_uint_eq(fx.log.count[UDRV_LOG_WARN], said + 1);
+	ck_assert_uint_eq(nvme_model_counts(fx.m)->shutdowns, 1);
+	ck_assert_uint_eq(nvme_model_csts(fx.m) & NVME_CSTS_RDY, 0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("nvme-start");
@@ -254,5 +273,6 @@ int main(void)
 	tcase_add_test(tc, shutdown_is_clean);
 	tcase_add_test(tc, shutdown_waits_for_the_owner);
 	tcase_add_test(tc, shutdown_of_a_failed_controller);
+	tcase_add_test(tc, shutdown_of_a_controller_that_does_not_answer);
 	return suite_run(suite);
 }
