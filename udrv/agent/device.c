@@ -101,12 +101,45 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 	_exit(APP_FAILED);
 }
 
+/* There will be no further host: nobody looks after the device, so it must not go on writing. */
+static void give_up(struct agent *a, struct agent_device *d)
+{
+	unsigned int n = d->backoff.streak;
+	int err;
+
+	err = udrv_handle_quiesce(&d->h, app_log(NULL));
+	device_close_handle(a, d, true);
+	device_fail(
+		d, "its hosts ended %u times in a row; %s", n,
+		err ? "it may not be quiet (see above)" :
+		      "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
+}
+
+/* As if it had ended at once: the device goes on, and another one is tried. */
+static void not_started(struct agent *a, struct agent_device *d, const char *what, int err)
+{
+	if (d->sock >= 0)
+		close(d->sock);
+	d->sock = -1;
+	d->restarts++;
+	app_err("%s (%s): its host cannot be started: %s: %s", d->h.name, d->h.bdf, what,
+		app_errname(err));
+	if (!backoff_death(&d->backoff, app_now_ns(), 0)) {
+		give_up(a, d);
+		return;
+	}
+	snprintf(d->error, sizeof(d->error), "its host cannot be started: %s: %s", what,
+		 app_errname(err));
+	d->state = DEV_BACKOFF;
+}
+
 void device_start_host(struct agent *a, struct agent_device *d)
 {
 	int sock[2] = { -1, -1 };
 	char lease[48];
 	int keep[2 + UDRV_HANDLE_FDS];
 	unsigned int n = 0;
+	int err;
 
 	if (a->first && !d->restarts && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
@@ -117,20 +150,23 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	d->pid = app_fork("udrv-host", keep, n);
 	if (!d->pid)
 		host_child(a, d, sock[1]);
+	err = d->pid < 0 ? errno : 0;
 	if (sock[1] >= 0)
 		close(sock[1]);
-	if (d->pid < 0) {
-		if (sock[0] >= 0)
-			close(sock[0]);
-		device_fail(d, "cannot fork for its host: %s", app_errname(errno));
+	d->sock = sock[0];
+	if (err) {
+		not_started(a, d, "fork", err);
 		return;
 	}
-	d->sock = sock[0];
 	d->state = DEV_STARTING;
 	/* The lease is the new process's from here on: nobody may come in between. */
 	d->pidfd = pidfd_open(d->pid, 0);
 	if (d->pidfd < 0) {
-		device_fail(d, "pidfd_open: %s", app_errname(errno));
+		err = errno;
+		/* Nobody would learn of its end. */
+		kill(d->pid, SIGKILL);
+		waitpid(d->pid, NULL, 0);
+		not_started(a, d, "pidfd_open", err);
 		return;
 	}
 	app_join(lease, sizeof(lease), "lease-", d->h.name);
@@ -367,20 +403,6 @@ static int host_end(const struct agent_device *d, char *text, size_t size)
 	}
 	snprintf(text, size, "by signal %d", si.si_status);
 	return -1;
-}
-
-/* There will be no further host: nobody looks after the device, so it must not go on writing. */
-static void give_up(struct agent *a, struct agent_device *d)
-{
-	unsigned int n = d->backoff.streak;
-	int err;
-
-	err = udrv_handle_quiesce(&d->h, app_log(NULL));
-	device_close_handle(a, d, true);
-	device_fail(
-		d, "its hosts ended %u times in a row; %s", n,
-		err ? "it may not be quiet (see above)" :
-		      "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
 }
 
 void device_lease_over(struct agent *a, struct agent_device *d)
