@@ -16,7 +16,7 @@
 
 static int nibble(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c <= '9' ? c - '0' : c - 'a' + 10;
 }
 
 static int get_page(const char *device, const char *request, uint8_t *buf, size_t len)
@@ -27,8 +27,12 @@ static int get_page(const char *device, const char *request, uint8_t *buf, size_
 	if (cli_host(device, UDRV_MSG_COMMAND, request, NULL, NULL, &o))
 		return -EIO;
 	hex = json_get_str(o, "data", "");
-	memset(buf, 0, len);
-	for (size_t i = 0; i < len && strlen(hex) >= 2 * len; i++)
+	if (strlen(hex) < 2 * len || strspn(hex, "0123456789abcdef") < 2 * len) {
+		json_object_put(o);
+		cli_fail(EBADMSG, "its host's answer is no such page", "%s", device);
+		return -EBADMSG;
+	}
+	for (size_t i = 0; i < len; i++)
 		buf[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
 	json_object_put(o);
 	return 0;
