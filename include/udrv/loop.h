@@ -34,7 +34,7 @@ void udrv_loop_destroy(struct udrv_loop *loop);
 int udrv_loop_eventfd(struct udrv_loop *loop, int fd, void (*fn)(void *ctx, uint64_t count), void *ctx,
 		      struct udrv_source **ret);
 
-/** udrv_loop_poll() - call @fn with the revents (poll(2)) each time @fd is ready for @events; level-triggered */
+/** udrv_loop_poll() - call @fn with the revents (poll(2)) each time @fd is ready for @events; level-triggered; -errno as above */
 int udrv_loop_poll(struct udrv_loop *loop, int fd, short events, void (*fn)(void *ctx, short revents), void *ctx,
 		   struct udrv_source **ret);
 
@@ -50,7 +50,11 @@ void udrv_loop_remove(struct udrv_source *src);
 
 /** udrv_loop_run() - serve until udrv_loop_stop(); returns 0 or the -errno of the ring */
 int udrv_loop_run(struct udrv_loop *loop);
-/** udrv_loop_run_once() - wait at most @timeout_ns (UINT64_MAX: for ever, 0: not at all), serve what is ready; number served or -errno */
+/**
+ * udrv_loop_run_once() - wait at most @timeout_ns (UINT64_MAX: for ever, 0: not at all), serve what is ready
+ *
+ * Return: how many callbacks had something to do; -EBUSY: called from one; -errno of the ring, or of a source's descriptor.
+ */
 int udrv_loop_run_once(struct udrv_loop *loop, uint64_t timeout_ns);
 /** udrv_loop_stop() - make udrv_loop_run() return soon; any thread, async-signal-safe */
 void udrv_loop_stop(struct udrv_loop *loop);

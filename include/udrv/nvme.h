@@ -349,8 +349,9 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
 /**
  * udrv_nvme_admin() - one admin command, waited for
  * @opcode: NVME_ADMIN_*; those that create, delete or change queues are refused
- * @data: @len bytes to (or from) the device, at most 4096; may be NULL
- * @cdw: CDW10–CDW15
+ * @data: @len bytes to (or from) the device, a multiple of 4, at most 4096; may be NULL if @len is 0
+ * @cdw: CDW10–CDW15. What they make the controller transfer must not be more than @len: it is given one page, and no
+ *	other, and without an IOMMU nothing keeps it from what it takes for the second one
  * @result: dword 0; may be NULL
  *
  * Return: 0; a positive NVMe status; -ETIMEDOUT; -EAGAIN: no free slot; -EINVAL; -EPERM: refused opcode;
