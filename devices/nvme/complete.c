@@ -259,25 +259,32 @@ int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
 	return 0;
 }
 
+static __attribute__((noinline)) int release_rest(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done,
+						  const struct udrv_nvme_done *end)
+{
+	int err = 0;
+
+	while (!err && done < end)
+		err = udrv_nvme_release(q, done++->slot);
+	return err;
+}
+
 int udrv_nvme_release_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done, unsigned int n)
 {
+	struct nvme_slot_state *slots = q->slots;
+	uint16_t *free = q->free;
 	size_t nfree = q->nfree;
-	int err;
 
 	for (const struct udrv_nvme_done *end = done + n; done < end; done++) {
-		size_t i = done->slot;
-		struct nvme_slot_state *s = &q->slots[i];
+		uint32_t i = done->slot;
+		struct nvme_slot_state *s = &slots[i];
 
 		if (nvme_unlikely(i >= q->release_limit || s->state != htole32(NVME_SLOT_DONE))) {
 			q->nfree = nfree;
-			err = release_any(q, i);
-			if (err)
-				return err;
-			nfree = q->nfree;
-			continue;
+			return release_rest(q, done, end);
 		}
 		udrv_store32(&s->state, NVME_SLOT_FREE);
-		q->free[nfree++] = i;
+		free[nfree++] = (uint16_t)i;
 	}
 	q->nfree = nfree;
 	return 0;

@@ -208,19 +208,24 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 	return nvme_likely(submit_pages(q, io, 1)) ? 0 : submit_any(q, io);
 }
 
-int udrv_nvme_submit_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, unsigned int n)
+/* From number @done on, the first of which does not go straight through. */
+static __attribute__((noinline)) int submit_rest(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io,
+						 unsigned int n, unsigned int done)
 {
-	for (unsigned int done = 0; done < n; done++) {
-		int err;
+	for (; done < n; done++) {
+		int err = udrv_nvme_submit(q, &io[done]);
 
-		done += submit_pages(q, io + done, n - done);
-		if (nvme_likely(done == n))
-			break;
-		err = submit_any(q, io + done);
 		if (err)
 			return done ? (int)done : err;
 	}
-	return n;
+	return (int)n;
+}
+
+int udrv_nvme_submit_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, unsigned int n)
+{
+	unsigned int done = n ? submit_pages(q, io, n) : 0;
+
+	return nvme_likely(done == n) ? (int)n : submit_rest(q, io, n, done);
 }
 
 static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)
