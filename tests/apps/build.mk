@@ -16,6 +16,8 @@ WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
 $(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
+CONFIG_WRAPS := -Wl,--wrap=app_cmdline
+$(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
 $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,support)
 $(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)
 $(call unit-test,test_nic,test_nic.c ../../udrv/host/nic_frame.c ../../udrv/host/nic_report.c $(APPS_COMMON),\

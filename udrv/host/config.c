@@ -61,6 +61,9 @@ int config_mana(struct udrv_mana_opts *ret)
 	err = boot_options("udrv.mana", options, N(options));
 	if (err)
 		return err;
+	/* A ring is a power of two, and what the consumer needs follows from how many sends that has. */
+	while (depth & (depth - 1))
+		depth += depth & -depth;
 	*ret = (struct udrv_mana_opts){ .size = sizeof(*ret),
 					.queues = (unsigned int)queues,
 					.tx_depth = (unsigned int)depth,
