@@ -61,7 +61,8 @@ int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nv
 	return start(ctrl, cmd, NULL, data ? 4096 : 0, kind, arg, ret_slot);
 }
 
-void nvme_admin_done(struct udrv_nvme *ctrl, unsigned int i)
+/* One completed command that nobody waits for. */
+static void done(struct udrv_nvme *ctrl, unsigned int i)
 {
 	const struct nvme_slot_state *slot = &ctrl->admin.slots[i];
 	bool ours = le64toh(slot->seq) >= ctrl->admin.resumed_below;
@@ -89,7 +90,7 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 	struct udrv_nvme_queue *q = &ctrl->admin;
 
 	while (q->nbacklog)
-		nvme_admin_done(ctrl, q->backlog[--q->nbacklog]);
+		done(ctrl, q->backlog[--q->nbacklog]);
 	/* Once around and no more: a controller that raises event after event must not keep us here. */
 	for (uint32_t n = 0; n < q->cq_entries && !q->failed; n++) {
 		int i = nvme_cq_take(q);
@@ -98,7 +99,7 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 			break;
 		nvme_cq_ring(q);
 		if (i >= 0 && i != ctrl->admin_waited)
-			nvme_admin_done(ctrl, i);
+			done(ctrl, i);
 	}
 	nvme_aer_retry(ctrl);
 }

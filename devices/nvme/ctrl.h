@@ -142,16 +142,12 @@ void *nvme_admin_data(struct udrv_nvme *ctrl, unsigned int slot);
 int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len, bool to_device,
 		    uint32_t *result);
 void nvme_admin_service(struct udrv_nvme *ctrl);
-/* One completed command that nobody waits for. */
-void nvme_admin_done(struct udrv_nvme *ctrl, unsigned int slot);
 
 /* identify.c */
 int nvme_identify_ctrl(struct udrv_nvme *ctrl);
 int nvme_identify_namespaces(struct udrv_nvme *ctrl);
 
 /* ns.c */
-void nvme_ns_from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id,
-			   struct udrv_nvme_ns_info *ns);
 struct udrv_nvme_ns_info *nvme_ns_find(struct udrv_nvme *ctrl, uint32_t nsid);
 /* Take over what Identify Namespace says now (nsze 0: gone); true if it is other than before. */
 bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id);
@@ -166,7 +162,6 @@ void nvme_aer_retry(struct udrv_nvme *ctrl);
 void nvme_aer_step(struct udrv_nvme *ctrl, enum nvme_admin_kind kind, unsigned int slot);
 
 /* timeout.c */
-void nvme_timeout_restart(struct udrv_nvme *ctrl);
 void nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot);
 
 #endif

@@ -18,8 +18,8 @@ struct udrv_nvme_ns_info *nvme_ns_find(struct udrv_nvme *ctrl, uint32_t nsid)
 	return NULL;
 }
 
-void nvme_ns_from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id,
-			   struct udrv_nvme_ns_info *ns)
+static void from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id,
+			  struct udrv_nvme_ns_info *ns)
 {
 	unsigned int format = (id->flbas & 0xf) | (id->flbas >> 1 & 0x30);
 	const struct nvme_lbaf *lbaf = &id->lbaf[format];
@@ -81,7 +81,7 @@ bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_
 {
 	struct udrv_nvme_ns_info *old = nvme_ns_find(ctrl, nsid), ns;
 
-	nvme_ns_from_identify(ctrl, nsid, id, &ns);
+	from_identify(ctrl, nsid, id, &ns);
 	if (!old) {
 		if (!ns.nsze)
 			return false;

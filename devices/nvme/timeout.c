@@ -19,7 +19,7 @@ static void forget(struct udrv_nvme_queue *q)
 		memset(q->watch, 0, q->nslots * sizeof(*q->watch));
 }
 
-void nvme_timeout_restart(struct udrv_nvme *ctrl)
+static void restart_clocks(struct udrv_nvme *ctrl)
 {
 	forget(&ctrl->admin);
 	for (unsigned int i = 0; i < ctrl->nio; i++)
@@ -104,7 +104,7 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns)
 	int err;
 
 	if (udrv_state_updating(ctrl->st)) {
-		nvme_timeout_restart(ctrl);
+		restart_clocks(ctrl);
 		return 0;
 	}
 	if (!ctrl->failed)
@@ -160,7 +160,7 @@ int udrv_nvme_reset(struct udrv_nvme *ctrl)
 	}
 	ctrl->reset_after_ns = 0;
 	ctrl->reset_wait_ns = 0;
-	nvme_timeout_restart(ctrl);
+	restart_clocks(ctrl);
 	nvme_info(ctrl, "the controller was reset and set up again");
 	return 0;
 }

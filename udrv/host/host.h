@@ -139,8 +139,6 @@ int host_stop_arm(struct host *h);
 
 /* main.c */
 
-/** host_configure() - read the driver's options, if that was not done yet; -EINVAL (message) */
-int host_configure(struct host *h);
 /** host_poll() - take completions of every queue, then let the consumer issue */
 void host_poll(struct host *h);
 /** host_issue() - let the consumer issue, unless the host is stopping */

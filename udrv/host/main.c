@@ -145,7 +145,7 @@ static int open_device(struct host *h)
 	return err;
 }
 
-int host_configure(struct host *h)
+static int configure(struct host *h)
 {
 	int err = 0;
 
@@ -168,7 +168,7 @@ static int bring_up(struct host *h)
 		h->start = "resumed";
 	if (err || h->resuming)
 		return err;
-	err = host_configure(h);
+	err = configure(h);
 	if (!err)
 		err = h->driver->start(h);
 	if (err)
@@ -187,7 +187,7 @@ static int go_live(struct host *h)
 	int err;
 
 	h->driver->deliver(h);
-	err = host_configure(h);
+	err = configure(h);
 	if (err)
 		return err;
 	err = udrv_loop_create(0, &h->loop);
