@@ -28,6 +28,7 @@ IDLE = 0.5                                                  # load average above
 NVME_BUDGET = {"batch1": 120, "batch16": 80}
 MANA_BUDGET = {"rx32": 74, "tx32": 95}
 NVME_MS, MANA_MS = 500, 600
+SPREAD = 2.0                                                # fastest against slowest round: more is noise, not a figure
 
 
 def _instructions(script: str, program: str) -> dict[str, float]:
@@ -55,6 +56,10 @@ class Bench:
         def tell(case: str, r: dict[str, Any]) -> None:
             peers = "  ".join(f"{peer} {r[peer]:>8} = {x:5.2f} x (CPU {r['cpu_ratio'][peer]:4.2f} x)"
                               for peer, x in r["ratio"].items())
+            noisy = ", ".join(f"{name} {x:.1f}" for name, x in r["spread"].items() if x > SPREAD)
+            if noisy:
+                self.report.setdefault("doubtful", []).append(case)
+                peers += f"  doubtful: fastest to slowest round {noisy}"
             print(f"  {case:24} udrv {r[OURS]:>8} {unit}  {r['cpu_ns'][OURS]:>6} ns CPU   {peers}", flush=True)
         return tell
 
@@ -117,6 +122,9 @@ def main() -> int:
             failures.append(f"{part}: {type(e).__name__}: {e}")
             print(f"bench: {failures[-1]}", file=sys.stderr)
         print(f"  ({part} took {time.monotonic() - begin:.0f} s)", flush=True)
+    if bench.report.get("doubtful"):
+        print(f"Too much else went on in {len(bench.report['doubtful'])} comparisons, which are marked: repeat them on an "
+              "idle machine.")
     bench.report["failures"] = failures
     (out / "report.json").write_text(json.dumps(bench.report, indent=1) + "\n")
     print(f"report: {out / 'report.json'}")
