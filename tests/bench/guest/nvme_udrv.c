@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The driver as an application uses it: a handle with its persistent state, queues, batches. */
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <udrv/device.h>
@@ -110,6 +110,28 @@ static void ready(void *ctx, struct udrv_nvme_queue *nq)
 	}
 }
 
+/* Interrupts come to the CPU that waits for them, as Linux's driver has it by its managed affinity. */
+static void pin_interrupts(unsigned int cpu)
+{
+	FILE *f = fopen("/proc/interrupts", "re");
+	char line[1024], path[64];
+	unsigned int irq;
+
+	if (!f)
+		bench_fail("/proc/interrupts", errno);
+	while (fgets(line, sizeof(line), f)) {
+		FILE *affinity;
+
+		if (!strstr(line, "vfio-msi") || sscanf(line, " %u:", &irq) != 1)
+			continue;
+		snprintf(path, sizeof(path), "/proc/irq/%u/smp_affinity_list", irq);
+		affinity = fopen(path, "we");
+		if (!affinity || fprintf(affinity, "%u\n", cpu) < 0 || fclose(affinity))
+			bench_fail(path, errno);
+	}
+	fclose(f);
+}
+
 /* One loop serves all queues. */
 static void loop_worker(struct bench_worker *w)
 {
@@ -119,6 +141,7 @@ static void loop_worker(struct bench_worker *w)
 		err = udrv_nvme_irq_arm(ctrl, loop, ready, NULL);
 	if (err)
 		bench_fail("interrupts", err);
+	pin_interrupts(w->index);
 	for (unsigned int i = 0; i < load->queues; i++)
 		prepare(&queues[i], w);
 	/* Without a time limit, as the peer waits: there is always a next completion. */
