@@ -2,7 +2,9 @@
 """Our NVMe driver against Linux's own: in one guest, each on a controller of its own of the same model.
 
 Behind both is null-co, so that what is compared is drivers and the way to them, and not disks. The peer goes by io_uring:
-as reads and writes of the block device (`io_uring`), and as NVMe commands past the block layer (`io_uring_cmd`).
+as reads and writes of the block device (`io_uring`), and as NVMe commands past the block layer (`io_uring_cmd`). Controllers
+have doorbells as hardware has them; `io_uring_shadow` is the peer on one that offers shadow doorbells in memory (Doorbell
+Buffer Config), as emulated ones do: Linux uses them, and saves the way out of the guest.
 """
 from __future__ import annotations
 
@@ -71,7 +73,8 @@ def measure(kernel: Path, image: Path, out: Path, accel: str, rounds: int, ms: i
     share.mkdir(parents=True, exist_ok=True)
     shutil.copy(artifacts.guest_test(PROGRAM), share / PROGRAM)
     # One queue pair for each CPU, for interrupts and once more for polling.
-    controllers = [Controller(name, [Namespace(size=SIZE)], queues=2 * CPUS) for name in (OURS, "peer")]
+    controllers = [Controller(name, [Namespace(size=SIZE)], queues=2 * CPUS, properties={"dbcs": shadow})
+                   for name, shadow in ((OURS, "off"), ("peer", "off"), ("shadow", "on"))]
     machine = Machine(out, kernel, initramfs.bare(image, out / "image"),
                       f"{CMDLINE} nvme.poll_queues={CPUS}", controllers, share=share, cpus=CPUS, accel=accel, trace_events="")
     result: dict[str, Any] = {}
@@ -80,7 +83,8 @@ def measure(kernel: Path, image: Path, out: Path, accel: str, rounds: int, ms: i
         guest.wait_ready(BOOT_TIMEOUT)
         bdf = addresses(controllers)
         bind_vfio(guest, bdf[OURS])
-        disk = guest.check(f"cd /sys/bus/pci/devices/{bdf['peer']}/nvme/nvme* && ls -d nvme*n1").strip()
+        disk, shadow = (guest.check(f"cd /sys/bus/pci/devices/{bdf[name]}/nvme/nvme* && ls -d nvme*n1").strip()
+                        for name in ("peer", "shadow"))
         for load in LOADS:
             for mode in load.modes:
                 options = f"{load.options(mode)} ms={ms}"
@@ -88,6 +92,7 @@ def measure(kernel: Path, image: Path, out: Path, accel: str, rounds: int, ms: i
                 result[case] = compare({
                     OURS: partial(_run, guest, "udrv", bdf[OURS], options),
                     "io_uring": partial(_run, guest, "uring", f"/dev/{disk}", options),
+                    "io_uring_shadow": partial(_run, guest, "uring", f"/dev/{shadow}", options),
                     "io_uring_cmd": partial(_run, guest, "uring-cmd", f"/dev/{disk.replace('nvme', 'ng')}", options),
                 }, rounds)
                 tell(case, result[case])
