@@ -17,6 +17,7 @@
 #include "udrv/agent/backoff.h"
 #include "udrv/common/luo.h"
 
+struct custody_backend;
 struct host_driver;
 struct json_object;
 struct udrv_msg;
@@ -103,10 +104,13 @@ struct agent_rescued {
 
 /**
  * struct agent - all there is
+ * @keeper: who keeps what must outlive this process; NULL: nobody
  * @custody: connection to udrv-init, -1 without one
  * @custody_pending: requests that it has not answered yet
  * @first: no agent was there before in this kernel
  * @luo: /dev/liveupdate, -1 without one
+ * @luo_on_demand: PID 1 opens it as well, so @luo is -1 between two uses
+ * @luo_err: why there can be no update; 0
  * @incoming: session of the previous kernel, not finished yet; -1
  * @directory: memfd of the directory that came with it (or an empty one)
  * @fdt: private, checked copy of the directory
@@ -115,10 +119,13 @@ struct agent_rescued {
  */
 struct agent {
 	int listener;
+	const struct custody_backend *keeper;
 	int custody;
 	unsigned int custody_pending;
 	bool first;
 	int luo;
+	bool luo_on_demand;
+	int luo_err;
 	int incoming;
 	int directory;
 	void *fdt;
@@ -152,10 +159,12 @@ int bind_vfio(const char *bdf);
 const struct host_driver *bind_driver(const char *bdf);
 
 /*
- * custody.c: udrv-init's side of a descriptor's life; without udrv-init they do nothing. Putting
- * something there does not wait: once it is sent, it outlives this process, whenever udrv-init gets
- * to it.
+ * custody.c: PID 1's side of a descriptor's life: udrv-init's, or systemd's; without either they do
+ * nothing. Putting something there does not wait: once it is sent, it outlives this process, whenever
+ * PID 1 gets to it.
  */
+/** custody_choose() - by how this process was started; first of all */
+void custody_choose(struct agent *a);
 /** custody_get_all() - @handle and @fd own what they are given */
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd));
@@ -165,6 +174,15 @@ void custody_put_fd(struct agent *a, const char *name, int fd);
 int custody_settle(struct agent *a);
 int custody_drop(struct agent *a, const char *name);
 int custody_ready(struct agent *a);
+/** custody_leave() - into the next kernel, which is loaded. 0: PID 1 does it, soon; -errno: it is refused */
+int custody_leave(struct agent *a);
+/** custody_alive() - tell PID 1, if it wants to know; returns when it is due next, UINT64_MAX: never */
+uint64_t custody_alive(struct agent *a);
+/**
+ * custody_still_open() - may something that was dropped be what is in the way? Then waits a moment
+ * @tries: 0 at the first call
+ */
+bool custody_still_open(const struct agent *a, unsigned int *tries);
 
 /* device.c: one device */
 /** device_create() - DEV_PENDING → DEV_STARTING or DEV_FAILED */

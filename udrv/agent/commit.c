@@ -3,10 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/reboot.h>
 #include <unistd.h>
-
-#include <linux/reboot.h>
 
 #include "udrv/agent/update.h"
 #include "udrv/common/app.h"
@@ -95,10 +92,10 @@ int commit_leave(struct update *u)
 	update_phase_begin(u, "reboot", NULL);
 	update_phase_end(u);
 	directory_stamp(directory);
-	reboot(LINUX_REBOOT_CMD_KEXEC);
-	err = errno;
-	err = update_refuse(u, -err, "the kernel refused to reboot: %s: see the kernel log",
-			    strerror(err));
+	err = custody_leave(u->a);
+	if (err)
+		err = update_refuse(u, err, "the kernel refused to reboot: %s: see the kernel log",
+				    strerror(-err));
 unmap:
 	munmap(directory, DIRECTORY_SIZE);
 	return err;

@@ -43,6 +43,19 @@ void device_fail(struct agent_device *d, const char *fmt, ...)
 	app_err("%s (%s): %s: the device is given up", d->h.name, d->h.bdf, d->error);
 }
 
+/* PID 1 may not have closed yet the handle that the device had before: to the kernel that is EINVAL. */
+static int create_handle(const struct agent *a, struct udrv_handle *h,
+			 const struct udrv_handle_opts *opts)
+{
+	unsigned int tries = 0;
+	int err;
+
+	do {
+		err = udrv_handle_create(h, opts, app_log(NULL));
+	} while ((err == -EBUSY || err == -EINVAL) && custody_still_open(a, &tries));
+	return err;
+}
+
 void device_create(struct agent *a, struct agent_device *d)
 {
 	struct udrv_handle_opts opts;
@@ -54,7 +67,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	if (!err)
 		err = agent_driver_opts(&d->h, &opts);
 	if (!err)
-		err = udrv_handle_create(&d->h, &opts, app_log(NULL));
+		err = create_handle(a, &d->h, &opts);
 	if (err) {
 		device_fail(d, "cannot open it: %s", app_errname(err));
 		return;

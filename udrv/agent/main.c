@@ -72,7 +72,7 @@ static struct json_object *status_json(const struct agent *a)
 	json_set_u64(o, "cycle", a->cycle);
 	json_set_bool(o, "ready", a->ready);
 	json_set_str(o, "session", a->incoming >= 0 ? "incoming" : "none");
-	json_set_bool(o, "liveupdate", a->luo >= 0);
+	json_set_bool(o, "liveupdate", !a->luo_err);
 	json_set_u64(o, "tsc_init", a->tsc_init);
 	json_set(o, "update", update_json());
 	for (unsigned int i = 0; i < a->ndev; i++)
@@ -299,10 +299,12 @@ static void answer_waiting(struct agent *a)
 	}
 }
 
-static int next_timeout_ms(const struct agent *a)
+static int next_timeout_ms(struct agent *a)
 {
-	uint64_t now = app_now_ns(), next = update_due();
+	uint64_t now = app_now_ns(), next = update_due(), alive = custody_alive(a);
 
+	if (alive < next)
+		next = alive;
 	for (unsigned int i = 0; i < a->ndev; i++)
 		if (a->dev[i].state == DEV_BACKOFF && a->dev[i].backoff.due_ns < next)
 			next = a->dev[i].backoff.due_ns;
@@ -346,6 +348,15 @@ static void serve(struct agent *a)
 	}
 }
 
+static int agent_listen(struct agent *a)
+{
+	mkdir("/run/udrv", 0700);
+	a->listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
+	if (a->listener < 0)
+		app_err("cannot listen at %s: %s", UDRV_AGENT_SOCKET, app_errname(a->listener));
+	return a->listener < 0 ? a->listener : 0;
+}
+
 int udrv_agent_run(const struct agent_start *start)
 {
 	static struct agent a = { .listener = -1, .directory = -1 };
@@ -358,18 +369,20 @@ int udrv_agent_run(const struct agent_start *start)
 	a.incoming = start->incoming;
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
+	custody_choose(&a);
+	/* Hosts that the restoration executes look for the socket; the first agent's are forked, and do not. */
+	if (!a.first && agent_listen(&a))
+		return APP_FAILED;
 	if (agent_restore(&a))
 		return APP_FAILED;
 	if (custody_settle(&a))
-		app_err("not everything is in udrv-init's custody: it would not survive this process");
+		app_err("not everything is in PID 1's custody: it would not survive this process");
 	signal(SIGPIPE, SIG_IGN);
-	app_stdio();
-	mkdir("/run/udrv", 0700);
-	a.listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
-	if (a.listener < 0) {
-		app_err("cannot listen at %s: %s", UDRV_AGENT_SOCKET, app_errname(a.listener));
+	/* systemd has given a service its own. */
+	if (a.custody >= 0)
+		app_stdio();
+	if (a.first && agent_listen(&a))
 		return APP_FAILED;
-	}
 	if (agent_configure(&a))
 		return APP_FAILED;
 	policy_restore(&a);
@@ -388,7 +401,7 @@ int udrv_agent_main(int argc, char **argv)
 	static const struct option options[] = { { "custody-fd", required_argument, NULL, 'c' },
 						 { "tsc-init", required_argument, NULL, 't' },
 						 {} };
-	struct agent_start start = { .custody = -1, .luo = -1, .incoming = -1 };
+	struct agent_start start = { .custody = -1, .tsc_init = app_tsc(), .luo = -1, .incoming = -1 };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -90,21 +90,22 @@ static void drop_stale(struct agent *a)
 		custody_drop(a, stale[--nstale]);
 }
 
-/* Is there a session of the previous kernel? udrv-init has looked for the first agent. */
-static int open_session(struct agent *a)
+/* Is there a session of the previous kernel? udrv-init has looked for the first agent; systemd hands it over. */
+static void open_session(struct agent *a)
 {
 	int err;
 
 	if (!a->first)
 		a->luo = luo_open();
+	a->luo_err = a->luo < 0 ? a->luo : 0;
 	if (a->luo < 0) {
 		app_warn(
 			"/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
 			app_errname(a->luo));
-		return 0;
+		return;
 	}
 	if (a->directory >= 0)
-		return 0;
+		return;
 	if (!a->first && a->incoming < 0) {
 		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
 		if (a->incoming >= 0)
@@ -113,20 +114,19 @@ static int open_session(struct agent *a)
 	if (a->incoming == -ENOENT) {
 		app_info("no session '" SESSION_NAME
 			 "' from a previous kernel: every device is reset and started clean");
-		return 0;
+		return;
 	}
 	if (a->incoming < 0) {
 		err = a->incoming;
 		app_err("cannot retrieve the session '" SESSION_NAME
 			"': %s: every device is started clean",
 			app_errname(err));
-		return 0;
+		return;
 	}
 	a->directory = luo_retrieve(a->incoming, DIRECTORY_TOKEN);
 	if (a->directory < 0)
 		app_err("cannot retrieve the directory: %s: devices are left to the kernel to quiesce, and started clean",
 			app_errname(a->directory));
-	return 0;
 }
 
 /* A clean start, because what the previous kernel left cannot be used. */
@@ -251,11 +251,15 @@ int agent_restore(struct agent *a)
 
 	err = a->first ? 0 : custody_get_all(a, kept_handle, kept_fd);
 	if (err) {
-		app_err("udrv-init's custody: %s", app_errname(err));
+		app_err("PID 1's custody: %s", app_errname(err));
 		return err;
 	}
 	drop_stale(a);
 	open_session(a);
+	if (a->luo_on_demand && a->luo >= 0) {
+		close(a->luo);
+		a->luo = -1;
+	}
 	err = read_directory(a);
 	if (err)
 		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",

@@ -113,13 +113,28 @@ static struct agent_client *take(struct agent_client **c)
 	return ret;
 }
 
-static void end(struct update *u)
+/* PID 1 may want it. */
+static void release_luo(struct agent *a)
+{
+	if (!a->luo_on_demand || a->luo < 0)
+		return;
+	close(a->luo);
+	a->luo = -1;
+}
+
+static void close_files(struct update *u)
 {
 	if (u->kernel >= 0)
 		close(u->kernel);
 	if (u->image >= 0)
 		close(u->image);
 	u->kernel = u->image = -1;
+}
+
+static void end(struct update *u)
+{
+	release_luo(u->a);
+	close_files(u);
 	free(u->cmdline);
 	u->cmdline = NULL;
 	u->stage = UPDATE_IDLE;
@@ -213,6 +228,7 @@ static int check(struct update *u)
 	int err;
 
 	err = holder_open_luo(&a->luo, why, sizeof(why));
+	a->luo_err = err;
 	if (err)
 		return update_refuse(u, err, "%s", why);
 	err = check_devices(u);
@@ -228,6 +244,21 @@ static int check(struct update *u)
 	return err ? update_refuse(u, err, "next kernel: %s", why) : 0;
 }
 
+static int create_session(struct agent *a, char *why, size_t size)
+{
+	unsigned int tries = 0;
+	int session;
+
+	/* An update that was undone a moment ago may not be gone. */
+	do {
+		session = luo_create_session(a->luo, SESSION_NAME);
+	} while (session == -EEXIST && custody_still_open(a, &tries));
+	if (session < 0)
+		session = holder_create_session(a->luo, why, size);
+	release_luo(a);
+	return session;
+}
+
 static void begin_preserve(struct update *u)
 {
 	char why[192];
@@ -238,7 +269,7 @@ static void begin_preserve(struct update *u)
 		update_fail(u, err);
 		return;
 	}
-	u->session = holder_create_session(u->a->luo, why, sizeof(why));
+	u->session = create_session(u->a, why, sizeof(why));
 	if (u->session < 0) {
 		update_fail(u, update_refuse(u, u->session, "%s", why));
 		return;
@@ -248,7 +279,7 @@ static void begin_preserve(struct update *u)
 	custody_put_fd(u->a, "outgoing", u->session);
 	err = custody_settle(u->a);
 	if (err) {
-		update_fail(u, update_refuse(u, err, "udrv-init does not take the session: %s",
+		update_fail(u, update_refuse(u, err, "PID 1 does not take the session: %s",
 					     strerror(-err)));
 		return;
 	}
@@ -257,7 +288,15 @@ static void begin_preserve(struct update *u)
 
 static void leave(struct update *u)
 {
-	update_fail(u, commit_leave(u));
+	int err;
+
+	/* They are loaded. Open, they would keep systemd from unmounting what they are on. */
+	close_files(u);
+	err = commit_leave(u);
+	if (err)
+		update_fail(u, err);
+	else
+		u->stage = UPDATE_LEAVE;
 }
 
 static void begin_commit(struct update *u)
@@ -379,6 +418,7 @@ static void overdue(struct update *u)
 		app_err("update: the kernel does not let go of '%s %s' for %g s: it is undone as soon as it does",
 			u->phase_now, u->device_now, s);
 		break;
+	case UPDATE_LEAVE:
 	case UPDATE_IDLE:
 		break;
 	}
@@ -509,7 +549,8 @@ struct json_object *update_json(void)
 	static const char *const stages[] = {
 		[UPDATE_IDLE] = "none",		[UPDATE_LOAD] = "load",
 		[UPDATE_PRESERVE] = "preserve", [UPDATE_PREPARED] = "prepared",
-		[UPDATE_STOP] = "stop",		[UPDATE_UNDO] = "undo"
+		[UPDATE_STOP] = "stop",		[UPDATE_LEAVE] = "leave",
+		[UPDATE_UNDO] = "undo"
 	};
 	const struct update *u = &the_update;
 	struct json_object *o = json_object_new_object();

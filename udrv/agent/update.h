@@ -27,6 +27,7 @@ enum update_stage {
 	UPDATE_PRESERVE,	/* a worker preserves memory and devices */
 	UPDATE_PREPARED,	/* all can be had; commit or abort is awaited */
 	UPDATE_STOP,		/* hosts of devices that are not kept are ending */
+	UPDATE_LEAVE,		/* PID 1 has been asked to go on to the next kernel */
 	UPDATE_UNDO,		/* a worker that was killed is ending; then all is undone */
 };
 
@@ -94,7 +95,7 @@ void commit_begin(struct update *u);
 bool commit_stopped(const struct update *u);
 /** commit_kill() - end those that take too long the hard way */
 void commit_kill(struct update *u);
-/** commit_leave() - write the directory and reboot; returns only if that failed */
+/** commit_leave() - write the directory and reboot. 0: PID 1 does that, soon; -errno with @u->why */
 int commit_leave(struct update *u);
 /** commit_undo() - devices that were stopped are started again */
 void commit_undo(struct update *u);
