@@ -9,7 +9,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <udrv/device.h>
 #include <udrv/loop.h>
+#include <udrv/state.h>
 
 #include "udrv/common/app.h"
 #include "udrv/host/driver.h"
@@ -40,6 +42,11 @@ static void signalled(void *ctx, short revents)
 	(void)revents;
 	if (read(h->signals, &si, sizeof(si)) != sizeof(si) || h->stopping)
 		return;
+	/* The agent stops no device that it keeps: somebody goes through all processes on the way to the next kernel. */
+	if (udrv_state_updating(udrv_device_state(h->dev))) {
+		app_warn("asked to stop in an update that keeps the device: it goes on");
+		return;
+	}
 	app_info("asked to stop: nothing new is issued");
 	h->stopping = true;
 	if (udrv_loop_timer(h->loop, 0, RETRY_NS, try_shutdown, h, NULL))
