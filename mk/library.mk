@@ -47,7 +47,7 @@ $(BUILD)/headers/%.cc.ok: include/% $(PUBLIC_HEADERS) $(BUILD)/flags $(BUILD)/ua
 	$(Q)touch $@
 
 .PHONY: install
-install: library programs ## library, headers, pkg-config file, tools, man pages (PREFIX=, DESTDIR=)
+install: library programs ## library, headers, pkg-config file, tools, man pages, unit (PREFIX=, DESTDIR=)
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include/udrv \
 		$(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin
 	install -m 644 $(PUBLIC_HEADERS) $(DESTDIR)$(PREFIX)/include/udrv/
@@ -57,3 +57,5 @@ install: library programs ## library, headers, pkg-config file, tools, man pages
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' mk/udrv.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/udrv.pc
 	$(foreach p,$(GUEST_PROGRAMS) $(GUEST_TOOLS),install -m 755 $p $(DESTDIR)$(PREFIX)/sbin/ &&) true
 	$(foreach m,$(MAN_PAGES),install -D -m 644 $m $(DESTDIR)$(PREFIX)/share/man/man$(lastword $(subst ., ,$m))/$(notdir $m) &&) true
+	$(foreach u,$(UNITS),install -d $(DESTDIR)$(PREFIX)/lib/systemd/system && sed -e 's|@SBINDIR@|$(PREFIX)/sbin|' $u \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $(u:.in=)) &&) true

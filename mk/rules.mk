@@ -37,6 +37,7 @@
 #	runner takes the results from check's own TAP log.
 #
 #   $(call man-pages,udrvctl.8 udrv_device.3)
+#   $(call units,udrv-agent.service.in)
 #	Installed by `make install`.
 #
 # Flags of a directory: CPPFLAGS_<dir> and CFLAGS_<dir>, for example  CPPFLAGS_udrv/agent := -DFOO
@@ -66,6 +67,7 @@ GUEST_TESTS	:=
 HOST_PROGRAMS	:=
 UNIT_TESTS	:=
 MAN_PAGES	:=
+UNITS		:=
 ALL_OBJECTS	:=
 
 library-sources = $(eval LIBRARY_OBJ += $(patsubst %.c,%.o,$(call sources,$1)))
@@ -117,6 +119,7 @@ $(BUILD)/asan/bin/$1: $2 $3 $(BUILD)/asan/lib/libudrv.a
 endef
 
 man-pages = $(eval MAN_PAGES += $(addprefix $(here)/,$1))
+units = $(eval UNITS += $(addprefix $(here)/,$1))
 
 # ---- recipes that the rules share -------------------------------------------------------------
 
