@@ -9,6 +9,7 @@ UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../host/main.c ../host/command.c ../host/irq.c ../host/irq_lines.c ../host/lease.c ../host/stop.c ../host/driver.c \
 	../host/nvme.c ../host/nvme_status.c ../host/mana.c ../host/mana_status.c \
 	../host/nic.c ../host/nic_frame.c ../host/nic_report.c \
+	../host/tap.c ../host/tap_if.c ../host/tap_ring.c ../host/tap_rx.c ../host/tap_tx.c ../host/tap_vnet.c \
 	../host/config.c ../host/verify.c ../host/verify_block.c ../host/verify_control.c ../host/verify_done.c \
 	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c

@@ -5,6 +5,7 @@
 #include "udrv/common/app.h"
 #include "udrv/host/config.h"
 #include "udrv/host/nic_layout.h"
+#include "udrv/host/tap_if.h"
 #include "udrv/host/verify_layout.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -45,14 +46,16 @@ int config_nvme(struct udrv_nvme_opts *ret)
 	return 0;
 }
 
-int config_mana(struct udrv_mana_opts *ret)
+int config_mana(struct udrv_mana_opts *ret, bool *ret_tap)
 {
 	uint64_t queues = 4, depth = 256, rx_depth = 1024, mtu = 1500, poll = 0, timeout = 30000;
+	uint64_t tap = tap_if_possible();
 	const struct app_option options[] = {
 		{ "queues", &queues, 1, UDRV_MANA_MAX_QUEUES },
 		{ "depth", &depth, 64, NIC_TX_DEPTH_MAX },
 		{ "rx_depth", &rx_depth, 128, 8192 },
 		{ "mtu", &mtu, 68, 9216 },
+		{ "tap", &tap, 0, 1 },
 		{ "poll", &poll, 0, 1 },
 		{ "timeout_ms", &timeout, 100, 3600000 },
 	};
@@ -64,6 +67,7 @@ int config_mana(struct udrv_mana_opts *ret)
 	/* A ring is a power of two, and what the consumer needs follows from how many sends that has. */
 	while (depth & (depth - 1))
 		depth += depth & -depth;
+	*ret_tap = tap;
 	*ret = (struct udrv_mana_opts){ .size = sizeof(*ret),
 					.queues = (unsigned int)queues,
 					.tx_depth = (unsigned int)depth,

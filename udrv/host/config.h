@@ -23,8 +23,11 @@ struct udrv_nvme_opts;
 /** config_nvme() - udrv.nvme= of the kernel command line over the defaults; -EINVAL (message) */
 int config_nvme(struct udrv_nvme_opts *ret);
 
-/** config_mana() - likewise udrv.mana= */
-int config_mana(struct udrv_mana_opts *ret);
+/**
+ * config_mana() - likewise udrv.mana=
+ * @ret_tap: are vports to be TAP interfaces? By default if the kernel has them
+ */
+int config_mana(struct udrv_mana_opts *ret, bool *ret_tap);
 
 /**
  * struct verify_config - what the verifying workload does

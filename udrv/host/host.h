@@ -63,6 +63,7 @@ struct host_irq {
  * @start: "resumed", "started" or "fallback"
  * @resuming: a resume has begun, and nothing has refused it
  * @configured: the driver's options were read
+ * @start_ns: when this process became this device's host, app_now_ns()
  * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
@@ -87,6 +88,7 @@ struct host {
 	const char *start;
 	bool resuming;
 	bool configured;
+	uint64_t start_ns;
 	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;

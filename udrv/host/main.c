@@ -223,6 +223,7 @@ static int run(struct host *h)
 {
 	int err;
 
+	h->start_ns = app_now_ns();
 	h->driver = host_driver_find(h->lease.driver);
 	if (!h->driver) {
 		app_err("there is no driver '%s' in this udrv-host", h->lease.driver);

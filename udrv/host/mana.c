@@ -13,29 +13,38 @@
 #include "udrv/host/host.h"
 #include "udrv/host/mana.h"
 #include "udrv/host/nic.h"
+#include "udrv/host/tap.h"
 
 static int requirements(struct udrv_handle_opts *ret)
 {
 	struct udrv_mana_opts mana;
+	bool tap;
 	int err;
 
-	err = config_mana(&mana);
+	err = config_mana(&mana, &tap);
 	if (!err)
 		err = udrv_mana_requirements(&mana, &ret->state_size, &ret->dma_size);
 	if (err)
 		return err;
 	ret->dma_size += (uint64_t)UDRV_MANA_MAX_VPORTS * mana.queues * mana.tx_depth * NIC_ECHO_SIZE;
+	if (tap)
+		ret->dma_size += tap_dma_size(&mana);
 	ret->extra_size[0] = CONFIG_CONSUMER_MEMFD;
 	return 0;
 }
 
 static int configure(struct host *h)
 {
-	int err = config_mana(&h->opts.mana);
+	bool tap;
+	int err;
 
-	if (!err && h->mana)
+	err = config_mana(&h->opts.mana, &tap);
+	if (err)
+		return err;
+	tap_configure(tap);
+	if (h->mana)
 		udrv_mana_set_timeout(h->mana, h->opts.mana.timeout_ms);
-	return err;
+	return 0;
 }
 
 static int resume_begin(struct host *h)
@@ -50,7 +59,11 @@ static int resume_look(struct host *h)
 
 static int resume_finish(struct host *h)
 {
-	return udrv_mana_resume_finish(h->mana);
+	int err = udrv_mana_resume_finish(h->mana);
+
+	if (!err)
+		tap_open(h);
+	return err;
 }
 
 static void resume_drop(struct host *h)
@@ -61,8 +74,13 @@ static void resume_drop(struct host *h)
 
 static int start(struct host *h)
 {
+	int err;
+
 	nic_before_start(h);
-	return udrv_mana_start(h->dev, &h->opts.mana, &h->mana);
+	err = udrv_mana_start(h->dev, &h->opts.mana, &h->mana);
+	if (!err)
+		tap_open(h);
+	return err;
 }
 
 /* false: both directions are dry. */
@@ -73,10 +91,16 @@ static bool serve(struct host *h, struct udrv_mana_queue *q)
 	int sent, received;
 
 	sent = udrv_mana_sent(q, done, MANA_BATCH);
-	for (int i = 0; i < sent; i++)
-		nic_sent(h, q, &done[i]);
-	if (sent > 0)
+	for (int i = 0; i < sent; i++) {
+		if (done[i].cookie & NIC_COOKIE_ECHO)
+			nic_sent(h, q, &done[i]);
+		else
+			tap_sent(h, q, &done[i]);
+	}
+	if (sent > 0) {
 		udrv_mana_sent_release(q, (unsigned int)sent);
+		tap_go_on(h, q);
+	}
 	received = udrv_mana_recv(q, pkts, nic_room(h, q));
 	if (received > 0)
 		nic_receive(h, q, pkts, (unsigned int)received);
@@ -116,6 +140,7 @@ static void queue_ready(void *ctx, struct udrv_mana_queue *q)
 
 static int arm(struct host *h)
 {
+	tap_listen(h);
 	if (h->opts.mana.poll || !udrv_mana_info(h->mana)->vectors)
 		return -EOPNOTSUPP;
 	return udrv_mana_irq_arm(h->mana, h->loop, queue_ready, h);
@@ -127,6 +152,7 @@ static int tick(struct host *h, uint64_t now_ns)
 
 	if (ret == 1)
 		nic_rebase(h);
+	tap_tick(h);
 	return ret;
 }
 

@@ -9,6 +9,7 @@
 #include "udrv/common/json.h"
 #include "udrv/host/host.h"
 #include "udrv/host/mana.h"
+#include "udrv/host/tap.h"
 
 static struct json_object *queue_json(const struct udrv_mana_snapshot *s, unsigned int vport, unsigned int i)
 {
@@ -34,7 +35,7 @@ static struct json_object *queue_json(const struct udrv_mana_snapshot *s, unsign
 static struct json_object *vport_json(const struct udrv_mana_snapshot *s, unsigned int vport)
 {
 	const struct udrv_mana_vport_info *v = &s->vport[vport];
-	struct json_object *o = json_object_new_object(), *queues = json_object_new_array();
+	struct json_object *o = json_object_new_object(), *queues = json_object_new_array(), *tap = tap_json(vport);
 	char mac[18];
 
 	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2], v->mac[3],
@@ -47,6 +48,8 @@ static struct json_object *vport_json(const struct udrv_mana_snapshot *s, unsign
 	for (unsigned int i = 0; i < s->info.queues; i++)
 		json_object_array_add(queues, queue_json(s, vport, i));
 	json_set(o, "queues", queues);
+	if (tap)
+		json_set(o, "tap", tap);
 	return o;
 }
 

@@ -20,6 +20,7 @@
 #include "udrv/host/mana.h"
 #include "udrv/host/nic.h"
 #include "udrv/host/nic_frame.h"
+#include "udrv/host/tap.h"
 #include "udrv/lib/step.h"
 
 #define DMA_TAG 0x6f686365ull /* "echo" */
@@ -91,8 +92,18 @@ static uint32_t recorded_until(const struct nic_queue *a)
 
 /* ---- Receiving --------------------------------------------------------------------------------------------- */
 
-/* The packet's kind, recorded once. The bit comes last: while it is not set, the count tells. */
-static bool record(struct nic *nic, struct nic_queue *a, uint32_t place, const struct udrv_mana_rx *pkt,
+/* Something that is not of the stream, and nobody else's. */
+static void count_other(struct nic_queue *a, uint32_t place)
+{
+	if ((int32_t)(place - recorded_until(a)) >= 0)
+		count(a, NIC_OTHER, place);
+}
+
+/*
+ * A request, or a damaged one, is recorded once. The bit comes last: while it is not set, the count tells. 0; -ENOMSG: it is
+ * not of the stream; -EBADMSG: it is damaged.
+ */
+static int record(struct nic *nic, struct nic_queue *a, uint32_t place, const struct udrv_mana_rx *pkt,
 		   const void *frame, struct nic_request *req)
 {
 	int err = pkt->flags & UDRV_MANA_RX_ERROR ? -EBADMSG : nic_frame_check(frame, pkt->len, req);
@@ -102,16 +113,16 @@ static bool record(struct nic *nic, struct nic_queue *a, uint32_t place, const s
 	if (!err && req->seq >= NIC_SEQUENCES)
 		err = -EBADMSG;
 	if (err) {
-		if (!again)
-			count(a, err == -ENOMSG ? NIC_OTHER : NIC_CORRUPT, place);
-		return false;
+		if (err != -ENOMSG && !again)
+			count(a, NIC_CORRUPT, place);
+		return err;
 	}
 	word = &nic->m->seen[req->seq / 64];
 	bit = 1ull << req->seq % 64;
 	if (!again)
 		count(a, *word & bit ? NIC_DUPLICATE : NIC_FIRST, place);
 	publish(word, *word | bit);
-	return true;
+	return 0;
 }
 
 unsigned int nic_room(struct host *h, struct udrv_mana_queue *q)
@@ -134,6 +145,8 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 	int sent;
 
 	if (!a || !nic->m->h.running) {
+		for (unsigned int i = 0; i < n; i++)
+			tap_receive(h, q, &pkts[i]);
 		udrv_mana_recv_release(q, n);
 		return;
 	}
@@ -144,8 +157,12 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 		uint32_t slot = nic->q[qn].next % nic->depth;
 		struct nic_request req;
 		void *echo;
+		int err;
 
-		if (!record(nic, a, place, &pkts[i], udrv_dma_ptr(dma, pkts[i].off), &req))
+		err = record(nic, a, place, &pkts[i], udrv_dma_ptr(dma, pkts[i].off), &req);
+		if (err == -ENOMSG && !tap_receive(h, q, &pkts[i]))
+			count_other(a, place);
+		if (err)
 			continue;
 		/* Its echo has gone out already; the process that sent it did not get to release it. */
 		if ((int32_t)(place - nic->q[qn].echoed) < 0)
@@ -181,9 +198,12 @@ static void stop_progress(struct host *h, struct nic *nic)
 
 	if (nic->stop_sock < 0)
 		return;
-	for (unsigned int i = 0; i < info->vports * info->queues; i++)
-		if (udrv_mana_sending(udrv_mana_queue(h->mana, i / info->queues, i % info->queues)))
+	for (unsigned int i = 0; i < info->vports * info->queues; i++) {
+		struct udrv_mana_queue *q = udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
+
+		if (udrv_mana_sending(q) != tap_sending(h, q))
 			return;
+	}
 	host_reply(nic->stop_sock, nic->stop_id, nic_memory_json(nic->m));
 	nic->stop_sock = -1;
 }

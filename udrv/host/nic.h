@@ -24,7 +24,7 @@ struct udrv_mana_sent;
 unsigned int nic_room(struct host *h, struct udrv_mana_queue *q);
 
 /**
- * nic_receive() - record packets that were shown, echo requests, and release them
+ * nic_receive() - record packets that were shown, echo requests, pass others on to TAP (tap.h), and release them
  * @n: all that were shown and not taken
  */
 void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts, unsigned int n);
