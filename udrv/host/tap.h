@@ -37,7 +37,7 @@ void tap_listen(struct host *h);
 /** tap_tick() - the adapter may have been reset, or its link changed: a few times a second */
 void tap_tick(struct host *h);
 
-/** tap_receive() - a received packet is somebody's; it is copied. false: there is no interface (yet), or it is no packet */
+/** tap_receive() - a received packet is not the stream's: copy it. false: there is no interface (yet), or it is no packet */
 bool tap_receive(struct host *h, const struct udrv_mana_queue *q, const struct udrv_mana_rx *pkt);
 
 /** tap_sent() - count a send of ours that is complete; its completion is released by the caller, who then calls tap_go_on() */
