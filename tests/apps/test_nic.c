@@ -317,9 +317,9 @@ int main(void)
 	Suite *suite = suite_create("nic");
 	TCase *tc = suite_case(suite, "nic", 120);
 
-	tcase_add_loop_test(tc, counts, false, true + 1);
-	tcase_add_loop_test(tc, counts_when_stopped_at_every_step, false, true + 1);
-	tcase_add_loop_test(tc, counts_over_many_deaths, false, true + 1);
+	tcase_add_loop_test(tc, counts, 0, 2);
+	tcase_add_loop_test(tc, counts_when_stopped_at_every_step, 0, 2);
+	tcase_add_loop_test(tc, counts_over_many_deaths, 0, 2);
 	tcase_add_test(tc, an_account_fits_a_message);
 	return suite_run(suite);
 }
