@@ -63,6 +63,7 @@ static void deliver(struct mana_model *m, struct wq *rq, const struct net_rx *rx
 	if (type == MANA_CQE_RX_OKAY) {
 		m->counts.rx++;
 		m->counts.rx_bytes += len;
+		m->counts.rx_csum += !!(rx->flags & (NET_RX_TCP_OK | NET_RX_UDP_OK));
 		stats_count(&m->rx, rx->f.data, len);
 	}
 }

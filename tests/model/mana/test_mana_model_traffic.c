@@ -130,6 +130,7 @@ START_TEST(segments)
 	}
 	ck_assert_uint_gt(p.sq.next, 2 * p.sq.size);
 	ck_assert_uint_eq(counts()->tx_lso, 40);
+	ck_assert_uint_eq(counts()->tx_csum, 40);
 	free(f.memory);
 }
 

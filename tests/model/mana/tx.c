@@ -131,6 +131,7 @@ static uint32_t transmit(struct mana_model *m, const struct wq *sq, struct net_t
 	m->counts.tx += res.frames;
 	m->counts.tx_bytes += res.bytes;
 	m->counts.tx_lost += res.lost;
+	m->counts.tx_csum += !!(tx->flags & (NET_TX_CSUM_TCP | NET_TX_CSUM_UDP));
 	m->counts.tx_lso += !!(tx->flags & NET_TX_LSO);
 	return MANA_CQE_TX_OKAY;
 }
