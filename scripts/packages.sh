@@ -12,7 +12,7 @@ packages_of() {
     unit) echo check pkg-config gcc libc6-dev ;;
     kernel) echo gcc libc6-dev make flex bison bc libelf-dev libssl-dev perl python3 cpio lz4 zstd xz-utils kmod patch git ;;
     image) echo python3 zstd binutils ;;
-    vm) echo python3 iproute2 util-linux ;;
+    vm) echo python3 iproute2 iputils-ping util-linux ;;
     model) echo python3 iperf3 ethtool iproute2 util-linux kmod ;;
     bench) echo python3 valgrind ;;
     apt) echo apt dpkg ca-certificates debian-archive-keyring ;;

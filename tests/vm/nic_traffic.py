@@ -39,6 +39,8 @@ class NicCounted:
     model_start: dict[str, Any] | None = None       # the model's counters when the NIC had come up, and at the end
     model_end: dict[str, Any] | None = None
     losses: dict[str, int] = field(default_factory=dict)    # of the harness's own network, by place
+    tcp: dict[str, Any] | None = None               # tcp_peer's result
+    interface: list[dict[str, float]] = field(default_factory=list)     # per kexec, how long the interface was away
 
 
 class NicTraffic:
@@ -50,15 +52,15 @@ class NicTraffic:
         self.counted = NicCounted()
         self._sender: LineProcess | None = None
         self._before: dict[str, int] = {}
-        self._network = NetworkNamespace()
+        self.network = NetworkNamespace()
         try:
-            self._network.run("ip", "link", "set", self._network.tap, "txqueuelen", str(QUEUE), "addrgenmode", "none")
+            self.network.run("ip", "link", "set", self.network.tap, "txqueuelen", str(QUEUE), "addrgenmode", "none")
             # The consumer takes frames of the stream only: nobody in the guest answers ARP.
-            self._network.run("ip", "neigh", "replace", nic_guest.IPV4, "lladdr", MAC, "dev", self._network.tap,
+            self.network.run("ip", "neigh", "replace", nic_guest.IPV4, "lladdr", MAC, "dev", self.network.tap,
                               "nud", "permanent")
-            self.model = ManaModel(directory, self._network, NAME)
+            self.model = ManaModel(directory, self.network, NAME)
         except BaseException:
-            self._network.close()
+            self.network.close()
             raise
 
     def start(self) -> None:
@@ -66,7 +68,7 @@ class NicTraffic:
         self.counted.model_start = self.model.stats()
         # What the network said before the model was at its other end does not count.
         self._before = self._losses()
-        command = [*self._network.enter, sys.executable, str(Path(__file__).with_name("nic_sender.py")),
+        command = [*self.network.enter, sys.executable, str(Path(__file__).with_name("nic_sender.py")),
                    "--local", netns.IPV4, "--remote", nic_guest.IPV4, "--rate", str(self._rate)]
         self._sender = LineProcess("nic_sender", command, self._directory / "sender-errors")
         self._sender.lines.wait("^ready$", ANSWER)
@@ -93,9 +95,9 @@ class NicTraffic:
         return self.counted.sender
 
     def _losses(self) -> dict[str, int]:
-        counters = self._network.counters()
+        counters = self.network.counters()
         return {"the sender's sockets": counters["Udp.RcvbufErrors"] + counters["Udp.SndbufErrors"],
-                "the TAP's queue": self._network.dropped()}
+                "the TAP's queue": self.network.dropped()}
 
     def finish(self, guest: dict[str, Any]) -> None:
         """`guest`: the consumer's final counters, asked for after stop_sender()."""
@@ -109,5 +111,5 @@ class NicTraffic:
         if self._sender:
             self._sender.stop()
         self.model.stop()
-        self._network.close()
+        self.network.close()
 

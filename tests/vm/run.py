@@ -26,6 +26,7 @@ import cases_inside  # noqa: F401  (adds to cases.ALL)
 import cases_skew  # noqa: F401  (adds to cases.ALL)
 import cases_mana  # noqa: F401  (adds to cases.ALL)
 import cases_nic  # noqa: F401  (adds to cases.ALL)
+import cases_tap  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
 from complaints import on_console
 from paravisor import accel
