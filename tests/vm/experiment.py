@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import blocks
+import tap_guest
 import timeline
 import tracelog
 from guest import CommandFailed
@@ -27,12 +28,15 @@ from paravisor import REFRESH, Paravisor, Setup, compare
 from qemu import Controller, Namespace, addresses
 from report import Counted
 from stream import Timeout
+from tap_guest import Clock, TcpPeer
 from witness import Kept, Witness
 
 DISK_SIZE = 1 << 30
 SEGMENT_TIMEOUT = 300.0         # seconds for the writes between two kexecs
 INSIDE = 0.33                   # of the throttled commands, this part is to complete inside the blackout
 SHORT, LONG = 0.4, 2.5          # latencies of namespaces 2 and 3, in blackouts; a busy machine makes some longer
+TCP_RATE = 64e3                 # bytes a second, beside the UDP stream
+PATIENCE = 60.0                 # seconds, after which a TCP client connects anew by itself
 TIMEOUT = 4                     # of a command, in blackouts, unless the driver's own 30 s are more
 
 
@@ -97,6 +101,7 @@ class Experiment:
         self.bdfs = addresses(self.controllers)
         self.kept: list[Kept] = []
         self.nic: NicTraffic | None = None
+        self.tcp: TcpPeer | None = None
 
     def setup(self) -> Setup:
         plan = self.plan
@@ -121,6 +126,8 @@ class Experiment:
                     self.nic = stack.enter_context(NicTraffic(self.plan.directory, rate_for(self.plan.blackout)))
                     self.counted.nic = self.nic.counted
                 paravisor = stack.enter_context(Paravisor(self.setup()))
+                if self.nic:
+                    self.tcp = stack.enter_context(TcpPeer(self.plan.directory, self.nic.network, TCP_RATE, PATIENCE))
                 self._live(paravisor)
                 paravisor.end()
             self._check_disks()
@@ -149,6 +156,7 @@ class Experiment:
             self.narrator.line(f"{name} at {device['bdf']}: {what} is running")
         if self.nic:
             self.nic.start()
+            tap_guest.set_up(paravisor)
         per_segment = plan.writes // (plan.cycles + 1) + 1
         for cycle in range(1, plan.cycles + 1):
             self._watch(paravisor, per_segment * cycle)
@@ -204,7 +212,16 @@ class Experiment:
         self._throttle(paravisor, self.slow_rate)
         self._fill(paravisor)
         say(f"kexec {cycle} of {self.plan.cycles}: namespace 1 throttled to {self.slow_rate} I/O a second, updating")
+        clock = None
+        if self.tcp:
+            # What waits for the next kernel is to be of the verifying stream only.
+            self.tcp.rest()
+            clock = Clock(paravisor, self.tcp)
         self._update(paravisor)
+        if self.tcp:
+            tap_guest.set_up(paravisor)
+            self.tcp.again()
+            self.tcp.rate(TCP_RATE)
         for kept in self.kept:
             changes = compare(before[kept.name], paravisor.snapshot(kept))
             self.counted.config_diff[kept.name] += [f"kexec {cycle}: {change}" for change in changes]
@@ -213,6 +230,11 @@ class Experiment:
             self.nic.cycle(cycle)
             stream = self.nic.status()
             say(f"  {stream['sent']} frames sent to the NIC, {stream['echoed']} have come back")
+        if self.nic and clock:
+            times = clock.wait()
+            self.nic.counted.interface.append(times)
+            say(f"  {tap_guest.INTERFACE}: first packet after {times['first_packet_ms']:.0f} ms, "
+                f"TCP connected again after {times['tcp_reconnect_ms']:.0f} ms")
         update = paravisor.update_report()
         self.counted.updates.append(update)
         self.counted.kernels.append(paravisor.status()["kernel_release"])
@@ -266,6 +288,8 @@ class Experiment:
                            f"{v['flushes']} flushes: {v['errors']} errors, {v['miscompares']} miscompares")
 
     def _finish_nic(self, paravisor: Paravisor, nic: NicTraffic) -> None:
+        if self.tcp:
+            nic.counted.tcp = self.tcp.stop()
         stream = nic.stop_sender()
         nic.finish(paravisor.guest.json(f"udrvctl verify stop {nic.model.device.name} -o json", SEGMENT_TIMEOUT))
         self.narrator.line(f"{stream['sent']} frames sent to the NIC, {stream['echoed']} came back: {stream['lost']} lost, "

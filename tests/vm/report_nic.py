@@ -47,6 +47,23 @@ def _across(guest: dict[str, Any], sender: dict[str, Any], cycles: int) -> tuple
     return counted, problems
 
 
+def _interface(counted: NicCounted, cycles: int) -> tuple[dict[str, list[float]], list[str]]:
+    """What dies with a kernel: how long until the next one's interface passed its first packet, and TCP was connected."""
+    tcp, found = counted.tcp, counted.interface
+    if tcp is None:
+        return {}, []
+    problems = [f"nic: TCP: {tcp['damaged']} times other bytes came back than were sent"] if tcp["damaged"] else []
+    if not tcp["echoed"]:
+        problems.append("nic: TCP: nothing came back")
+    out = {}
+    for key in ("first_packet_ms", "tcp_reconnect_ms"):
+        if len(values := [times[key] for times in found if key in times]) == cycles:
+            out[key] = values
+        else:
+            problems.append(f"nic.{key}: not counted: {len(values)} of {cycles} kexecs were timed")
+    return out, problems
+
+
 def build(counted: NicCounted, cycles: int) -> tuple[dict[str, Any], list[str]]:
     """(the part of the report, failures)."""
     sender, guest = counted.sender, counted.guest
@@ -68,6 +85,9 @@ def build(counted: NicCounted, cycles: int) -> tuple[dict[str, Any], list[str]]:
     across, wrong = _across(guest, sender, cycles)
     if across is not None:
         out["rx_buffered_across"] = across
+    problems += wrong
+    interface, wrong = _interface(counted, cycles)
+    out.update(interface)
     problems += wrong
     if counted.model_start is None or counted.model_end is None:
         problems.append("nic: the model gave no counters")

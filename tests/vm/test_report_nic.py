@@ -20,13 +20,16 @@ def good() -> NicCounted:
                 "across": [[0, 0, 400], [0, 1, 300], [1, 1, 100], [1, 2, 150], [2, 2, 50]]},
         guest={"received": 1000, "duplicated": 0, "corrupt": 0, "other": 5, "echoed": 1000, "echo_errors": 0,
                "cycles": [{"cycle": 0}, {"cycle": 1, "rx_buffered_across": 290}, {"cycle": 2, "rx_buffered_across": 150}]},
-        model_start=dict(MODEL), model_end={**MODEL, "tx": 1000, "rx": 1000}, losses={"the TAP's queue": 0})
+        model_start=dict(MODEL), model_end={**MODEL, "tx": 1000, "rx": 1000}, losses={"the TAP's queue": 0},
+        tcp={"echoed": 5000, "damaged": 0},
+        interface=[{"first_packet_ms": 1800.0, "tcp_reconnect_ms": 1900.0}, {"first_packet_ms": 1700.5, "tcp_reconnect_ms": 1750.0}])
 
 
 class ReportNic(unittest.TestCase):
     def test_pass(self) -> None:
         self.assertEqual(report_nic.build(good(), 2),
-                         ({"tx": 1000, "rx": 1000, "lost": 0, "duplicated": 0, "rx_buffered_across": [290, 150]}, []))
+                         ({"tx": 1000, "rx": 1000, "lost": 0, "duplicated": 0, "rx_buffered_across": [290, 150],
+                           "first_packet_ms": [1800.0, 1700.5], "tcp_reconnect_ms": [1900.0, 1750.0]}, []))
 
     def spoil(self, change: Callable[[NicCounted], Any], text: str) -> dict[str, Any]:
         counted = copy.deepcopy(good())
@@ -53,6 +56,12 @@ class ReportNic(unittest.TestCase):
 
     def test_nothing(self) -> None:
         self.spoil(lambda c: c.sender.update(sent=0, echoed=0), "nothing was sent")
+
+    def test_interface(self) -> None:
+        out = self.spoil(lambda c: c.interface.pop(), "nic.tcp_reconnect_ms: not counted: 1 of 2")
+        self.assertNotIn("first_packet_ms", out)
+        self.spoil(lambda c: c.tcp.update(damaged=1), "1 times other bytes came back")
+        self.spoil(lambda c: c.tcp.update(echoed=0), "TCP: nothing came back")
 
     def test_not_counted(self) -> None:
         self.assertEqual(self.spoil(lambda c: setattr(c, "sender", None), "the sender gave no final counters"), {})
