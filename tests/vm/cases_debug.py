@@ -15,7 +15,6 @@ from qemu import Controller, Namespace
 KMEMLEAK = "/sys/kernel/debug/kmemleak"
 KMEMLEAK_AGE = 6        # seconds; what is younger than five is not reported
 SCAN_TIMEOUT = 300.0    # it reads all memory that the kernel knows of, under KASAN
-SLOW_BOOT = 3 * BOOT_TIMEOUT    # each allocation has its stack recorded, for KASAN and for kmemleak
 LKDTM = "/sys/kernel/debug/provoke-crash/DIRECT"
 MODULE = "kmemleak-test.ko"
 PAGE_KIB = 4
@@ -45,7 +44,7 @@ def complaints_are_seen(context: Context) -> None:
     context.complaints_expected = True
     with Paravisor(setup) as paravisor:
         guest = paravisor.guest
-        guest.wait_ready(SLOW_BOOT)
+        guest.wait_ready(BOOT_TIMEOUT)
         guest.check("mount -t debugfs debugfs /sys/kernel/debug")
         silent = on_console(context.directory)
         for mistake, report in MISTAKES.items():
@@ -78,10 +77,10 @@ def no_growth(context: Context) -> None:
     cycles = max(2, int(os.environ.get("LEAK_CYCLES") or 2))
     seen: list[Memory] = []
     with Paravisor(context.setup(controllers=[Controller("nvme0", [Namespace()])], cmdline="kmemleak=on")) as paravisor:
-        paravisor.wait_up(SLOW_BOOT)
+        paravisor.wait_up()
         for cycle in range(cycles + 1):
             if cycle:
-                paravisor.update(timeout=SLOW_BOOT)
+                paravisor.update()
                 start = paravisor.device("nvme0")["start"]
                 expect(start == "resumed", f"kexec {cycle}: nvme0 was {start}")
             leaks = _leaks(paravisor.guest)

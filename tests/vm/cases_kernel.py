@@ -93,7 +93,7 @@ def live_update_guards(context: Context) -> None:
         install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
         guest.check(install)
         start = guest.send(f"/tmp/{GUARDS} before {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
-        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
         (context.directory / "before.tap").write_text(before + "\n")
         expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
@@ -126,7 +126,7 @@ def live_update_lost_devices(context: Context) -> None:
         guest, shell = paravisor.guest, paravisor.vm.shell
         guest.wait_ready(BOOT_TIMEOUT)
         start = guest.send(f"/{GUARDS} lose {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
-        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
         expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
         guest.wait_ready(BOOT_TIMEOUT)
@@ -152,7 +152,7 @@ def live_update_no_reset(context: Context) -> None:
         install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
         guest.check(install)
         start = guest.send(f"/tmp/{GUARDS} leave {PORT_BUS} {edu} /host/bzImage /host/image 2>&1")
-        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT, start)
+        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
         expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
         guest.wait_ready(BOOT_TIMEOUT)

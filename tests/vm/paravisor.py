@@ -26,6 +26,7 @@ BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noi
 # KHO's own guess of how large that must be is more than there is. loglevel=5: `quiet` keeps warnings from the console.
 # page_poison: what is written to a free page, by a device for one, is reported when the page is allocated again.
 DEBUG_MEMORY = "2G"
+KASAN_PATIENCE = 5.0        # how much longer a kernel with all its debugging may take, also beside another one
 DEBUG_CMDLINE = "kho_scratch=16M,512M,256M loglevel=5 page_poison=1"
 # Until alternatives are patched, the kernel looks into boot_cpu_data for whether there are five levels of page tables.
 # identify_cpu() clears that for a moment, with interrupts on: KASAN's checks in an interrupt then compute with another
@@ -88,6 +89,8 @@ class Paravisor:
                              setup.vfio_user, self.share, memory=memory, accel=setup.accel,
                              extra=(DEBUG_CPU if debug else []) + setup.extra))
         self.guest = self.vm.guest
+        if debug:
+            self.guest.patience = KASAN_PATIENCE
         self.config = ConfigReader(self.vm.qmp)
 
     def __enter__(self) -> Paravisor:
@@ -128,7 +131,7 @@ class Paravisor:
         start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {options} 2>&1; "
                                 "printf '%s%s %d\\n' udrv- update-returned $?")
         at = start
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout * self.guest.patience
         while True:
             try:
                 at, match = self.vm.shell.wait(r"udrv-update-returned (\d+)|udrv-shell: ready|^(update: .*)", REFRESH, at)
