@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Test suites and long runs.
 
-SUITES	:= unit smoke vm kernel model fuzz
+SUITES	:= unit smoke vm kernel model fuzz systemd
 # All tests: what smoke runs is part of vm.
 ALL_SUITES := unit kernel vm model fuzz
 SUITE	?=
@@ -35,6 +35,9 @@ NEEDS_vm	:= $(VM_NEEDS)
 BESIDE_kernel	+= kernel=tap:tests/setup/series.sh
 TESTS_kernel	+= $(call VM_SUITE,kernel)
 NEEDS_kernel	:= $(VM_NEEDS) kernel-debug
+# Only when asked for: a debug kernel takes minutes to boot systemd three times.
+TESTS_systemd	+= $(call VM_SUITE,systemd)
+NEEDS_systemd	:= $(VM_NEEDS) kernel-debug systemd
 # With all suites, the model's own tests are among the unit tests.
 TESTS_model	+= $(if $(SUITE),$(MODEL_TESTS:%=model=check:%)) $(call VM_SUITE,model)
 NEEDS_model	:= packages-unit packages-model $(MODEL_TESTS) $(VM_NEEDS) $(HOST_PROGRAMS) kernel-debug debian-kernel
@@ -52,7 +55,7 @@ export PATH := $(abspath $(BUILD))/qemu:$(PATH)
 export UDRV_BUILD := $(abspath $(BUILD))
 
 .PHONY: check
-check: $(foreach s,$(RUN_SUITES),$(NEEDS_$s)) ## all tests, or SUITE=unit|smoke|vm|kernel|model|fuzz, or one: T=name
+check: $(foreach s,$(RUN_SUITES),$(NEEDS_$s)) ## all tests, or SUITE=unit|smoke|vm|kernel|model|fuzz|systemd, or one: T=name
 	$(if $(foreach s,$(RUN_SUITES),$(TESTS_$s)),,$(call later,check SUITE=$(SUITE)))
 	$(Q)scripts/check.py --logs $(BUILD)/check $(if $(T),--test '$(T)') \
 		$(foreach b,$(foreach s,$(RUN_SUITES),$(BESIDE_$s)),--beside $b) $(foreach s,$(RUN_SUITES),$(TESTS_$s))

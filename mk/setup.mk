@@ -39,6 +39,10 @@ kernel-debug:
 debian-kernel: ## Debian 12's cloud kernel, whose mana driver judges the device model, as build/debian-kernel
 	$(Q)scripts/debian-kernel.sh
 
+.PHONY: systemd
+systemd: ## Debian sid's systemd, to be PID 1 of a guest, as build/systemd
+	$(Q)scripts/systemd.sh
+
 .PHONY: kernel-tree
 kernel-tree: ## build/kernel-tree: an editable git tree with the series as commits
 	$(Q)scripts/kernel.sh tree

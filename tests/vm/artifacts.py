@@ -42,3 +42,8 @@ def host_program(name: str) -> Path:
 def debian_kernel() -> Path:
     """The directory of Debian 12's cloud kernel: vmlinuz, modules, release."""
     return _built(build_dir() / "debian-kernel" / "vmlinuz", "check SUITE=model").parent
+
+
+def systemd() -> Path:
+    """A root with Debian's systemd."""
+    return _built(build_dir() / "systemd" / "version", "check SUITE=systemd").parent

@@ -27,12 +27,13 @@ import cases_skew  # noqa: F401  (adds to cases.ALL)
 import cases_mana  # noqa: F401  (adds to cases.ALL)
 import cases_nic  # noqa: F401  (adds to cases.ALL)
 import cases_tap  # noqa: F401  (adds to cases.ALL)
+import cases_systemd  # noqa: F401  (adds to cases.ALL)
 from cases import Context, Failure
 from complaints import on_console
 from paravisor import accel
 from qemu import NoQemu
 
-FLAVOURS = {"kernel": "debug", "model": "debug"}        # of the kernel, by suite; the others run on the paravisor's
+FLAVOURS = {"kernel": "debug", "model": "debug", "systemd": "debug"}        # of the kernel, by suite; the others run on the paravisor's
 
 
 @dataclass
@@ -93,7 +94,7 @@ def run_all(tests: list[cases.Case], context: Context, jobs: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--suite", choices=("smoke", "vm", "kernel", "model"), default="vm")
+    parser.add_argument("--suite", choices=("smoke", "vm", "kernel", "model", "systemd"), default="vm")
     parser.add_argument("--test", metavar="NAME", help="only this test")
     parser.add_argument("--kernel", type=Path, help="instead of the one of `make kernel`")
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
