@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -69,6 +70,8 @@ static void refuse_hugetlb(struct world *w, struct device *dev)
 		tap(true, "preserve an iommufd with hugetlb memory mapped # SKIP this kernel has none");
 		return;
 	}
+	/* iommufd pins the page, but does not reserve one. */
+	tap_is(fallocate(huge, 0, 0, HUGE_PAGE) ? -errno : 0, 0, "allocate a huge page");
 	tap_is(device_map(dev, huge, HUGE_PAGE, DEVICE_EXTRA), 0, "map hugetlb memory");
 	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
 	       "preserve an iommufd with hugetlb memory mapped");
