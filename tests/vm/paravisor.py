@@ -130,8 +130,8 @@ class Paravisor:
 
         `progress` gets the lines that the update prints; `tick` is called every now and then while it lasts.
         """
-        start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {self._deadline} {options} 2>&1; "
-                                "printf '%s%s %d\\n' udrv- update-returned $?")
+        start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {self._deadline} {options} "
+                                "2>&1; printf '%s%s %d\\n' udrv- update-returned $?")
         at = start
         deadline = time.monotonic() + timeout * self.guest.patience
         while True:
