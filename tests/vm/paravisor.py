@@ -139,7 +139,8 @@ class Paravisor:
                 at, match = self.vm.shell.wait(r"udrv-update-returned (\d+)|udrv-shell: ready|^(update: .*)", REFRESH, at)
             except Timeout:
                 if time.monotonic() > deadline:
-                    raise Timeout(f"no next kernel within {timeout:.0f} s") from None
+                    where = self._where_it_is()
+                    raise Timeout(f"no next kernel within {timeout * self.guest.patience:.0f} s, see {where}") from None
                 tick()
                 continue
             if match[1] is not None:
@@ -150,6 +151,13 @@ class Paravisor:
             progress(match[2])
             at += 1
         return self.wait_up(timeout)
+
+    def _where_it_is(self) -> Path:
+        """The processors' registers and what they are about to execute, of a guest that says nothing."""
+        path = self.setup.directory / "processors"
+        ask = ("info cpus", "info registers -a", "x /30i $eip", "x /64gx $esp", "info irq", "info lapic", "info pic")
+        path.write_text("".join(f"{line}\n{self.vm.qmp.monitor(line)}\n" for line in ask))
+        return path
 
     def complaints(self) -> list[str]:
         """What this kernel has complained about so far: lines of its log that a healthy one never has."""
