@@ -26,7 +26,7 @@ class Sample:
     done: int
     bytes: int
     ns: int
-    busy_ns: int        # of all CPUs of the guest
+    busy_ns: int        # CPU time of the process that did it, system calls included
 
     @property
     def rate(self) -> float:

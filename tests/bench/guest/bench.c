@@ -39,28 +39,17 @@ unsigned long bench_option(int argc, char **argv, const char *key, unsigned long
 	return otherwise;
 }
 
-/* First line of /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. */
-static uint64_t busy_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
-	unsigned long long user, nice, system, idle, iowait, irq, softirq;
-	FILE *f = fopen("/proc/stat", "re");
-	int n;
+	struct timespec ts;
 
-	if (!f)
-		bench_fail("/proc/stat", errno);
-	n = fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &iowait, &irq, &softirq);
-	fclose(f);
-	if (n != 7)
-		bench_fail("/proc/stat", EBADMSG);
-	return (user + nice + system + irq + softirq) * (1000000000ull / (unsigned long)sysconf(_SC_CLK_TCK));
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 static void take_sample(const struct bench_worker *w, unsigned int n, struct sample *s)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	*s = (struct sample){ .ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec, .busy_ns = busy_ns() };
+	*s = (struct sample){ .ns = clock_ns(CLOCK_MONOTONIC), .busy_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) };
 	for (unsigned int i = 0; i < n; i++) {
 		s->done += __atomic_load_n(&w[i].done, __ATOMIC_RELAXED);
 		s->bytes += __atomic_load_n(&w[i].bytes, __ATOMIC_RELAXED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One measurement in a guest: workers, each pinned to a CPU of its own, and what all CPUs did meanwhile. */
+/* One measurement in a guest: workers, each pinned to a CPU of its own, and the CPU time that they took. */
 #ifndef TESTS_BENCH_GUEST_BENCH_H
 #define TESTS_BENCH_GUEST_BENCH_H
 
@@ -30,7 +30,8 @@ static inline void bench_count(struct bench_worker *w, uint64_t n, uint64_t byte
 
 /*
  * Run @n workers for @ms after a tenth of that to get going, and print one JSON object: what they counted in that time,
- * its length, and how long CPUs were busy in it, by /proc/stat.
+ * its length, and the process's CPU time in it, system calls and interrupts that hit it included. (/proc/stat is sampled at
+ * ticks, which bursts of work between interrupts escape.)
  */
 void bench_run(void (*fn)(struct bench_worker *w), void *arg, unsigned int n, unsigned int ms);
 
