@@ -7,5 +7,5 @@ $(call guest-test,attach_namespace,guest/attach_namespace.c)
 $(call guest-test,hold_liveupdate,guest/hold_liveupdate.c)
 $(call guest-test,break_device,guest/break_device.c)
 $(call guest-test,upstream_pieces,guest/upstream_pieces.c)
-$(call guest-test,live_update_guards,$(addprefix guest/guards/,main.c refusals.c igb.c try.c hold.c incoming.c unclaimed.c \
+$(call guest-test,live_update_guards,$(addprefix guest/guards/,main.c refusals.c igb.c try.c hold.c freeze.c kexec.c incoming.c unclaimed.c \
 	adoption.c finish.c lost.c device.c nvme.c memory.c session.c sysfs.c tap.c))

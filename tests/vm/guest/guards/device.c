@@ -137,15 +137,12 @@ int device_destroy(struct device *dev, uint32_t id)
 	return request(dev->iommu, IOMMU_DESTROY, &destroy);
 }
 
-int device_arm(struct device *dev, unsigned int index)
+int device_arm_with(struct device *dev, unsigned int index, int event)
 {
 	_Alignas(struct vfio_irq_set) uint8_t room[sizeof(struct vfio_irq_set) + sizeof(int32_t)];
 	struct vfio_irq_set *set = (struct vfio_irq_set *)room;
-	int32_t fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	int err;
+	int32_t fd = event;
 
-	if (fd < 0)
-		return -errno;
 	*set = (struct vfio_irq_set){
 		.argsz = sizeof(room),
 		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
@@ -153,8 +150,18 @@ int device_arm(struct device *dev, unsigned int index)
 		.count = 1,
 	};
 	memcpy(set->data, &fd, sizeof(fd));
-	err = request(dev->cdev, VFIO_DEVICE_SET_IRQS, set);
-	close(fd); /* VFIO has its own reference */
+	return request(dev->cdev, VFIO_DEVICE_SET_IRQS, set);
+}
+
+int device_arm(struct device *dev, unsigned int index)
+{
+	int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int err;
+
+	if (event < 0)
+		return -errno;
+	err = device_arm_with(dev, index, event);
+	close(event); /* VFIO has its own reference */
 	return err;
 }
 

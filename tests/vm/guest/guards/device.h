@@ -34,6 +34,7 @@ int device_attach(struct device *dev);
 int device_detach(struct device *dev);
 int device_destroy(struct device *dev, uint32_t id);
 int device_arm(struct device *dev, unsigned int index); /* vector 0 of VFIO_PCI_*_IRQ_INDEX */
+int device_arm_with(struct device *dev, unsigned int index, int event); /* an eventfd of the caller's */
 int device_disarm(struct device *dev, unsigned int index);
 int device_reset(struct device *dev);
 int device_set_command(struct device *dev, uint16_t command);

@@ -58,6 +58,7 @@ static inline uint64_t pool_iova(enum function fn)
 bool check_refusals(struct world *w); /* what cannot be preserved is refused */
 bool check_igb(struct world *w); /* MSI, D3, VFs and functions that have some are */
 bool check_hold(struct world *w); /* what is preserved is held, until the session is closed */
+bool check_freeze(struct world *w, const char *kernel, const char *image); /* a refused reboot is undone */
 bool check_incoming(struct world *w); /* the next kernel, before and while files are retrieved */
 bool check_forgotten(struct world *w); /* finishing stops what nobody has asked for */
 bool check_orphan(struct world *w); /* so does dying, and until then the memory is nobody else's */

@@ -20,13 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
-#include <linux/reboot.h>
-
 #include "guards.h"
+#include "kexec.h"
 #include "session.h"
 #include "sysfs.h"
 #include "tap.h"
@@ -106,26 +104,6 @@ static void preserve_all(struct world *w)
 	tap_is(session_preserve(w->session[KEPT], fd, TOKEN_NOEXEC), 0, "preserve it");
 }
 
-static int load(const char *kernel, const char *image, const char *more)
-{
-	char line[4096] = "";
-	int cmdline = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
-	int kernel_fd = open(kernel, O_RDONLY | O_CLOEXEC);
-	int image_fd = open(image, O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(cmdline, line, sizeof(line) - 1);
-
-	if (n < 0)
-		return -errno;
-	line[strcspn(line, "\n")] = '\0';
-	strncat(line, more, sizeof(line) - 1 - strlen(line));
-	if (syscall(SYS_kexec_file_load, kernel_fd, image_fd, strlen(line) + 1, line, 0UL))
-		return -errno;
-	close(cmdline);
-	close(kernel_fd);
-	close(image_fd);
-	return 0;
-}
-
 static bool bind_all(struct world *w)
 {
 	for (int fn = 0; fn < FUNCTIONS; fn++)
@@ -136,12 +114,11 @@ static bool bind_all(struct world *w)
 
 static int reboot_into(const char *kernel, const char *image, const char *more)
 {
-	if (!tap_need(load(kernel, image, more), "load the next kernel"))
+	if (!tap_need(kexec_load_file(kernel, image, more), "load the next kernel"))
 		return 1;
 	tap_end();
 	tcdrain(STDOUT_FILENO);
-	syscall(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC, NULL);
-	tap_is(-errno, 0, "kexec");
+	tap_is(kexec_reboot(), 0, "kexec");
 	return 1;
 }
 
@@ -159,7 +136,7 @@ static int before(struct world *w, const char *kernel, const char *image)
 		return 1;
 	check_collapse();
 	return !check_refusals(w) || !check_igb(w) || !check_hold(w) ||
-	       update(w, kernel, image, "");
+	       !check_freeze(w, kernel, image) || update(w, kernel, image, "");
 }
 
 static int lose(struct world *w, const char *kernel, const char *image)
