@@ -22,7 +22,10 @@ static void free_slot(struct udrv_nvme *ctrl, unsigned int slot)
 	nvme_queue_put(q, slot);
 }
 
-/* @data, if any, is copied into the slot's page, which the command points to; NULL with PRP1 set: page only. */
+/*
+ * @data, if any, is copied into the slot's page. PRP1 is that page whenever the opcode can transfer data (its bits 1:0,
+ * Base 2.0, 5), even where it is said not to: without an IOMMU, PRP1 = 0 would be physical page 0.
+ */
 static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void *data, uint32_t len,
 		 enum nvme_admin_kind kind, uint64_t arg, uint16_t *ret_slot)
 {
@@ -41,7 +44,7 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void 
 	cid = nvme_next_cid(slot);
 	slot->sqe = *cmd;
 	slot->sqe.cid = cid;
-	if (len)
+	if ((cmd->opcode & 3) && !cmd->prp1)
 		slot->sqe.prp1 = htole64(udrv_dma_addr(ctrl->dma, nvme_list_off(q, i)));
 	slot->cookie[0] = kind;
 	slot->cookie[1] = arg;
@@ -56,9 +59,7 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void 
 int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
 		     uint16_t *ret_slot)
 {
-	bool data = cmd->opcode == NVME_ADMIN_IDENTIFY || cmd->opcode == NVME_ADMIN_GET_LOG_PAGE;
-
-	return start(ctrl, cmd, NULL, data ? 4096 : 0, kind, arg, ret_slot);
+	return start(ctrl, cmd, NULL, 0, kind, arg, ret_slot);
 }
 
 /* One completed command that nobody waits for. */
@@ -148,6 +149,16 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 	return err;
 }
 
+/* What the controller will write, as far as the command tells. */
+static uint64_t transfer_size(uint8_t opcode, const uint32_t cdw[6])
+{
+	if (opcode == NVME_ADMIN_IDENTIFY)
+		return NVME_IDENTIFY_SIZE;
+	if (opcode == NVME_ADMIN_GET_LOG_PAGE)	/* NUMDL and NUMDU, 0's based dwords */
+		return (((uint64_t)(cdw[1] & 0xffff) << 16 | cdw[0] >> 16) + 1) * 4;
+	return 0;
+}
+
 int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len, bool to_device,
 		    const uint32_t cdw[6], uint32_t *result)
 {
@@ -175,7 +186,7 @@ int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void 
 			return -EPERM;
 		break;
 	}
-	if (len > 4096 || (len && !data) || (len & 3))
+	if (len > 4096 || (len && !data) || (len & 3) || transfer_size(opcode, cdw) > len)
 		return -EINVAL;
 	return nvme_admin_wait(ctrl, &cmd, data, len, to_device, result);
 }

@@ -351,10 +351,12 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
  * @opcode: NVME_ADMIN_*; those that create, delete or change queues are refused
  * @data: @len bytes to (or from) the device, a multiple of 4, at most 4096; may be NULL if @len is 0
  * @cdw: CDW10–CDW15. What they make the controller transfer must not be more than @len: it is given one page, and no
- *	other, and without an IOMMU nothing keeps it from what it takes for the second one
+ *	other, and without an IOMMU nothing keeps it from what it takes for the second one. Of Get Log Page and
+ *	Identify that is checked
  * @result: dword 0; may be NULL
  *
- * Return: 0; a positive NVMe status; -ETIMEDOUT; -EAGAIN: no free slot; -EINVAL; -EPERM: refused opcode;
+ * Return: 0; a positive NVMe status; -ETIMEDOUT; -EAGAIN: no free slot; -EINVAL: @len or @data, or the command
+ * transfers more than @len; -EPERM: refused opcode;
  * -EBUSY: called from the callback of udrv_nvme_on_event(); -ESHUTDOWN.
  */
 int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len, bool to_device,

@@ -3,6 +3,7 @@
 #include <check.h>
 #include <errno.h>
 
+#include "devices/nvme/ctrl.h"
 #include "tests/unit/nvme_one.h"
 #include "tests/unit/suite.h"
 
@@ -41,11 +42,44 @@ START_TEST(admin_commands)
 }
 END_TEST
 
+/* Without an IOMMU what a command transfers beyond its page goes to whatever is at that physical address. */
+START_TEST(admin_transfers)
+{
+	uint32_t cdw[6] = { NVME_LOG_ERROR | 16 << 16 }, page[1024];
+
+	one_init_default();
+	nvme_fixture_start(&fx);
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_LOG_PAGE, 0, page, 64, false, cdw, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_LOG_PAGE, 0, page, 68, false, cdw, NULL), 0);
+	cdw[1] = 1;
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_LOG_PAGE, 0, page, 4096, false, cdw, NULL), -EINVAL);
+	cdw[0] = NVME_CNS_CTRL;
+	cdw[1] = 0;
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_IDENTIFY, 0, page, 4092, false, cdw, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_IDENTIFY, 0, NULL, 0, false, cdw, NULL), -EINVAL);
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_IDENTIFY, 0, page, 4096, false, cdw, NULL), 0);
+
+	/* Get Features may transfer data, for a feature that the driver does not know of. */
+	for (unsigned int i = 0; i < fx.ctrl->admin.depth; i++)
+		fx.ctrl->admin.slots[i].sqe.prp1 = 0;
+	cdw[0] = NVME_FEAT_NUM_QUEUES;
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_FEATURES, 0, NULL, 0, false, cdw, NULL), 0);
+	for (unsigned int i = 0; i < fx.ctrl->admin.depth; i++) {
+		const struct nvme_sqe *sqe = &fx.ctrl->admin.slots[i].sqe;
+
+		if (sqe->opcode == NVME_ADMIN_GET_FEATURES)
+			ck_assert_uint_ne(sqe->prp1, 0);
+	}
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("nvme-admin");
 	TCase *tc = suite_case(suite, "admin", 120);
 
 	tcase_add_test(tc, admin_commands);
+	tcase_add_test(tc, admin_transfers);
 	return suite_run(suite);
 }
