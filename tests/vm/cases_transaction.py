@@ -168,6 +168,24 @@ def somebody_in_the_way(context: Context) -> None:
             guest.check(f"cp /host/{name} /tmp/ && chmod +x /tmp/{name}")
 
 
+@case("crowded-agent", "more clients than the agent has room for, and none of them reads: it serves the others when they leave")
+def crowded_agent(context: Context) -> None:
+    with Live(context, files={"crowd": artifacts.guest_test("crowd")}) as live:
+        guest = live.guest
+        guest.check("(/tmp/crowd > /tmp/crowded 2>&1 &)")
+        wait("the crowd did not get in", lambda: "crowded" in guest.check("cat /tmp/crowded"))
+        guest.check("(udrvctl status > /tmp/answer 2>&1 &)")
+        # The agent goes on with its own work: a host that dies has a successor, which comes in when there is room.
+        host = guest.check("pidof udrv-host").strip()
+        guest.check(f"kill -9 {host}")
+        wait("there was no other host", lambda: guest.run("pidof udrv-host")[1].strip() not in ("", host))
+        expect(not guest.check("cat /tmp/answer"), "there was room for more clients than there is said to be")
+        guest.check("kill $(pidof crowd)")
+        wait("nobody was served afterwards", lambda: "nvme0" in guest.check("cat /tmp/answer"))
+        live.running("nvme0", "resumed")
+        live.io_goes_on()
+
+
 LZ4_LEGACY = 0x184C2102
 
 

@@ -23,7 +23,7 @@ struct json_object;
 struct udrv_msg;
 
 #define AGENT_DEVICES	16
-#define AGENT_CLIENTS	32
+#define AGENT_CLIENTS	(AGENT_DEVICES + 32)
 
 /* The kernel-to-kernel format that this agent's kernel speaks: N of the release's "-udrvN". */
 #define AGENT_FORMAT	2

@@ -239,20 +239,30 @@ static int serve_one(struct agent *a, struct agent_client *c)
 	return err;
 }
 
-void agent_client(struct agent *a, int sock, struct agent_device *owner)
+/* The first places are of hosts that were forked with their connection, one a device; the others are anybody's. */
+static struct agent_client *free_client(struct agent *a, bool forked)
 {
-	for (unsigned int i = 0; i < AGENT_CLIENTS; i++) {
-		if (a->client[i].sock >= 0)
-			continue;
-		a->client[i] = (struct agent_client){ .sock = sock, .owner = owner };
-		return;
-	}
-	close(sock);
+	unsigned int i = forked ? 0 : AGENT_DEVICES, end = forked ? AGENT_DEVICES : AGENT_CLIENTS;
+
+	while (i < end && a->client[i].sock >= 0)
+		i++;
+	return i < end ? &a->client[i] : NULL;
 }
 
+void agent_client(struct agent *a, int sock, struct agent_device *owner)
+{
+	struct agent_client *c = free_client(a, owner);
+
+	if (c)
+		*c = (struct agent_client){ .sock = sock, .owner = owner };
+	else
+		close(sock);
+}
+
+/* A client that does not read loses answers; the agent does not wait for it. */
 static void accept_client(struct agent *a)
 {
-	int sock = udrv_proto_accept(a->listener, false);
+	int sock = udrv_proto_accept(a->listener, true);
 
 	if (sock >= 0)
 		agent_client(a, sock, NULL);
@@ -326,7 +336,8 @@ static void serve(struct agent *a)
 		agent_progress(a);
 		answer_waiting(a);
 		custody_settle(a);
-		p[0] = (struct pollfd){ .fd = a->listener, .events = POLLIN };
+		/* Who comes when there is no room waits until somebody leaves. */
+		p[0] = (struct pollfd){ .fd = free_client(a, false) ? a->listener : -1, .events = POLLIN };
 		p[1] = (struct pollfd){ .fd = update_pollfd(), .events = POLLIN };
 		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 			clients[i] = (struct pollfd){ .fd = a->client[i].sock, .events = POLLIN };
