@@ -266,23 +266,21 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	char lease[48];
 	int err;
 
+	/* Its holder has ended, and the news of that is still to be read. */
+	if (d->pidfd >= 0 && !lease_held(d))
+		device_lease_over(a, d);
 	if (d->h.fd[UDRV_FD_VFIO] < 0 || d->adopt)
 		return udrv_msg_reply_error(sock, id, ENODEV, "%s is not open (%s)", d->h.name,
 					    device_state_name(d->state));
 	err = udrv_proto_peer(sock, &peer);
 	if (err || peer.pidfd < 0)
 		return udrv_msg_reply_error(sock, id, err ? err : ESRCH, "who are you?");
-	if (peer.pid == d->pid && lease_held(d)) {
+	if (d->pidfd >= 0) {
 		close(peer.pidfd);
-		return send_lease(a, d, sock, id);
+		return peer.pid == d->pid ? send_lease(a, d, sock, id) :
+					    udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d",
+								 d->h.name, d->pid);
 	}
-	if (lease_held(d)) {
-		close(peer.pidfd);
-		return udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d",
-					    d->h.name, d->pid);
-	}
-	if (d->pidfd >= 0)
-		close(d->pidfd);
 	d->pid = peer.pid;
 	d->pidfd = peer.pidfd;
 	d->state = DEV_STARTING;
