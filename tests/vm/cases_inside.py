@@ -159,6 +159,19 @@ def namespace_changes_in_update(context: Context) -> None:
         live.io_goes_on("nvme1", writes=20)
 
 
+@case("polled", "queues that are polled, without an interrupt armed, are resumed in place by two updates and after a host's death")
+def polled(context: Context) -> None:
+    with Live(context, slow=True, nvme="queues=2,depth=64,poll") as live:
+        for _ in range(2):
+            live.io_goes_on()
+            live.update()
+            device = live.running("nvme0", "resumed")
+            expect(device["resume"]["in_flight"], "nothing was in flight at the kexec")
+        live.guest.check("kill -9 $(pidof udrv-host)")
+        wait("there was no other host", lambda: live.device("nvme0")["restarts"] and live.running("nvme0", "resumed"))
+        live.io_goes_on()
+
+
 @case("full-queues-back-to-back", "three updates in a row with full queues, each before the last one's commands have ended")
 def full_queues_back_to_back(context: Context) -> None:
     # As many slots as the workload has commands, and no namespace answers soon: the queues stay full.

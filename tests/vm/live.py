@@ -45,6 +45,7 @@ class Live:
         self.forgotten: set[str] = set()
         self.aborting = False               # the only controller's commands may be aborted: each is an error, once
         self.kexecs = 0
+        self.polled = "poll" in nvme        # no MSI-X, so no mask that tells where a kexec was
         self.kept: dict[str, Kept] = {}
         for disk in self.disks.values():
             prepare_disk(disk)
@@ -166,7 +167,7 @@ class Live:
         events = self._without_vfs(list(events))
         if self.aborting:       # a status that was asked for is no complaint
             events = [e for e in events if not (e.name == "pci_nvme_err_req_status" and " status 0x7 " in e.text)]
-        verdict = Witness(events, kept).check(self.kexecs)
+        verdict = Witness(events, kept).check(0 if self.polled else self.kexecs)
         if len(kept) == len(self.names) and not any(c.neighbour for c in self.controllers):
             return verdict.violations
         # Events of a controller do not name it: with others that are reset, what is certain is what names a function.
