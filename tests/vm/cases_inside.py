@@ -109,12 +109,17 @@ def update_inside_abort(context: Context) -> None:
         wait("no aborted command has ended", live.aborted)
 
 
+NEIGHBOUR = "/sys/bus/pci/devices/0000:00:1d.0"
+
+
 def _change(live: Live, attach: bool) -> None:
     """The namespace comes to nvme0, the first controller of its subsystem, or goes: an event tells it."""
     guest = live.guest
     guest.check("cp /host/attach_namespace /tmp/ && chmod +x /tmp/attach_namespace")
-    wait("the neighbour had no driver", lambda: not guest.run("test -c /dev/nvme0")[0])
-    guest.check(f"/tmp/attach_namespace {'attach' if attach else 'detach'} {NSID} 0")
+    # Probes run beside each other: which number it gets is anybody's guess.
+    name = wait("the neighbour had no driver", lambda: guest.check(f"ls {NEIGHBOUR}/nvme").strip())
+    wait("the neighbour had no character device", lambda: not guest.run(f"test -c /dev/{name}")[0])
+    guest.check(f"/tmp/attach_namespace /dev/{name} {'attach' if attach else 'detach'} {NSID} 0")
 
 
 def _namespace_known(live: Live, there: bool) -> None:

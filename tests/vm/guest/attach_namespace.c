@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * attach_namespace attach|detach NSID CNTLID: Namespace Attachment (NVMe Base 2.0, 5.14)
+ * attach_namespace DEVICE attach|detach NSID CNTLID: Namespace Attachment (NVMe Base 2.0, 5.14)
  *
- * Asked of the one controller that Linux's own driver has; CNTLID is another one of its subsystem, which is told of the
- * change by an event.
+ * Asked of DEVICE, the one controller that Linux's own driver has; CNTLID is another one of its subsystem, which is told of
+ * the change by an event.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,6 @@
 
 #include <linux/nvme_ioctl.h>
 
-#define CONTROLLER "/dev/nvme0"
 #define NAMESPACE_ATTACHMENT 0x15
 
 int main(int argc, char **argv)
@@ -28,16 +27,16 @@ int main(int argc, char **argv)
 	};
 	int fd, status;
 
-	if (argc != 4 || (strcmp(argv[1], "attach") && strcmp(argv[1], "detach"))) {
-		fprintf(stderr, "usage: attach_namespace attach|detach NSID CNTLID\n");
+	if (argc != 5 || (strcmp(argv[2], "attach") && strcmp(argv[2], "detach"))) {
+		fprintf(stderr, "usage: attach_namespace DEVICE attach|detach NSID CNTLID\n");
 		return 2;
 	}
-	cmd.nsid = (uint32_t)atoi(argv[2]);
-	cmd.cdw10 = !strcmp(argv[1], "detach");
-	list[1] = (uint16_t)atoi(argv[3]);
-	fd = open(CONTROLLER, O_RDWR | O_CLOEXEC);
+	cmd.nsid = (uint32_t)atoi(argv[3]);
+	cmd.cdw10 = !strcmp(argv[2], "detach");
+	list[1] = (uint16_t)atoi(argv[4]);
+	fd = open(argv[1], O_RDWR | O_CLOEXEC);
 	if (fd < 0) {
-		fprintf(stderr, "attach_namespace: open " CONTROLLER ": %s\n", strerror(errno));
+		fprintf(stderr, "attach_namespace: open %s: %s\n", argv[1], strerror(errno));
 		return 1;
 	}
 	status = ioctl(fd, NVME_IOCTL_ADMIN_CMD, &cmd);
