@@ -16,6 +16,7 @@ FRAMES = 300            # that must come back between two events
 FLOOD = 2000            # frames a second, more than small rings hold for long
 NVME = "nvme0"
 # CQE types 33: a send that failed, 4: a frame that was cut off, which the consumer sees as a damaged one.
+ON_THEIR_WAY = 8            # frames that the slowest machine has not echoed yet
 FAULTS = ("drop-irq:0xffff:2", "garbage-cqe:3", "tx-error:33:2", "rx-error:4:2", "link-down,link-up", "reset-request")
 
 
@@ -134,8 +135,10 @@ def nic_faults(context: Context) -> None:
         problems = live.paravisor.complaints()
     counted = live.traffic.counted
     assert counted.sender and counted.guest and counted.model_end
-    for key, wanted in (("corrupt", 2), ("echo_errors", 2), ("duplicated", 0)):
-        expect(counted.guest[key] == wanted, f"the consumer counts {counted.guest[key]} {key}; there were to be {wanted}")
+    # Echoes that are on their way when a fault ends in a reset fail as well.
+    for key, least, most in (("corrupt", 2, 2), ("echo_errors", 2, 2 + ON_THEIR_WAY), ("duplicated", 0, 0)):
+        expect(least <= counted.guest[key] <= most, f"the consumer counts {counted.guest[key]} {key}; there were to be {least}"
+               + (f" to {most}" if most > least else ""))
     for key in ("corrupt", "duplicated"):
         expect(not counted.sender[key], f"{counted.sender[key]} frames came back {key}")
     expect(not counted.model_end["strict_violations"], counted.model_end["first_violation"])
