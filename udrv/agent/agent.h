@@ -221,8 +221,6 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 /** device_adopted() - what its host says of its start; @why is "" or why it is no resume */
 void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why);
 void device_lease_over(struct agent *a, struct agent_device *d);
-void device_fail(struct agent_device *d, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 const char *device_state_name(enum agent_state s);
 
 /*

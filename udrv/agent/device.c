@@ -32,7 +32,8 @@ const char *device_state_name(enum agent_state s)
 	return names[s];
 }
 
-void device_fail(struct agent_device *d, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3)))
+device_fail(struct agent_device *d, const char *fmt, ...)
 {
 	va_list ap;
 

@@ -22,7 +22,7 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
-struct update the_update = { .kernel = -1, .image = -1, .session = -1, .worker = WORKER_INIT };
+static struct update the_update = { .kernel = -1, .image = -1, .session = -1, .worker = WORKER_INIT };
 
 int update_refuse(struct update *u, int err, const char *fmt, ...)
 {
@@ -176,7 +176,8 @@ static void undo(struct update *u)
 	end(u);
 }
 
-void update_fail(struct update *u, int err)
+/* @err and @u->why say why: undo everything, as soon as no worker is in the way. */
+static void update_fail(struct update *u, int err)
 {
 	u->err = err;
 	if (u->worker.pidfd >= 0) {

@@ -71,13 +71,9 @@ struct update {
 	char last[512];
 };
 
-extern struct update the_update;
-
 /* update.c */
 int update_refuse(struct update *u, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/** update_fail() - @err and @u->why say why: undo everything, as soon as no worker is in the way */
-void update_fail(struct update *u, int err);
 void update_phase_begin(struct update *u, const char *phase, const char *device);
 void update_phase_end(struct update *u);
 bool update_keeps(const struct agent_device *d);
