@@ -168,12 +168,12 @@ def somebody_in_the_way(context: Context) -> None:
             guest.check(f"cp /host/{name} /tmp/ && chmod +x /tmp/{name}")
 
 
-@case("crowded-agent", "more clients than the agent has room for, and none of them reads: it serves the others when they leave")
+@case("crowded-agent", "more clients than the agent has room for: others wait until one leaves; who reads no answer is hung up on")
 def crowded_agent(context: Context) -> None:
     with Live(context, files={"crowd": artifacts.guest_test("crowd")}) as live:
         guest = live.guest
         guest.check("(/tmp/crowd > /tmp/crowded 2>&1 &)")
-        wait("the crowd did not get in", lambda: "crowded" in guest.check("cat /tmp/crowded"))
+        wait("the crowd did not connect", lambda: "crowded" in guest.check("cat /tmp/crowded"))
         guest.check("(udrvctl status > /tmp/answer 2>&1 &)")
         # The agent goes on with its own work: a host that dies has a successor, which comes in when there is room.
         host = guest.check("pidof udrv-host").strip()
@@ -183,6 +183,10 @@ def crowded_agent(context: Context) -> None:
         guest.check("kill $(pidof crowd)")
         wait("nobody was served afterwards", lambda: "nvme0" in guest.check("cat /tmp/answer"))
         live.running("nvme0", "resumed")
+        guest.check("(/tmp/crowd ask > /tmp/crowded 2>&1 &)")
+        wait("who does not read was not hung up on", lambda: "hung up" in guest.check("cat /tmp/crowded"))
+        live.running("nvme0", "resumed")
+        guest.check("kill $(pidof crowd)")
         live.io_goes_on()
 
 

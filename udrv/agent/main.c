@@ -259,7 +259,7 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner)
 		close(sock);
 }
 
-/* A client that does not read loses answers; the agent does not wait for it. */
+/* The agent waits for nobody: a client whose answers do not fit any more, as it does not read them, is hung up on. */
 static void accept_client(struct agent *a)
 {
 	int sock = udrv_proto_accept(a->listener, true);

@@ -1,47 +1,78 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * crowd: more clients than the agent has room for, who ask and ask, and never read an answer
+ * crowd: more clients than the agent has room for
  *
- * Says "crowded" when they have all asked until their connections were full, and stays. Who does not get in waits, and is
- * told so by nobody.
+ * crowd	they say nothing and stay; says "crowded" when all are connected
+ * crowd ask	they ask and ask, and never read an answer; says "hung up" when the agent has hung up on all of them
+ *
+ * Who does not get in waits, and is told so by nobody.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <udrv/proto.h>
 
-#define CLIENTS	 40
-#define REQUESTS 1000
+#define CLIENTS 40
 
-/* Until there is no room for another one, or there were many. */
-static int ask(int sock)
+/* One more question, if it fits. Returns true when the agent has hung up. */
+static bool ask(struct pollfd *p)
 {
 	static struct udrv_msg m;
-	int err = 0;
 
-	for (unsigned int i = 0; i < REQUESTS && !err; i++) {
-		udrv_msg_init(&m, UDRV_MSG_STATUS, i);
-		err = udrv_msg_send(sock, &m);
+	udrv_msg_init(&m, UDRV_MSG_STATUS, 1);
+	switch (udrv_msg_send(p->fd, &m)) {
+	case 0:
+	case -EAGAIN:
+		return false;
+	default:
+		return true;
 	}
-	return err == -EAGAIN ? 0 : err;
 }
 
-int main(void)
+/* Answers fill each connection, as nobody takes them: then there is nothing left to do but to hang up. */
+static void ask_all(struct pollfd *p)
 {
-	for (unsigned int i = 0; i < CLIENTS; i++) {
-		int sock = udrv_proto_connect(UDRV_AGENT_SOCKET);
-		int err = sock < 0 ? sock : fcntl(sock, F_SETFL, O_NONBLOCK) ? -errno : ask(sock);
+	unsigned int left = CLIENTS;
 
-		if (err) {
-			printf("crowd: client %u: %s\n", i, strerror(-err));
-			return 1;
+	while (left) {
+		poll(p, CLIENTS, -1);
+		for (unsigned int i = 0; i < CLIENTS; i++) {
+			if (!p[i].revents || !ask(&p[i]))
+				continue;
+			p[i].fd = -1;
+			left--;
 		}
 	}
-	printf("crowded\n");
+}
+
+static void say(const char *what)
+{
+	printf("%s\n", what);
 	fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+	static struct pollfd p[CLIENTS];
+
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		int sock = udrv_proto_connect(UDRV_AGENT_SOCKET);
+
+		if (sock < 0 || fcntl(sock, F_SETFL, O_NONBLOCK)) {
+			printf("crowd: client %u: %s\n", i, strerror(sock < 0 ? -sock : errno));
+			return 1;
+		}
+		p[i] = (struct pollfd){ .fd = sock, .events = POLLOUT };
+	}
+	say("crowded");
+	if (argc > 1 && !strcmp(argv[1], "ask")) {
+		ask_all(p);
+		say("hung up");
+	}
 	for (;;)
 		pause();
 }
