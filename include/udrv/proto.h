@@ -12,8 +12,8 @@
  * fields out of range is -EBADMSG, its descriptors are closed, and the connection is of no more use.
  *
  * Payloads are one of: nothing; text (UTF-8, not NUL-terminated on the wire: a name, or JSON); a handle
- * (&struct udrv_wire_handle, the descriptors in the order of enum udrv_handle_fd); an error
- * (&struct udrv_wire_error and text).
+ * (&struct udrv_wire_handle, the descriptors in the order of enum udrv_handle_fd); a session
+ * (&struct udrv_wire_session); an error (&struct udrv_wire_error and text).
  *
  * Threads: the functions keep no state; one thread at a time per socket and per message.
  */
@@ -54,6 +54,7 @@ enum udrv_msg_type {
 	UDRV_MSG_GET_ALL = 18,		/* answers: each HANDLE, each FD, OK */
 	UDRV_MSG_DROP = 19,		/* text: name of a handle or fd to close; ERR ENOENT */
 	UDRV_MSG_READY = 20,		/* every device is dealt with: do now what was put off */
+	UDRV_MSG_SESSION = 21,		/* unasked, the first message to the first agent: session, its fds; not answered */
 
 	/* leases: requests to udrv-agent, by hosts */
 	UDRV_MSG_LEASE = 32,		/* text: device; answers: HANDLE, OK; ERR EBUSY: leased (text names the pid) */
@@ -88,6 +89,16 @@ struct udrv_wire_handle {
 };
 
 #define UDRV_WIRE_NOIOMMU	1u
+
+/**
+ * struct udrv_wire_session - what udrv-init has opened for the first agent; little endian
+ *
+ * Each is 0 (its descriptor is passed; they come in this order) or a positive errno, 1 to 4095.
+ */
+struct udrv_wire_session {
+	uint32_t liveupdate;	/* /dev/liveupdate */
+	uint32_t session;	/* the previous kernel's; ENOENT: there is none */
+};
 
 /** struct udrv_wire_error - payload of UDRV_MSG_ERR; the text follows */
 struct udrv_wire_error {
@@ -141,6 +152,11 @@ int udrv_msg_set_handle(struct udrv_msg *m, const struct udrv_handle *h);
  * Return: 0; -EBADMSG.
  */
 int udrv_msg_take_handle(struct udrv_msg *m, struct udrv_handle *ret);
+
+/** udrv_msg_set_session() - make what was opened the payload: descriptors (borrowed until the send) or negative errno */
+void udrv_msg_set_session(struct udrv_msg *m, int liveupdate, int session);
+/** udrv_msg_take_session() - own the descriptors in it, or get negative errno in their place; -EBADMSG: untouched */
+int udrv_msg_take_session(struct udrv_msg *m, int *ret_liveupdate, int *ret_session);
 
 /** udrv_msg_set_error() - make an UDRV_MSG_ERR of @m; @err is positive or negative errno */
 void udrv_msg_set_error(struct udrv_msg *m, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

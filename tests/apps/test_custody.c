@@ -16,10 +16,26 @@
 
 #include "tests/unit/suite.h"
 #include "udrv/common/app.h"
+#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 static struct udrv_msg msg;
 static int sv[2];
+
+/* What /dev/liveupdate and the session are; -errno. */
+static int liveupdate, session;
+
+int luo_open(void)
+{
+	return liveupdate < 0 ? liveupdate : dup(liveupdate);
+}
+
+int luo_retrieve_session(int luo, const char *name)
+{
+	ck_assert_int_ge(luo, 0);
+	ck_assert_str_eq(name, SESSION_NAME);
+	return session < 0 ? session : dup(session);
+}
 
 static void connect_pair(void)
 {
@@ -135,13 +151,13 @@ START_TEST(keeps)
 	struct udrv_handle h = make_handle("nvme0");
 	ino_t want = inode(h.fd[UDRV_FD_VFIO]), got;
 	unsigned int handles, fds;
-	int session = temp();
-	ino_t session_ino = inode(session);
+	int fd = temp();
+	ino_t fd_ino = inode(fd);
 
 	ck_assert_int_eq(put_handle(&h), UDRV_MSG_OK);
-	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, "incoming", session), UDRV_MSG_OK);
+	ck_assert_int_eq(request_type(UDRV_MSG_PUT_FD, "incoming", fd), UDRV_MSG_OK);
 	udrv_handle_close(&h);
-	close(session);
+	close(fd);
 	hang_up();
 
 	connect_pair();
@@ -150,7 +166,7 @@ START_TEST(keeps)
 	ck_assert_uint_eq(fds, 1);
 	ck_assert_uint_eq(got, want);
 	get_all(&handles, &fds, "incoming", &got);
-	ck_assert_uint_eq(got, session_ino);
+	ck_assert_uint_eq(got, fd_ino);
 
 	/* A later one of the same name replaces it. */
 	h = make_handle("nvme0");
@@ -252,6 +268,76 @@ START_TEST(sender_dies_before_its_child)
 }
 END_TEST
 
+/* The first agent has both; when it is dead the session is still here, and what only one may have open is not. */
+START_TEST(session_is_given)
+{
+	unsigned int handles, fds;
+	int luo, incoming;
+	ino_t got;
+
+	liveupdate = temp();
+	session = temp();
+	ck_assert_int_eq(custody_give_session(sv[1]), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
+	ck_assert_int_eq(msg.type, UDRV_MSG_SESSION);
+	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
+	ck_assert_uint_eq(inode(luo), inode(liveupdate));
+	ck_assert_uint_eq(inode(incoming), inode(session));
+	close(luo);
+	close(incoming);
+	get_all(&handles, &fds, "incoming", &got);
+	ck_assert_uint_eq(fds, 1);
+	ck_assert_uint_eq(got, inode(session));
+	close(liveupdate);
+	close(session);
+}
+END_TEST
+
+START_TEST(there_is_no_session)
+{
+	unsigned int handles, fds;
+	int luo, incoming;
+	ino_t got;
+
+	liveupdate = temp();
+	session = -ENOENT;
+	ck_assert_int_eq(custody_give_session(sv[1]), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
+	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
+	ck_assert_uint_eq(inode(luo), inode(liveupdate));
+	ck_assert_int_eq(incoming, -ENOENT);
+	close(luo);
+	close(liveupdate);
+
+	liveupdate = -EBUSY;
+	ck_assert_int_eq(custody_give_session(sv[1]), 0);
+	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
+	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
+	ck_assert_int_eq(luo, -EBUSY);
+	ck_assert_int_eq(incoming, -EBUSY);
+	get_all(&handles, &fds, "", &got);
+	ck_assert_uint_eq(fds, 0);
+}
+END_TEST
+
+START_TEST(nobody_takes_the_session)
+{
+	unsigned int fds, handles;
+	ino_t got;
+
+	liveupdate = temp();
+	session = temp();
+	close(sv[0]);
+	ck_assert_int_eq(custody_give_session(sv[1]), -EPIPE);
+	close(sv[1]);
+	connect_pair();
+	get_all(&handles, &fds, "incoming", &got);
+	ck_assert_uint_eq(got, inode(session));
+	close(liveupdate);
+	close(session);
+}
+END_TEST
+
 START_TEST(nonsense)
 {
 	bool ready = false;
@@ -307,6 +393,9 @@ int main(void)
 	tcase_add_test(tc, sender_dies);
 	tcase_add_test(tc, sender_dies_with_answers_unread);
 	tcase_add_test(tc, sender_dies_before_its_child);
+	tcase_add_test(tc, session_is_given);
+	tcase_add_test(tc, there_is_no_session);
+	tcase_add_test(tc, nobody_takes_the_session);
 	tcase_add_test(tc, nonsense);
 	tcase_add_test(tc, full);
 	return suite_run(suite);

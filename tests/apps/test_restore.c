@@ -58,6 +58,13 @@ int luo_finish(int session)
 	return 0;
 }
 
+int custody_session(struct agent *a)
+{
+	a->luo = luo_open();
+	a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
+	return 0;
+}
+
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd))
 {
@@ -122,14 +129,21 @@ void device_start_host(struct agent *a, struct agent_device *d)
 {
 	(void)a;
 	d->state = DEV_STARTING;
-	d->pidfd = 2000;
 	hosts++;
+}
+
+void device_watch_host(struct agent *a, struct agent_device *d)
+{
+	(void)a;
+	ck_assert_int_eq(d->state, DEV_STARTING);
+	ck_assert_msg(d->pidfd < 0, "it is watched already");
+	d->pidfd = 2000;
 }
 
 void device_give_part(struct agent_device *d, unsigned int part)
 {
-	(void)d;
-	(void)part;
+	ck_assert_msg(!(part & HANDLE_IOMMU) || d->pidfd >= 0,
+		      "the host of %s could use it, and end, and nobody would learn of it", d->h.name);
 }
 
 void device_given(struct agent *a, struct agent_device *d)
@@ -237,8 +251,7 @@ static void setup(void)
 	memset(&agent, 0, sizeof(agent));
 	/* As udrv-init starts the first agent. */
 	agent.first = true;
-	agent.luo = luo_open();
-	agent.incoming = luo_retrieve_session(agent.luo, SESSION_NAME);
+	agent.luo = agent.incoming = -1;
 	agent.custody = agent.directory = -1;
 	missing = 0;
 	stranger = NULL;

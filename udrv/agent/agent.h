@@ -165,6 +165,13 @@ const struct host_driver *bind_driver(const char *bdf);
  */
 /** custody_choose() - by how this process was started; first of all */
 void custody_choose(struct agent *a);
+/**
+ * custody_session() - take what PID 1 has opened for the first agent: @a->luo and @a->incoming, or -errno in their
+ * place; it keeps the session
+ *
+ * Return: 0; -ENOENT: it opens nothing; -errno: the connection is of no more use.
+ */
+int custody_session(struct agent *a);
 /** custody_get_all() - @handle and @fd own what they are given */
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd));
@@ -189,7 +196,7 @@ bool custody_still_open(const struct agent *a, unsigned int *tries);
 void device_create(struct agent *a, struct agent_device *d);
 /**
  * device_start_host() - start its host; in an agent's first round it has what there is of the
- * handle, and waits for the rest
+ * handle, and waits for the rest. device_watch_host() is to follow
  */
 void device_start_host(struct agent *a, struct agent_device *d);
 #define HANDLE_VFIO   (1u << UDRV_FD_VFIO)
@@ -201,6 +208,11 @@ void device_start_host(struct agent *a, struct agent_device *d);
  * @mask: which descriptors; it keeps those that it has
  */
 void device_give_part(struct agent_device *d, unsigned int mask);
+/**
+ * device_watch_host() - learn of its end, and put its lease into custody: before it has the last part of its handle, or
+ * at its start if it has all. A host that cannot be watched is ended
+ */
+void device_watch_host(struct agent *a, struct agent_device *d);
 /** device_given() - a host that waited has all of its handle: from now on it is listened to */
 void device_given(struct agent *a, struct agent_device *d);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */

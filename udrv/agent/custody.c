@@ -25,6 +25,11 @@ void custody_choose(struct agent *a)
 	a->luo_on_demand = a->keeper && a->keeper->opens_luo;
 }
 
+int custody_session(struct agent *a)
+{
+	return a->first && a->keeper && a->keeper->session ? a->keeper->session(a) : -ENOENT;
+}
+
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd))
 {

@@ -14,6 +14,7 @@
 /**
  * struct custody_backend - what a keeper can do; see the functions of the same names in agent.h
  * @name: what messages call it
+ * @session: take what PID 1 opened for the first agent; NULL: it opens nothing
  * @opens_luo: PID 1 opens /dev/liveupdate itself: the agent must not keep it open
  * @put_handle, @put_fd: 0: it is sent; -errno
  * @closes_late: what was dropped may be open in PID 1 for a moment longer, and nothing tells until when
@@ -24,6 +25,7 @@ struct custody_backend {
 	const char *name;
 	bool opens_luo;
 	bool closes_late;
+	int (*session)(struct agent *a);
 	int (*get_all)(struct agent *a,
 		       void (*handle)(struct agent *a, struct udrv_handle *h),
 		       void (*fd)(struct agent *a, const char *name, int fd));

@@ -76,6 +76,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	rescue_give(a, &d->h);
 	custody_put_handle(a, &d->h);
 	device_start_host(a, d);
+	device_watch_host(a, d);
 	device_given(a, d);
 }
 
@@ -150,7 +151,6 @@ static void not_started(struct agent *a, struct agent_device *d, const char *wha
 void device_start_host(struct agent *a, struct agent_device *d)
 {
 	int sock[2] = { -1, -1 };
-	char lease[48];
 	int keep[2 + UDRV_HANDLE_FDS];
 	unsigned int n = 0;
 	int err;
@@ -161,7 +161,7 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	keep[n++] = d->program;
 	for (unsigned int i = 0; sock[1] >= 0 && i < UDRV_HANDLE_FDS; i++)
 		keep[n++] = d->h.fd[i];
-	d->pid = app_fork("udrv-host", keep, n);
+	d->pid = app_fork(keep, n);
 	if (!d->pid)
 		host_child(a, d, sock[1]);
 	err = d->pid < 0 ? errno : 0;
@@ -173,11 +173,18 @@ void device_start_host(struct agent *a, struct agent_device *d)
 		return;
 	}
 	d->state = DEV_STARTING;
-	/* The lease is the new process's from here on: nobody may come in between. */
+}
+
+void device_watch_host(struct agent *a, struct agent_device *d)
+{
+	char lease[48];
+	int err;
+
+	if (d->state != DEV_STARTING)
+		return;
 	d->pidfd = pidfd_open(d->pid, 0);
 	if (d->pidfd < 0) {
 		err = errno;
-		/* Nobody would learn of its end. */
 		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
 		not_started(a, d, "pidfd_open", err);
@@ -224,8 +231,11 @@ void device_recall_host(struct agent *a, struct agent_device *d)
 	if (d->sock >= 0)
 		close(d->sock);
 	d->sock = -1;
-	if (d->pidfd < 0)
+	if (d->pidfd < 0) {
+		if (d->state == DEV_STARTING)
+			waitpid(d->pid, NULL, 0);
 		return;
+	}
 	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);
 	close(d->pidfd);
 	d->pidfd = -1;

@@ -376,8 +376,7 @@ int udrv_agent_run(const struct agent_start *start)
 	a.custody = start->custody;
 	a.tsc_init = start->tsc_init;
 	a.first = start->first;
-	a.luo = start->luo;
-	a.incoming = start->incoming;
+	a.luo = a.incoming = -1;
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
 	custody_choose(&a);
@@ -386,6 +385,7 @@ int udrv_agent_run(const struct agent_start *start)
 		return APP_FAILED;
 	if (agent_restore(&a))
 		return APP_FAILED;
+	app_name("udrv-agent");
 	if (custody_settle(&a))
 		app_err("not everything is in PID 1's custody: it would not survive this process");
 	signal(SIGPIPE, SIG_IGN);
@@ -412,7 +412,7 @@ int udrv_agent_main(int argc, char **argv)
 	static const struct option options[] = { { "custody-fd", required_argument, NULL, 'c' },
 						 { "tsc-init", required_argument, NULL, 't' },
 						 {} };
-	struct agent_start start = { .custody = -1, .tsc_init = app_tsc(), .luo = -1, .incoming = -1 };
+	struct agent_start start = { .custody = -1, .tsc_init = app_tsc() };
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {

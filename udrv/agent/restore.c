@@ -90,23 +90,28 @@ static void drop_stale(struct agent *a)
 		custody_drop(a, stale[--nstale]);
 }
 
-/* Is there a session of the previous kernel? udrv-init has looked for the first agent; systemd hands it over. */
-static void open_session(struct agent *a)
+/* Is there a session of the previous kernel? udrv-init looks for the first agent; systemd hands it over. */
+static int open_session(struct agent *a)
 {
 	int err;
 
-	if (!a->first)
+	err = custody_session(a);
+	if (err && err != -ENOENT) {
+		app_err("udrv-init does not tell of a session: %s", app_errname(err));
+		return err;
+	}
+	if (err)
 		a->luo = luo_open();
 	a->luo_err = a->luo < 0 ? a->luo : 0;
 	if (a->luo < 0) {
 		app_warn(
 			"/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
 			app_errname(a->luo));
-		return;
+		return 0;
 	}
 	if (a->directory >= 0)
-		return;
-	if (!a->first && a->incoming < 0) {
+		return 0;
+	if (err && a->incoming < 0) {
 		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
 		if (a->incoming >= 0)
 			custody_put_fd(a, "incoming", a->incoming);
@@ -114,19 +119,20 @@ static void open_session(struct agent *a)
 	if (a->incoming == -ENOENT) {
 		app_info("no session '" SESSION_NAME
 			 "' from a previous kernel: every device is reset and started clean");
-		return;
+		return 0;
 	}
 	if (a->incoming < 0) {
 		err = a->incoming;
 		app_err("cannot retrieve the session '" SESSION_NAME
 			"': %s: every device is started clean",
 			app_errname(err));
-		return;
+		return 0;
 	}
 	a->directory = luo_retrieve(a->incoming, DIRECTORY_TOKEN);
 	if (a->directory < 0)
 		app_err("cannot retrieve the directory: %s: devices are left to the kernel to quiesce, and started clean",
 			app_errname(a->directory));
+	return 0;
 }
 
 /* A clean start, because what the previous kernel left cannot be used. */
@@ -218,12 +224,13 @@ static void adopt(struct agent *a, struct agent_device *d)
 		return;
 	}
 	d->adopt = false;
-	/* The answers also tell that udrv-init has mounted what a host needs. */
+	/* The answer to what was sent first also tells that udrv-init has mounted what a host needs. */
 	custody_settle(a);
 	/* Before it is used: an agent that came after this one's death would adopt it once more. */
 	custody_put_handle(a, &d->h);
-	if (d->pidfd < 0)
+	if (d->state != DEV_STARTING)
 		device_start_host(a, d);
+	device_watch_host(a, d);
 	device_give_part(d, HANDLE_IOMMU);
 	device_given(a, d);
 	report_mark("adopt", d->h.name);
@@ -255,7 +262,9 @@ int agent_restore(struct agent *a)
 		return err;
 	}
 	drop_stale(a);
-	open_session(a);
+	err = open_session(a);
+	if (err)
+		return err;
 	if (a->luo_on_demand && a->luo >= 0) {
 		close(a->luo);
 		a->luo = -1;
@@ -264,10 +273,12 @@ int agent_restore(struct agent *a)
 	if (err)
 		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",
 			app_errname(err));
-	if (!err && a->incoming >= 0) {
+	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, retrieve_memory, a);
+	if (a->directory >= 0)
+		custody_put_fd(a, "directory", a->directory);
+	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, retrieve_device, a);
-	}
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
@@ -276,8 +287,6 @@ int agent_restore(struct agent *a)
 		else if (d->h.fd[UDRV_FD_STATE] >= 0)
 			set_updating(&d->h, false);
 	}
-	if (a->directory >= 0)
-		custody_put_fd(a, "directory", a->directory);
 	return 0;
 }
 
@@ -334,8 +343,10 @@ void agent_progress(struct agent *a)
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
-		if (d->state == DEV_BACKOFF && d->pidfd < 0 && now >= d->backoff.due_ns)
+		if (d->state == DEV_BACKOFF && d->pidfd < 0 && now >= d->backoff.due_ns) {
 			device_start_host(a, d);
+			device_watch_host(a, d);
+		}
 		open |= d->state == DEV_STARTING || d->state == DEV_BACKOFF;
 	}
 	/* A device that is started clean has to wait: until the session is finished the kernel

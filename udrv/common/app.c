@@ -281,7 +281,7 @@ static unsigned int lowest_fd(const int *fd, unsigned int n, unsigned int from)
 	return low;
 }
 
-pid_t app_fork(const char *name, const int *keep, unsigned int n)
+pid_t app_fork(const int *keep, unsigned int n)
 {
 	unsigned int from = STDERR_FILENO + 1, next;
 	sigset_t none;
@@ -292,7 +292,6 @@ pid_t app_fork(const char *name, const int *keep, unsigned int n)
 		return pid;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_NAME, name);
 	if (log_state.fd > STDERR_FILENO)
 		log_state.fd = -1;
 	while ((next = lowest_fd(keep, n, from)) != UINT_MAX) {
@@ -302,6 +301,11 @@ pid_t app_fork(const char *name, const int *keep, unsigned int n)
 	}
 	close_range(from, UINT_MAX, 0);
 	return 0;
+}
+
+void app_name(const char *name)
+{
+	prctl(PR_SET_NAME, name);
 }
 
 static uint64_t app_clock_ns(clockid_t id)

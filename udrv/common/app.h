@@ -24,16 +24,12 @@ int udrvctl_main(int argc, char **argv);
  * struct agent_start - what udrv-init starts an agent with
  * @custody: connection to udrv-init, -1 without one
  * @tsc_init: app_tsc() at udrv-init's first instruction
- * @first: nothing is in custody yet but @incoming, and udrv-init may still be mounting
- * @luo: for the first one: /dev/liveupdate, or -errno
- * @incoming: likewise: the previous kernel's session, which is in custody, or -errno
+ * @first: nothing is in custody yet, and udrv-init may still be mounting; it will send UDRV_MSG_SESSION
  */
 struct agent_start {
 	int custody;
 	uint64_t tsc_init;
 	bool first;
-	int luo;
-	int incoming;
 };
 
 /** udrv_agent_run() - the agent in the present process, until it fails; returns its exit code */
@@ -151,7 +147,6 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
 
 /**
  * app_fork() - fork; the child is a process of its own, as exec would make it
- * @name: of the child, for ps
  * @keep: descriptors beside 0–2 that the child keeps open, @n of them, -1 allowed
  *
  * What a parent has open must not live on in a child: closing the last duplicate means something
@@ -159,7 +154,10 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
  *
  * Return: as fork(); -1 with errno.
  */
-pid_t app_fork(const char *name, const int *keep, unsigned int n);
+pid_t app_fork(const int *keep, unsigned int n);
+
+/** app_name() - what ps calls this process: one that was forked has its parent's name, and may be busy at first */
+void app_name(const char *name);
 
 /** app_now_ns() - CLOCK_MONOTONIC in nanoseconds */
 uint64_t app_now_ns(void);

@@ -247,6 +247,7 @@ static int run(struct host *h)
 		return APP_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	app_name("udrv-host");
 	host_adopted(h);
 	report_resume(h);
 	err = host_listen(h);

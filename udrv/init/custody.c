@@ -12,6 +12,7 @@
 #include <udrv/proto.h>
 
 #include "udrv/common/app.h"
+#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 #define CUSTODY_MAX 64
@@ -50,7 +51,7 @@ static int put_handle(struct udrv_msg *m)
 	return 0;
 }
 
-void custody_keep(const char *name, int fd)
+static void keep_fd(const char *name, int fd)
 {
 	strcpy(fds[nfds].name, name);
 	fds[nfds++].fd = fd;
@@ -156,6 +157,24 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready)
 	if (err)
 		return udrv_msg_reply_error(sock, m->id, err, "custody request %u", m->type);
 	return udrv_msg_reply_ok(sock, m->id, NULL);
+}
+
+int custody_give_session(int sock)
+{
+	static struct udrv_msg m;
+	int luo = luo_open();
+	int session = luo < 0 ? luo : luo_retrieve_session(luo, SESSION_NAME);
+	int err;
+
+	if (session >= 0)
+		keep_fd("incoming", session);
+	udrv_msg_init(&m, UDRV_MSG_SESSION, 0);
+	udrv_msg_set_session(&m, luo, session);
+	err = udrv_msg_send(sock, &m);
+	/* One process at a time may have it open, and that is the agent. */
+	if (luo >= 0)
+		close(luo);
+	return err;
 }
 
 int custody_next(int sock, bool *ret_ready)

@@ -8,8 +8,15 @@
 
 struct udrv_msg;
 
-/** custody_keep() - keep a descriptor of this process, which is taken over; @name is not in use */
-void custody_keep(const char *name, int fd);
+/**
+ * custody_give_session() - open the previous kernel's session, keep it, and give it to the first agent, with
+ * /dev/liveupdate
+ * @sock: its connection
+ *
+ * Once, before the first custody_serve(). What cannot be opened is told to the agent.
+ * Return: 0; -errno: the connection is of no use.
+ */
+int custody_give_session(int sock);
 
 /**
  * custody_serve() - answer one request of the agent out of what is kept here

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,6 @@
 #include <udrv/proto.h>
 
 #include "udrv/common/app.h"
-#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 #define AGENT_DELAY_MIN_NS 100000000ull
@@ -84,37 +84,25 @@ static void __attribute__((noreturn)) agent_child(const struct agent_start *star
 	_exit(APP_FAILED);
 }
 
-/*
- * The previous kernel's session is opened here, and stays open whatever becomes of an agent.
- * /dev/liveupdate, which one process at a time may have open, is the agent's.
- */
-static void open_session(struct agent_start *start)
-{
-	start->luo = luo_open();
-	start->incoming = start->luo < 0 ? start->luo : luo_retrieve_session(start->luo, SESSION_NAME);
-	if (start->incoming >= 0)
-		custody_keep("incoming", start->incoming);
-}
-
 static void start_agent(struct init *in, bool first)
 {
-	struct agent_start start = { .tsc_init = in->tsc, .first = first, .luo = -1, .incoming = -1 };
+	struct agent_start start = { .tsc_init = in->tsc, .first = first };
 	int sock[2] = { -1, -1 };
 
 	in->agent_due_ns = 0;
-	in->agent_started_ns = app_now_ns();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
 	start.custody = sock[1];
-	if (first)
-		open_session(&start);
-	in->agent = app_fork("udrv-agent", (int[]){ sock[1], start.luo, start.incoming }, 3);
-	if (!in->agent)
+	/* At first there is nothing else to close, and no signal blocked: the devices are waited for. */
+	in->agent = first ? _Fork() : app_fork(&sock[1], 1);
+	if (!in->agent) {
+		if (first && sock[0] >= 0)
+			close(sock[0]);
 		agent_child(&start);
+	}
+	in->agent_started_ns = app_now_ns();
 	if (sock[1] >= 0)
 		close(sock[1]);
-	if (start.luo >= 0)
-		close(start.luo);
 	in->custody = sock[0];
 	if (in->agent < 0) {
 		app_err("cannot fork for udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
@@ -132,6 +120,25 @@ static void note_ready(struct init *in, bool ready)
 {
 	if (ready && !in->late_mounted)
 		in->late_due_ns = 0;
+}
+
+/*
+ * The first agent gets the previous kernel's session, which stays open here whatever becomes of an agent. It is
+ * opened while that one gets to its feet.
+ */
+static void start_first_agent(struct init *in)
+{
+	int err;
+
+	start_agent(in, true);
+	init_mounts(first_mounts, sizeof(first_mounts) / sizeof(first_mounts[0]));
+	if (in->custody < 0)
+		return;
+	err = custody_give_session(in->custody);
+	if (err) {
+		app_err("cannot give the agent its session: %s", app_errname(err));
+		hang_up(in);
+	}
 }
 
 /* One request of the agent. */
@@ -256,21 +263,23 @@ int udrv_init_main(int argc, char **argv)
 	}
 	app_log_kmsg();
 	app_log("udrv-init");
-	init_mounts(first_mounts, sizeof(first_mounts) / sizeof(first_mounts[0]));
-	sigfillset(&set);
-	sigprocmask(SIG_SETMASK, &set, NULL);
-	start_agent(&in, true);
+	start_first_agent(&in);
 
-	/* Beside the agent, which waits for the answer to its first request before it needs any of
-	 * this. */
+	/* What the agent sends must not take the processor from it. */
+	sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &(struct sched_param){ 0 });
+	/* Mounted before its first request is answered. */
 	app_stdio();
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
 	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
+	sigfillset(&set);
+	sigprocmask(SIG_SETMASK, &set, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (signals < 0)
 		app_err("signalfd: %s (%s)", strerror(errno), app_errname(errno));
+	/* Who ended before it was told of. */
+	reap(&in);
 	/* A shell comes even if the agent never gets ready: somebody has to look why. */
 	in.late_due_ns = app_now_ns() + READY_LIMIT_NS;
 	serve(&in, signals);
