@@ -176,7 +176,6 @@ int mana_gdma_register(struct udrv_mana *mana);
 int mana_gdma_deregister(struct udrv_mana *mana);
 int mana_gdma_region(struct udrv_mana *mana, uint64_t off, uint32_t len, uint64_t *ret);
 int mana_gdma_create_eq(struct udrv_mana *mana, struct udrv_mana_queue *q);
-int mana_gdma_test_hwc(struct udrv_mana *mana);
 int mana_gdma_disable_eq(struct udrv_mana *mana, struct udrv_mana_queue *q);
 
 /* vport.c */

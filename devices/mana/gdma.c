@@ -86,20 +86,6 @@ static int max_resources(struct udrv_mana *mana, uint32_t *ret_max_queues)
 	return 0;
 }
 
-int mana_gdma_probe(struct udrv_mana *mana, uint32_t *ret_max_queues)
-{
-	int err;
-
-	err = mana_gdma_test_hwc(mana);
-	if (!err)
-		err = verify_version(mana);
-	if (!err)
-		err = list_devices(mana);
-	if (!err)
-		err = max_resources(mana, ret_max_queues);
-	return err;
-}
-
 int mana_gdma_register(struct udrv_mana *mana)
 {
 	struct gdma_req_hdr req = mana_request(mana, GDMA_REGISTER_DEVICE, true, 1, 1);
@@ -191,9 +177,18 @@ static int test_eq(struct udrv_mana *mana, uint32_t id, bool *tested, struct udr
 	return err;
 }
 
-int mana_gdma_test_hwc(struct udrv_mana *mana)
+int mana_gdma_probe(struct udrv_mana *mana, uint32_t *ret_max_queues)
 {
-	return test_eq(mana, mana->facts.hwc_eq, &mana->hwc.eq.tested, NULL);
+	int err;
+
+	err = test_eq(mana, mana->facts.hwc_eq, &mana->hwc.eq.tested, NULL);
+	if (!err)
+		err = verify_version(mana);
+	if (!err)
+		err = list_devices(mana);
+	if (!err)
+		err = max_resources(mana, ret_max_queues);
+	return err;
 }
 
 int mana_gdma_create_eq(struct udrv_mana *mana, struct udrv_mana_queue *q)

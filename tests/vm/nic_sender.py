@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import selectors
 import socket
 import sys
@@ -18,6 +17,7 @@ from collections import Counter
 from typing import Any
 
 import nic_frames
+from commands import Commands
 
 BUFFER = 16 << 20           # of a socket: all echoes of a blackout may come at once
 SO_RCVBUFFORCE = 33
@@ -96,7 +96,7 @@ class Sender:
         self._rate = rate
         self._due = time.monotonic()
         self._stopped = False
-        self._input = b""
+        self._commands = Commands(self._command)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sys.stdin, selectors.EVENT_READ)
         for sock in self.sockets:
@@ -140,16 +140,6 @@ class Sender:
         elif word == "stop":
             self._stopped = True
 
-    def _commands(self) -> bool:
-        """False at the end of the input."""
-        data = os.read(sys.stdin.fileno(), 4096)
-        if not data:
-            return False
-        *lines, self._input = (self._input + data).split(b"\n")
-        for line in lines:
-            self._command(line.decode())
-        return True
-
     def run(self) -> bool:
         """Until it is told to stop and all is back, or nothing more comes; False: its input has ended."""
         last = time.monotonic()
@@ -164,7 +154,7 @@ class Sender:
                 timeout = max(0.0, self._due - time.monotonic()) if self._rate else None
             for key, _ in self._selector.select(timeout):
                 if key.fileobj is sys.stdin:
-                    if not self._commands():
+                    if not self._commands.read():
                         return False
                     last = time.monotonic()
                 elif self._receive(key.fileobj):       # type: ignore[arg-type]

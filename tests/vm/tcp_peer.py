@@ -11,13 +11,14 @@ from __future__ import annotations
 import argparse
 import errno
 import json
-import os
 import selectors
 import socket
 import struct
 import sys
 import time
 from typing import Any
+
+from commands import Commands
 
 PORT = 7
 CHUNK = 16 << 10            # bytes that are made at once
@@ -63,7 +64,7 @@ class Peer:
         self._rate = rate
         self._patience = patience
         self._stopped = False
-        self._input = b""
+        self._commands = Commands(self._command)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sys.stdin, selectors.EVENT_READ)
         self._attempts: list[socket.socket] = []
@@ -181,23 +182,13 @@ class Peer:
         elif word == "stop":
             self._stopped = True
 
-    def _commands(self) -> bool:
-        """False at the end of the input."""
-        data = os.read(sys.stdin.fileno(), 4096)
-        if not data:
-            return False
-        *lines, self._input = (self._input + data).split(b"\n")
-        for line in lines:
-            self._command(line.decode())
-        return True
-
     def run(self) -> bool:
         """Until it is told to stop and all is back, or the connection is lost; False: its input has ended."""
         while not (self._stopped and (not self._connection or not self._echoes.waiting)):
             self._tick(time.monotonic())
             for key, _ in self._selector.select(TICK):
                 if key.fileobj is sys.stdin:
-                    if not self._commands():
+                    if not self._commands.read():
                         return False
                 elif key.fileobj is self._connection:
                     self._receive(self._connection)
