@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * A device's host and its lease: hosts that cannot be started, that nobody could watch, that wait in vain; and who gets
+ * the lease of one that has ended unnoticed. The kernel's refusals and everything around device.c are the test's.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <udrv/handle.h>
+#include <udrv/proto.h>
+
+#include "tests/unit/suite.h"
+#include "udrv/agent/agent.h"
+#include "udrv/common/app.h"
+
+static struct agent agent;
+static struct agent_device *dev;
+static int fork_errno, pidfd_errno; /* 0: it succeeds */
+static unsigned int quiesced, clients;
+static char in_custody[64];
+
+/* What is around device.c. */
+
+pid_t __real_app_fork(const int *keep, unsigned int n);
+pid_t __wrap_app_fork(const int *keep, unsigned int n);
+pid_t __wrap_app_fork(const int *keep, unsigned int n)
+{
+	if (!fork_errno)
+		return __real_app_fork(keep, n);
+	errno = fork_errno;
+	return -1;
+}
+
+int __real_pidfd_open(pid_t pid, unsigned int flags);
+int __wrap_pidfd_open(pid_t pid, unsigned int flags);
+int __wrap_pidfd_open(pid_t pid, unsigned int flags)
+{
+	if (!pidfd_errno)
+		return __real_pidfd_open(pid, flags);
+	errno = pidfd_errno;
+	return -1;
+}
+
+int __wrap_udrv_handle_quiesce(const struct udrv_handle *h, const struct udrv_log *log);
+int __wrap_udrv_handle_quiesce(const struct udrv_handle *h, const struct udrv_log *log)
+{
+	(void)log;
+	ck_assert_int_ge(h->fd[UDRV_FD_VFIO], 0);
+	quiesced++;
+	return 0;
+}
+
+int __wrap_udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opts,
+			      const struct udrv_log *log);
+int __wrap_udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_opts *opts,
+			      const struct udrv_log *log)
+{
+	(void)h;
+	(void)opts;
+	(void)log;
+	return -ENODEV;
+}
+
+/* A host that does nothing but wait for the rest of its handle. */
+int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease)
+{
+	static struct udrv_msg m;
+
+	(void)handle;
+	while (!udrv_msg_recv(lease->agent, &m))
+		udrv_msg_drop_fds(&m);
+	return 7;
+}
+
+int bind_vfio(const char *bdf)
+{
+	(void)bdf;
+	return 0;
+}
+
+int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret)
+{
+	(void)h;
+	(void)ret;
+	return 0;
+}
+
+void agent_client(struct agent *a, int sock, struct agent_device *owner)
+{
+	(void)a;
+	(void)owner;
+	close(sock);
+	clients++;
+}
+
+uint64_t directory_tsc_reboot(const void *fdt)
+{
+	(void)fdt;
+	return 0;
+}
+
+void rescue_give(struct agent *a, struct udrv_handle *h)
+{
+	(void)a;
+	(void)h;
+}
+
+void rescue_take(struct agent *a, struct udrv_handle *h)
+{
+	(void)a;
+	(void)h;
+}
+
+void custody_put_handle(struct agent *a, const struct udrv_handle *h)
+{
+	(void)a;
+	(void)h;
+}
+
+void custody_put_fd(struct agent *a, const char *name, int fd)
+{
+	(void)a;
+	ck_assert_int_ge(fd, 0);
+	snprintf(in_custody, sizeof(in_custody), "%s", name);
+}
+
+int custody_drop(struct agent *a, const char *name)
+{
+	(void)a;
+	if (!strcmp(name, in_custody))
+		in_custody[0] = '\0';
+	return 0;
+}
+
+bool custody_still_open(const struct agent *a, unsigned int *tries)
+{
+	(void)a;
+	(void)tries;
+	return false;
+}
+
+/* One device that is there, and an agent that may fork its hosts. */
+static void setup(void)
+{
+	memset(&agent, 0, sizeof(agent));
+	agent.first = true;
+	agent.ndev = 1;
+	dev = &agent.dev[0];
+	*dev = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
+	strcpy(dev->h.name, "nvme0");
+	strcpy(dev->h.bdf, "0000:01:00.0");
+	strcpy(dev->h.driver, "nvme");
+	backoff_init(&dev->backoff);
+	dev->h.fd[UDRV_FD_VFIO] = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dev->h.fd[UDRV_FD_STATE] = memfd_create("state", MFD_CLOEXEC);
+	fork_errno = pidfd_errno = 0;
+	quiesced = clients = 0;
+	in_custody[0] = '\0';
+}
+
+static void teardown(void)
+{
+	if (dev->sock >= 0)
+		close(dev->sock);
+	if (dev->pidfd >= 0)
+		close(dev->pidfd);
+	udrv_handle_close(&dev->h);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
+/* There is no child left: it would be reaped here, or waited for. */
+static void no_child(void)
+{
+	ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1);
+	ck_assert_int_eq(errno, ECHILD);
+}
+
+START_TEST(host_is_watched)
+{
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	ck_assert_int_lt(dev->pidfd, 0);
+	device_watch_host(&agent, dev);
+	ck_assert_int_ge(dev->pidfd, 0);
+	ck_assert_str_eq(in_custody, "lease-nvme0");
+	device_given(&agent, dev);
+	ck_assert_uint_eq(clients, 1);
+	/* The connection is closed, so it ends; the device goes on and waits for a successor. */
+	device_recall_host(&agent, dev);
+	ck_assert_int_lt(dev->pidfd, 0);
+	ck_assert_str_eq(in_custody, "");
+	no_child();
+}
+END_TEST
+
+START_TEST(fork_fails)
+{
+	fork_errno = EAGAIN;
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_BACKOFF);
+	ck_assert_uint_eq(dev->restarts, 1);
+	ck_assert_ptr_nonnull(strstr(dev->error, "fork: EAGAIN"));
+	ck_assert_int_lt(dev->sock, 0);
+	/* What follows at each start finds nobody. */
+	device_watch_host(&agent, dev);
+	device_give_part(dev, HANDLE_IOMMU);
+	device_given(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_BACKOFF);
+	ck_assert_int_lt(dev->pidfd, 0);
+	ck_assert_uint_eq(clients + quiesced, 0);
+	ck_assert_int_ge(dev->h.fd[UDRV_FD_VFIO], 0);
+
+	fork_errno = 0;
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	kill(dev->pid, SIGKILL);
+}
+END_TEST
+
+/* Nobody looks after a device that cannot have a host: at the limit it must not go on writing. */
+START_TEST(fork_fails_for_good)
+{
+	fork_errno = ENOMEM;
+	dev->backoff.limit = 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		device_start_host(&agent, dev);
+		ck_assert_int_eq(dev->state, DEV_BACKOFF);
+		ck_assert_uint_eq(quiesced, 0);
+	}
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_FAILED);
+	ck_assert_uint_eq(quiesced, 1);
+	ck_assert_int_lt(dev->h.fd[UDRV_FD_VFIO], 0);
+}
+END_TEST
+
+START_TEST(nobody_could_watch_it)
+{
+	pidfd_errno = EMFILE;
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	device_watch_host(&agent, dev);
+	ck_assert_int_eq(dev->state, DEV_BACKOFF);
+	ck_assert_ptr_nonnull(strstr(dev->error, "pidfd_open: EMFILE"));
+	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_str_eq(in_custody, "");
+	no_child();
+}
+END_TEST
+
+START_TEST(waits_in_vain)
+{
+	device_start_host(&agent, dev);
+	device_recall_host(&agent, dev);
+	ck_assert_int_lt(dev->sock, 0);
+	no_child();
+}
+END_TEST
+
+/* Asks for the lease over a socket, as a process that the kernel vouches for: this one. */
+static int ask(struct udrv_msg *m)
+{
+	int sv[2], err;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv), 0);
+	err = device_lease(&agent, dev, sv[0], 1);
+	ck_assert_int_eq(udrv_msg_recv(sv[1], m), 0);
+	close(sv[0]);
+	close(sv[1]);
+	return err;
+}
+
+START_TEST(lease_is_held)
+{
+	static struct udrv_msg m;
+	const char *why;
+
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	ck_assert_int_eq(ask(&m), 0);
+	ck_assert_int_eq(udrv_msg_error(&m, &why), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(why, "leased to process"));
+	ck_assert_uint_eq(dev->restarts, 0);
+	kill(dev->pid, SIGKILL);
+}
+END_TEST
+
+/* The successor is faster than the news of the death: it gets the lease, and the death counts. */
+START_TEST(lease_of_a_dead_host)
+{
+	static struct udrv_msg m;
+	siginfo_t si;
+	pid_t was;
+
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	was = dev->pid;
+	kill(was, SIGKILL);
+	ck_assert_int_eq(waitid(P_PIDFD, (id_t)dev->pidfd, &si, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(ask(&m), 0);
+	ck_assert_int_eq(m.type, UDRV_MSG_HANDLE);
+	udrv_msg_drop_fds(&m);
+	ck_assert_int_eq(dev->pid, getpid());
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	ck_assert_uint_eq(dev->restarts, 1);
+	ck_assert_str_eq(in_custody, "lease-nvme0");
+	no_child();
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("device");
+	TCase *tc = suite_case(suite, "device", 60);
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, host_is_watched);
+	tcase_add_test(tc, fork_fails);
+	tcase_add_test(tc, fork_fails_for_good);
+	tcase_add_test(tc, nobody_could_watch_it);
+	tcase_add_test(tc, waits_in_vain);
+	tcase_add_test(tc, lease_is_held);
+	tcase_add_test(tc, lease_of_a_dead_host);
+	return suite_run(suite);
+}
