@@ -396,7 +396,7 @@ cmd_build() {
 # and single files in the large ones at the top. The whole kernel is built with the whole series only.
 targets_of_series() {
     local file dir
-    touched_by "$@" | grep '\.c$' | while read -r file; do
+    touched_by "$@" | grep '\.c$' | grep -v '^tools/' | while read -r file; do
         dir=$(dirname "$file")
         case $dir in
         drivers/* | */*) echo "$dir/" ;;
@@ -408,6 +408,31 @@ targets_of_series() {
 # Options that the series adds
 options_of_series() {
     [ $# -eq 0 ] || sed -n 's/^+\(menu\)\?config \([A-Z0-9_]*\)$/\2/p' "$@" | sort -u
+}
+
+# compiles PATCH: does it touch anything that a kernel build reads?
+compiles() {
+    touched_by "$1" | grep -qvE '^(Documentation|tools)/|^(MAINTAINERS|CREDITS|\.mailmap)$'
+}
+
+# configure_once OPTION...: OBJ/.config with these options off, anew only if what it comes out of has changed
+configure_once() {
+    local option id
+    local -a off=()
+    for option in "$@"; do off+=(-d "$option"); done
+    id=$({
+        fragments "" | xargs cat
+        (cd "$SRC/stage" && find . -name 'Kconfig*' -type f | sort | xargs -r sha256sum)
+        echo "$KCC $*"
+    } | sha256sum)
+    [ "$(cat "$OBJ.configured" 2> /dev/null)" != "$id" ] || return 0
+    rm -f "$OBJ.configured"
+    configure "" lax
+    if [ ${#off[@]} -gt 0 ]; then
+        "$SRC/patched/scripts/config" --file "$OBJ/.config" "${off[@]}"
+        kbuild olddefconfig >> "$OBJ.log" 2>&1 || return 1
+    fi
+    echo "$id" > "$OBJ.configured"
 }
 
 # compile_touched PATCH...: with the options of the series on, then off. Caller has the lock.
@@ -422,16 +447,13 @@ compile_touched() {
         if [ -d "$SRC/patched/$file" ] || [ -f "$SRC/patched/${file%.o}.c" ]; then there+=("$file"); fi
     done
     OBJ=$on
-    configure "" lax
-    kbuild -k KCFLAGS=-Werror "${there[@]}" >> "$OBJ.log" 2>&1 || return 1
+    configure_once && kbuild -k KCFLAGS=-Werror "${there[@]}" > "$OBJ.log" 2>&1 || return 1
     for option in $(options_of_series "$@"); do
-        if grep -q "^CONFIG_$option=" "$on/.config"; then off+=(-d "$option"); fi
+        if grep -q "^CONFIG_$option=" "$on/.config"; then off+=("$option"); fi
     done
     [ ${#off[@]} -gt 0 ] || return 0
     OBJ=$SRC/obj-each-off
-    configure "" lax
-    "$SRC/patched/scripts/config" --file "$OBJ/.config" "${off[@]}"
-    kbuild olddefconfig >> "$OBJ.log" 2>&1 && kbuild -k KCFLAGS=-Werror "${there[@]}" >> "$OBJ.log" 2>&1
+    configure_once "${off[@]}" && kbuild -k KCFLAGS=-Werror "${there[@]}" > "$OBJ.log" 2>&1
 }
 
 # Each patch of the series leaves code that compiles without a warning. What passed once is not built again.
@@ -449,7 +471,7 @@ cmd_each() {
         if [ ! -e "$KERNELS/built/$key" ]; then
             lock "kernel/$NAME/tree"
             prepare ""
-            if compile_touched "${prefix[@]}"; then
+            if ! compiles "${ALL_PATCHES[i - 1]}" || compile_touched "${prefix[@]}"; then
                 touch "$KERNELS/built/$key"
             else
                 grep -E 'error:|warning:|Error ' "$OBJ.log" | tail -n 15 | sed 's/^/# /'
