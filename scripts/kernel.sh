@@ -4,6 +4,7 @@
 # kernel.sh headers		build/uapi: userspace headers of the patched kernel
 # kernel.sh build [FLAVOUR]	build/kernel (or build/kernel-FLAVOUR): bzImage and its digest, config, release, modules
 # kernel.sh each		compile what the series touches, patch by patch; one TAP line for each
+# kernel.sh selftest FILE	compile the selftest of the series, static, as a program for a guest
 # kernel.sh tree [DIR]		DIR (build/kernel-tree): an editable git tree with the series as commits
 # kernel.sh patches [DIR [OUT]]	write DIR's commits back as a series to OUT (kernel/patches)
 # kernel.sh source		print where the pristine source is
@@ -271,6 +272,24 @@ cmd_headers() {
         echo "$dest" > "$BUILD/uapi.id"
     fi
     [ -f "$BUILD/uapi.id" ] || echo "$dest" > "$BUILD/uapi.id"
+}
+
+# ---- selftest ----------------------------------------------------------------------------------
+
+# As its Makefile does, but outside the source tree; build/uapi must be there.
+cmd_selftest() {
+    local out=$1 dir=tools/testing/selftests stage
+    select_source
+    stage=$(mktemp -d "$SRC/stage.XXXXXX")
+    # shellcheck disable=SC2064 # its value now
+    trap "rm -rf '$stage' '$stage'.*" EXIT
+    stage_series "$stage" || die "the series does not apply"
+    cp -rn "$SRC/src/$dir/liveupdate" "$SRC/src/$dir/"*.h "$stage/$dir/"
+    mkdir -p "$(dirname "$out")"
+    (cd "$stage/$dir/liveupdate" && gcc -std=gnu11 -O2 -Wall -Werror -Wno-unused-function -D_GNU_SOURCE= -static \
+        -isystem "$BUILD/uapi/include" -Ilib/include luo_vfio_pci.c lib/*.c -o "$stage.out") ||
+        die "the selftest does not compile"
+    mv "$stage.out" "$out"
 }
 
 # ---- build -------------------------------------------------------------------------------------
@@ -545,6 +564,6 @@ cmd_source() {
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-headers | build | each | tree | patches | source) "cmd_$command" "$@" ;;
-*) die "usage: kernel.sh headers | build [FLAVOUR] | each | tree [DIR] | patches [DIR [OUT]] | source" ;;
+headers | selftest | build | each | tree | patches | source) "cmd_$command" "$@" ;;
+*) die "usage: kernel.sh headers | selftest FILE | build [FLAVOUR] | each | tree [DIR] | patches [DIR [OUT]] | source" ;;
 esac

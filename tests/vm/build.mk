@@ -10,3 +10,9 @@ $(call guest-test,break_device,guest/break_device.c)
 $(call guest-test,upstream_pieces,guest/upstream_pieces.c)
 $(call guest-test,live_update_guards,$(addprefix guest/guards/,main.c refusals.c igb.c try.c hold.c freeze.c kexec.c incoming.c unclaimed.c \
 	adoption.c finish.c lost.c device.c nvme.c memory.c session.c sysfs.c tap.c))
+
+# The series' selftest, as it is in the kernel's tree
+GUEST_TESTS += $(BUILD)/tests/guest/luo_vfio_pci
+$(BUILD)/tests/guest/luo_vfio_pci: $(SERIES) scripts/kernel.sh $(BUILD)/uapi.id
+	$(call quiet,LD,$@)
+	$(Q)scripts/kernel.sh selftest $@

@@ -188,3 +188,32 @@ def kexec_load_refused(context: Context) -> None:
 def upstream_pieces(context: Context) -> None:
     controller = Controller("nvme0", [Namespace()])
     _run_probe(context, "upstream_pieces", [controller], addresses([controller])["nvme0"])
+
+
+@case("selftest", "the series' own selftest of vfio-pci, from one kernel to the next", "vm", "kernel")
+def selftest(context: Context) -> None:
+    names = ("luo_vfio_pci", "plain_kexec")
+    controller = Controller("nvme0", [Namespace()])
+    bdf = addresses([controller])["nvme0"]
+    setup = context.bare_setup(controllers=[controller], files={name: artifacts.guest_test(name) for name in names})
+    device = f"/sys/bus/pci/devices/{bdf}"
+    with Paravisor(setup) as paravisor:
+        guest, shell = paravisor.guest, paravisor.vm.shell
+
+        def stage(number: int) -> str:
+            guest.check("cp " + " ".join(f"/host/{name}" for name in names) + " /tmp/ && chmod +x /tmp/*")
+            status, output = guest.run(f"VFIO_SELFTESTS_BDF={bdf} /tmp/luo_vfio_pci -s {number} 2>&1", 60)
+            (context.directory / f"stage-{number}").write_text(output + "\n")
+            expect(status == 0 and "SKIP" not in output, f"stage {number}: exit status {status}: {output[-400:]}")
+            return output
+
+        guest.wait_ready(BOOT_TIMEOUT)
+        guest.check(f"if [ -e {device}/driver ]; then echo {bdf} > {device}/driver/unbind; fi; "
+                    f"echo vfio-pci > {device}/driver_override && echo {bdf} > /sys/bus/pci/drivers_probe")
+        stage(1)
+        start = guest.send('/tmp/plain_kexec /host/bzImage /host/image "$(cat /proc/cmdline)"')
+        shell.wait(r"udrv-shell: ready", BOOT_TIMEOUT * guest.patience, start)
+        guest.wait_ready(BOOT_TIMEOUT)
+        expect("VFIO PCI TEST PASSED" in stage(2), "it does not say that it has passed")
+        problems = paravisor.complaints()
+    expect(not problems, "\n".join(problems))
