@@ -46,6 +46,8 @@ def update_called_off(context: Context) -> None:
         live.refused(f"update {FILES} --deadline 0.001", "took longer than 0.001 s")
         live.io_goes_on()
 
+        said = guest.check("dmesg | grep 'udrv-agent: ready'").splitlines()
+        expect(len(said) == 1, f"nothing has changed since its devices run, and the agent says again that they do: {said}")
         guest.check(f"udrvctl update {FILES} --prepare")
         agent = guest.check("pidof udrv-agent").strip()
         guest.check(f"kill -9 {agent}")

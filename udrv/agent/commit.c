@@ -108,11 +108,13 @@ void commit_undo(struct update *u)
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
+		if (!d->stopping && d->state != DEV_STOPPED)
+			continue;
 		if (d->stopping)
 			device_kill(d);
 		d->stopping = false;
 		if (d->state == DEV_STOPPED)
 			d->state = DEV_PENDING;
+		a->ready = false;
 	}
-	a->ready = false;
 }

@@ -15,7 +15,8 @@
 #include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
-#define CUSTODY_MAX 64
+/* Each of 16 devices: its lease, its program, and four memfds of its consumers while it has no handle. */
+#define CUSTODY_MAX 128
 
 struct kept_fd {
 	char name[UDRV_NAME_MAX + 1];
