@@ -6,4 +6,4 @@ $(call host-program,mana-insn,mana_insn.c $(addprefix ../model/mana/,bnic.c dma.
 	$(addprefix ../model/net/,csum.c frame.c lso.c rss.c rx.c tx.c))
 # Programs that `make bench` hands to its guests
 $(call guest-test,bench_nvme,$(addprefix guest/,bench.c nvme_main.c nvme_udrv.c nvme_uring.c))
-$(call guest-test,bench_mana,$(addprefix guest/,bench.c mana_main.c mana_udrv.c mana_packet.c))
+$(call guest-test,bench_mana,$(addprefix guest/,bench.c mana_main.c mana_udrv.c mana_packet.c mana_scale.c))

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our MANA driver against Linux's own: in one guest, each on a device of its own that the same model serves.
 
-`tx`: frames to nobody, as many as go. `echo`: 128 frames on their way to the model's peer and back, counted when they are
-received, so that each is one packet sent and one received. The peer is a packet socket (mana_packet.c).
+`tx`: frames to nobody, as many as go. `rx`: what the model's repeater sends, 64 frames for each that it gets, at most 128 on
+their way. `echo`: 128 frames on their way to the model's peer and back, counted when they are received, so that each is one
+packet sent and one received. The peer is a packet socket (mana_packet.c).
+
+`scale`: memory and the time of a resume against the number of our driver's queue pairs.
 """
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ from paravisor import BOOT_TIMEOUT
 from qemu import VM, Machine, addresses
 
 PROGRAM = "bench_mana"
-CASES = {f"{what}-{size}": f"size={size} echo={int(what == 'echo')}" for what in ("tx", "echo") for size in (64, 1500)}
+WHAT = {"tx": 0, "rx": 2, "echo": 1}
+CASES = {f"{what}-{size}": f"size={size} what={n}" for what, n in WHAT.items() for size in (64, 1500)}
+SCALE = (1, 2, 4, 8, 16)        # queue pairs
 
 
 def _run(guest: Guest, engine: str, device: str, options: str) -> Sample:
@@ -62,4 +67,5 @@ def measure(kernel: Path, image: Path, out: Path, accel: str, rounds: int, ms: i
                 "packet_socket": partial(_run, guest, "packet", interface, options),
             }, rounds), int(case.partition("-")[2]))
             tell(case, result[case])
+        result["scale"] = [guest.json(f"/host/{PROGRAM} scale {bdf[OURS]} queues={n}", 120) for n in SCALE]
     return result

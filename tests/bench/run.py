@@ -86,6 +86,11 @@ class Bench:
         print("MANA, the device model over vfio-user, packets a second; the peer is Linux's mana driver")
         result = mana.measure(self.kernel, self.image, self.directory("mana"), self.accel, self.options.rounds, MANA_MS,
                               self._row("pps"))
+        self.report["scale"] = {"mana": (scale := result.pop("scale"))}
+        print("  queue pairs   state KiB   rings and receive buffers KiB   resume ms")
+        for row in scale:
+            print(f"  {row['queues']:11}   {row['state_bytes'] / 1024:9.0f}   {row['dma_bytes'] / 1024:29.0f}   "
+                  f"{row['resume_ns'] / 1e6:9.2f}")
         self.report.setdefault("mana", {}).update(result)
         plot.ratios(self.out / "mana.svg", "MANA: packets a second, times those of Linux's driver", result)
 

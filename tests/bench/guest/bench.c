@@ -56,6 +56,11 @@ static void take_sample(const struct bench_worker *w, unsigned int n, struct sam
 	}
 }
 
+uint64_t bench_now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
 static void *worker(void *arg)
 {
 	struct bench_worker *w = arg;

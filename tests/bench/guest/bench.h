@@ -44,6 +44,9 @@ static inline uint64_t bench_random(uint64_t *state)
 	return *state * 0x2545f4914f6cdd1dull;
 }
 
+/* CLOCK_MONOTONIC */
+uint64_t bench_now_ns(void);
+
 /* Value of KEY=VALUE among the program's arguments; @otherwise if there is none. */
 unsigned long bench_option(int argc, char **argv, const char *key, unsigned long otherwise);
 

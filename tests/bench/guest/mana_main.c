@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * bench_mana ENGINE DEVICE [size=BYTES] [ms=N] [echo=1]: one measurement
+ * bench_mana ENGINE DEVICE [size=BYTES] [ms=N] [what=N]: one measurement; what: 0 tx, 1 echo, 2 rx
  *
  *	udrv		our driver; DEVICE is a PCI address that vfio-pci is bound to
  *	packet		the kernel's driver by a packet socket; DEVICE is its interface, which is up
+ *
+ * bench_mana scale DEVICE queues=N: what our driver's queue pairs take, and how long they take to be resumed
  */
 #include <errno.h>
 #include <stdio.h>
@@ -34,11 +36,15 @@ static unsigned int ip_checksum(const uint8_t *ip)
 
 void mana_frame(const struct mana_load *load, const uint8_t mac[6], uint8_t *frame)
 {
-	static const uint8_t echo[6] = { 2, 0, 0, 0, 0, 2 }, nobody[6] = { 2, 0, 0, 0, 0, 0x99 };
+	static const uint8_t to[][6] = {
+		[MANA_TX] = { 2, 0, 0, 0, 0, 0x99 }, /* nobody */
+		[MANA_ECHO] = { 2, 0, 0, 0, 0, 2 },
+		[MANA_RX] = { 2, 0, 0, 0, 0, 0x40 },
+	};
 	uint8_t *ip = frame + ETH_HEADER, *udp = ip + IP_HEADER;
 
 	memset(frame, 0, load->size);
-	memcpy(frame, load->echo ? echo : nobody, 6);
+	memcpy(frame, to[load->what], 6);
 	memcpy(frame + 6, mac, 6);
 	put16(frame + 12, 0x0800);
 	ip[0] = 0x45;
@@ -57,21 +63,25 @@ int main(int argc, char **argv)
 	struct mana_load load;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: bench_mana udrv|packet DEVICE [KEY=VALUE]...\n");
+		fprintf(stderr, "usage: bench_mana udrv|packet|scale DEVICE [KEY=VALUE]...\n");
 		return 2;
 	}
 	load = (struct mana_load){
 		.device = argv[2],
 		.size = (uint32_t)bench_option(argc, argv, "size", 64),
 		.ms = (unsigned int)bench_option(argc, argv, "ms", 500),
-		.echo = bench_option(argc, argv, "echo", 0),
+		.what = (enum mana_what)bench_option(argc, argv, "what", MANA_TX),
 	};
+	if (load.what > MANA_RX)
+		bench_fail("what", EINVAL);
 	if (load.size < ETH_HEADER + IP_HEADER + UDP_HEADER || load.size > MANA_MAX_FRAME)
 		bench_fail("size", EINVAL);
 	if (!strcmp(argv[1], "udrv"))
 		mana_bench_udrv(&load);
 	else if (!strcmp(argv[1], "packet"))
 		mana_bench_packet(&load);
+	else if (!strcmp(argv[1], "scale"))
+		mana_bench_scale(load.device, (unsigned int)bench_option(argc, argv, "queues", 1));
 	else
 		bench_fail(argv[1], EINVAL);
 	return 0;

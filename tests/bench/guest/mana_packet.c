@@ -54,7 +54,7 @@ static void open_port(struct port *p)
 		bench_fail(load->device, errno);
 	mana_frame(load, (const uint8_t *)ifr.ifr_hwaddr.sa_data, p->frame);
 	set(p->fd, PACKET_QDISC_BYPASS, &one, sizeof(one), "PACKET_QDISC_BYPASS");
-	if (load->echo) {
+	if (load->what != MANA_TX) {
 		set(p->fd, PACKET_VERSION, &version, sizeof(version), "PACKET_VERSION");
 		set(p->fd, PACKET_RX_RING, &req, sizeof(req), "PACKET_RX_RING");
 		p->ring = mmap(NULL, (size_t)RING_BLOCK * RING_BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
@@ -100,17 +100,17 @@ static unsigned int receive_some(struct port *p)
 static void packet_worker(struct bench_worker *w)
 {
 	struct port p = { 0 };
-	unsigned int window = MANA_WINDOW, n;
+	unsigned int answers = mana_answers(load), window = MANA_WINDOW, n;
 
 	open_port(&p);
 	while (!bench_stopped()) {
-		if (!load->echo) {
+		if (load->what == MANA_TX) {
 			n = send_some(&p, MANA_BATCH);
 		} else {
 			n = receive_some(&p);
 			window += n;
-			if (window)
-				window -= send_some(&p, window);
+			if (window >= answers)
+				window -= answers * send_some(&p, window / answers);
 		}
 		if (n)
 			bench_count(w, n, (uint64_t)n * load->size);

@@ -53,11 +53,11 @@ static unsigned int receive_some(void)
 
 static void udrv_worker(struct bench_worker *w)
 {
-	unsigned int window = MANA_WINDOW, unfinished = 0, n;
+	unsigned int answers = mana_answers(load), window = MANA_WINDOW, unfinished = 0, n;
 
 	while (!bench_stopped()) {
 		unfinished -= sent_some();
-		if (!load->echo) {
+		if (load->what == MANA_TX) {
 			n = send_some(MANA_BATCH);
 			unfinished += n;
 		} else {
@@ -65,9 +65,9 @@ static void udrv_worker(struct bench_worker *w)
 
 			n = receive_some();
 			window += n;
-			if (window)
-				sent = send_some(window);
-			window -= sent;
+			if (window >= answers)
+				sent = send_some(window / answers);
+			window -= sent * answers;
 			unfinished += sent;
 		}
 		if (n)

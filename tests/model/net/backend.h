@@ -71,12 +71,15 @@ static inline void net_close(struct net_backend *b)
  */
 int net_tap_open(const char *ifname, struct net_backend **ret);
 
+#define NET_ECHO_REPEATS 64
+
 /**
  * net_echo_open() - a peer in this process that answers
  *
  * It is every host of the network: it answers each ARP request and each neighbour solicitation with
  * its one MAC address (02:00:00:00:00:02), echoes ICMP and ICMPv6 requests, and sends each UDP
- * datagram back (addresses and ports exchanged, payload unchanged). Anything else it swallows. What
+ * datagram back (addresses and ports exchanged, payload unchanged): once, or, if it was sent to
+ * 02:00:00:00:00:40, NET_ECHO_REPEATS times. Anything else it swallows. What
  * it answers waits in a bounded queue; when that is full, answers are lost.
  *
  * Returns: 0 or -errno.

@@ -36,6 +36,7 @@ struct echo {
 };
 
 static const uint8_t echo_mac[NET_ETH_ALEN] = { 2, 0, 0, 0, 0, 2 };
+static const uint8_t repeater_mac[NET_ETH_ALEN] = { 2, 0, 0, 0, 0, 0x40 };
 
 static struct echo *to_echo(struct net_backend *b)
 {
@@ -139,8 +140,14 @@ static bool checksums_ok(const struct net_frame *f)
 	       (udp_without_checksum(f) || net_csum_l4_ok(f));
 }
 
+static bool for_repeater(const uint8_t *frame)
+{
+	return !memcmp(frame, repeater_mac, NET_ETH_ALEN);
+}
+
 static bool answer(const struct net_frame *f, uint8_t *p)
 {
+	bool repeated = f->protocol == NET_IP_UDP && for_repeater(p);
 	bool for_us = !memcmp(p, echo_mac, NET_ETH_ALEN), any = p[0] & 1;
 
 	if (f->ethertype == NET_ETH_ARP)
@@ -150,7 +157,7 @@ static bool answer(const struct net_frame *f, uint8_t *p)
 	if (f->ip_version == 6 && f->protocol == NET_IP_ICMPV6 && p[f->l4] == ND_SOLICIT) {
 		if (!(for_us || any) || !answer_solicitation(f, p))
 			return false;
-	} else if (!for_us || !answer_datagram(f, p)) {
+	} else if (!(for_us || repeated) || !answer_datagram(f, p)) {
 		return false;
 	}
 	/* Exchanged addresses and ports sum up to what they did; ICMP's type has changed. */
@@ -159,15 +166,48 @@ static bool answer(const struct net_frame *f, uint8_t *p)
 	return true;
 }
 
+/* Owns the answer. */
+static int queue(struct echo *e, uint8_t *p, size_t len)
+{
+	uint64_t one = 1;
+
+	if (e->count == QUEUE) {
+		/* The request has arrived; it is the answer that is lost. */
+		free(p);
+		return 0;
+	}
+	e->queue[(e->head + e->count++) % QUEUE] = (struct answer){ p, len };
+	if (e->count == 1 && write(e->backend.fd, &one, sizeof(one)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int queue_copies(struct echo *e, const uint8_t *answer, size_t len, unsigned int n)
+{
+	int err = 0;
+
+	while (n-- && !err) {
+		uint8_t *p = malloc(len);
+
+		if (!p)
+			return -ENOBUFS;
+		memcpy(p, answer, len);
+		err = queue(e, p, len);
+	}
+	return err;
+}
+
 static int echo_send(struct net_backend *b, const uint8_t *frame, size_t len)
 {
 	struct echo *e = to_echo(b);
-	uint64_t one = 1;
 	struct net_frame f;
+	bool repeated;
 	uint8_t *p;
+	int err = 0;
 
 	if (len < NET_ETH_HLEN || len > NET_FRAME_MAX)
 		return -EMSGSIZE;
+	repeated = for_repeater(frame);
 	p = malloc(len);
 	if (!p)
 		return -ENOBUFS;
@@ -177,16 +217,14 @@ static int echo_send(struct net_backend *b, const uint8_t *frame, size_t len)
 		return 0;
 	}
 	memcpy(p, p + NET_ETH_ALEN, NET_ETH_ALEN);
-	memcpy(p + NET_ETH_ALEN, echo_mac, NET_ETH_ALEN);
-	if (e->count == QUEUE) {
-		/* The request has arrived; it is the answer that is lost. */
+	memcpy(p + NET_ETH_ALEN, repeated ? repeater_mac : echo_mac, NET_ETH_ALEN);
+	if (repeated)
+		err = queue_copies(e, p, len, NET_ECHO_REPEATS - 1);
+	if (err) {
 		free(p);
-		return 0;
+		return err;
 	}
-	e->queue[(e->head + e->count++) % QUEUE] = (struct answer){ p, len };
-	if (e->count == 1 && write(b->fd, &one, sizeof(one)) < 0)
-		return -errno;
-	return 0;
+	return queue(e, p, len);
 }
 
 static ssize_t echo_receive(struct net_backend *b, uint8_t *frame, size_t size)

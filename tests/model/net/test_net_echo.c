@@ -76,6 +76,27 @@ START_TEST(reflects)
 }
 END_TEST
 
+/* A datagram to the repeater comes back many times, all alike; nothing else does. */
+START_TEST(repeats)
+{
+	static const uint8_t repeater[6] = { 2, 0, 0, 0, 0, 0x40 };
+	const struct sample *s = &requests[_i];
+	struct sample_frame made = sample_make(s, 0);
+
+	memcpy(made.data, repeater, 6);
+	ck_assert_int_eq(net_send(peer, made.data, made.len), 0);
+	for (int i = 0; i < (s->protocol == 17 ? NET_ECHO_REPEATS : 0); i++) {
+		ck_assert(readable());
+		ck_assert_int_eq(net_receive(peer, got, sizeof(got)), (ssize_t)made.len);
+		ck_assert_ptr_null(sample_wrong(got, made.len));
+		ck_assert_mem_eq(got + 6, repeater, 6);
+		ck_assert_mem_eq(got + made.payload, made.data + made.payload, made.len - made.payload);
+	}
+	ck_assert(!readable());
+	free(made.memory);
+}
+END_TEST
+
 START_TEST(not_for_it_or_wrong)
 {
 	const struct sample *s = &requests[_i];
@@ -233,6 +254,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_add_loop_test(tc, reflects, 0, n);
+	tcase_add_loop_test(tc, repeats, 0, n);
 	tcase_add_loop_test(tc, not_for_it_or_wrong, 0, n);
 	tcase_add_test(tc, arp);
 	tcase_add_test(tc, neighbour_solicitation);
