@@ -96,7 +96,7 @@ def _network_problems(tap: _Tap) -> list[str]:
 
 
 @contextmanager
-def _tap(context: Context, patience: float, options: str = "", **setup: Any) -> Iterator[_Tap]:
+def _tap(context: Context, patience: float, options: str = "", remote: str = nic_guest.IPV4, **setup: Any) -> Iterator[_Tap]:
     with ExitStack() as stack:
         traffic = stack.enter_context(NicTraffic(context.directory, RATE))
         bdf = addresses([traffic.model.device])[NAME]
@@ -104,7 +104,7 @@ def _tap(context: Context, patience: float, options: str = "", **setup: Any) -> 
             vfio_user=[traffic.model.device], devices=f"{NAME}@{bdf}", cmdline=f"udrv.mana=queues={QUEUES}{options}", **setup)))
         paravisor.wait_up()
         tap_guest.set_up(paravisor)
-        peer = stack.enter_context(TcpPeer(context.directory, traffic.network, TCP_RATE, patience))
+        peer = stack.enter_context(TcpPeer(context.directory, traffic.network, TCP_RATE, patience, remote))
         yield _Tap(_Log(context), traffic, paravisor, peer)
 
 
@@ -138,6 +138,22 @@ def tap_traffic(context: Context) -> None:
         tap_guest.set_up(tap.paravisor)
         tap.ping_both_ways()
         tap.say(f"it was deleted, and made again: {tap.interface()}")
+        problems = tap.finish()
+    expect(not problems, "\n".join(problems))
+
+
+@case("tap-ipv6", "a NIC's port as an interface: IPv6, and TCP over it with offloads, also after its host's death", "kernel")
+def tap_ipv6(context: Context) -> None:
+    with _tap(context, patience=60.0, options=f",mtu={MTU}", remote=nic_guest.IPV6) as tap:
+        guest = tap.paravisor.guest
+        guest.check(f"ip -6 addr add {nic_guest.IPV6}/{netns.IPV6_PREFIX} dev {INTERFACE}")
+        tap.come_back("a connection", 1)
+        out = guest.check(f"ping -6 -c 3 -i 0.2 -W 10 -s {MTU - 48} {netns.IPV6}")
+        expect("3 packets received" in out, f"ping of {netns.IPV6}: {out}")
+        _offloads(tap)
+        guest.check(f"kill -9 {tap.paravisor.device(NAME)['pid']}")
+        tap.wait_running(1)
+        tap.come_back("its host was killed", 1)
         problems = tap.finish()
     expect(not problems, "\n".join(problems))
 

@@ -73,9 +73,10 @@ class Clock:
 class TcpPeer:
     """A context manager: it connects until it succeeds, and sends."""
 
-    def __init__(self, directory: Path, network: NetworkNamespace, rate: float, patience: float) -> None:
+    def __init__(self, directory: Path, network: NetworkNamespace, rate: float, patience: float,
+                 remote: str = nic_guest.IPV4) -> None:
         command = [*network.enter, sys.executable, str(Path(__file__).with_name("tcp_peer.py")),
-                   "--remote", nic_guest.IPV4, "--rate", str(rate), "--patience", str(patience)]
+                   "--remote", remote, "--rate", str(rate), "--patience", str(patience)]
         self._process = LineProcess("tcp_peer", command, directory / "tcp-errors")
         self._process.lines.wait("^ready$", ANSWER)
 

@@ -82,7 +82,7 @@ class Peer:
     # ---- Connecting: many attempts at once, since a lost first packet is repeated after a second only ----
 
     def _attempt(self) -> None:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket.socket(socket.AF_INET6 if ":" in self._remote[0] else socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if sock.connect_ex(self._remote) not in (0, errno.EINPROGRESS):
