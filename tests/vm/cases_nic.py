@@ -15,8 +15,9 @@ TIMES = 3
 FRAMES = 300            # that must come back between two events
 FLOOD = 2000            # frames a second, more than small rings hold for long
 NVME = "nvme0"
-# CQE types 33: a send that failed, 4: a frame that was cut off, which the consumer sees as a damaged one.
 ON_THEIR_WAY = 8            # frames that the slowest machine has not echoed yet
+OTHER = 0xbb                # Device ID of a device that nobody left
+# CQE types 33: a send that failed, 4: a frame that was cut off, which the consumer sees as a damaged one.
 FAULTS = ("drop-irq:0xffff:2", "garbage-cqe:3", "tx-error:33:2", "rx-error:4:2", "link-down,link-up", "reset-request")
 
 
@@ -182,3 +183,28 @@ def nic_policies(context: Context) -> None:
         expect(not counted.sender[key] and not counted.guest[key], f"{key}: {counted.sender[key]}, {counted.guest[key]}")
     expect(not counted.model_end["strict_violations"], counted.model_end["first_violation"])
     expect(not problems, "\n".join(problems))
+
+
+@case("nic-is-another", "a NIC is another device in the next kernel: it is stopped and reset, nobody adopts it; its neighbour is kept")
+def nic_is_another(context: Context) -> None:
+    disk = context.directory / f"{NVME}.raw"
+    prepare_disk(disk)
+    controller = Controller(NVME, [Namespace(file=disk), Namespace(latency_ns=2_000_000)], queues=2)
+    verify = "blocks=2048,queues=2,depth=8,zdepth=4,rate=400,write=60,flush=64"
+    with _NicLive(context, [controller], verify=verify, nvme="queues=2,depth=64") as live:
+        guest, model = live.paravisor.guest, live.traffic.model
+        live.come_back()
+        before = model.stats()
+        model.become(OTHER)
+        live.paravisor.update()
+        device = live.paravisor.device(NVME)
+        expect((device["state"], device["start"]) == ("running", "resumed"), f"{NVME} is {device['state']}, {device['start']}")
+        io_goes_on(live.paravisor, NVME)
+        log = guest.check("dmesg")
+        (context.directory / "dmesg").write_text(log + "\n")
+        expect(f"device ID is {OTHER:#x}, but was 0xba in the previous kernel" in log, "the kernel does not say what is different")
+        device = live.paravisor.device(NAME)
+        expect(device["start"] != "resumed", f"{NAME} was resumed")
+        after = model.stats()
+        expect(after["resets"] > before["resets"], f"{NAME} was not reset: {live.traffic.model.resets()}")
+        expect(not after["strict_violations"], after["first_violation"])

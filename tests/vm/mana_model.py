@@ -51,6 +51,11 @@ class ManaModel:
         """Inject a fault, as --fault has it."""
         self._process.lines.send(spec + "\n")
 
+    def become(self, device: int) -> None:
+        """Be another device: what configuration space says from now on."""
+        self._process.lines.send(f"become {device:#x}\n")
+        self._process.lines.wait(f"device ID: {device:#x}$", START_TIMEOUT)
+
     def resets(self) -> list[str]:
         """What kinds of reset it has seen."""
         return [line.text.partition(": ")[2] for line in self._process.lines.lines() if line.text.startswith("reset: ")]

@@ -28,9 +28,24 @@ static void strike(struct server *s, const char *spec, size_t len)
 	turn_give(&s->turn);
 }
 
+static void become(struct server *s, const char *id)
+{
+	char *end;
+	unsigned long device = strtoul(id, &end, 0);
+
+	if (!device || device > UINT16_MAX || *end) {
+		say(s, "\"%s\" is no PCI Device ID", id);
+		return;
+	}
+	vfio_user_become(s->vu, (uint16_t)device);
+	say(s, "device ID: %#lx", device);
+}
+
 static void run_command(struct server *s)
 {
-	if (!strcmp(s->line, "stats")) {
+	if (!strncmp(s->line, "become ", 7)) {
+		become(s, s->line + 7);
+	} else if (!strcmp(s->line, "stats")) {
 		turn_take(&s->turn);
 		report(s->opts->out, s->m);
 		turn_give(&s->turn);

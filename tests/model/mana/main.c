@@ -28,7 +28,7 @@ static const char usage_text[] =
 	"Faults, several with commas: hwc-timeout:CODE[:N] hwc-status:CODE:STATUS[:N]\n"
 	"smc-status:STATUS smc-stuck reset-request link-down link-up tx-error:TYPE[:N]\n"
 	"rx-error:TYPE[:N] drop-irq:VECTOR[:N] garbage-cqe[:N] no-vports[:N] remove\n"
-	"Lines on standard input: a fault strikes now, \"stats\" prints the counters.\n";
+	"Lines on standard input: a fault strikes now, \"stats\" prints the counters, \"become ID\" changes the PCI Device ID.\n";
 
 static int usage(const char *what, const char *arg)
 {

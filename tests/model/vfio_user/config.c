@@ -105,10 +105,22 @@ void vu_config_reset(struct vfio_user *vu)
 
 void vu_config_read(struct vfio_user *vu, uint64_t off, uint8_t *buf, size_t len)
 {
-	if (atomic_load(&vu->removed))
+	uint16_t device = atomic_load(&vu->device);
+
+	if (atomic_load(&vu->removed)) {
 		memset(buf, 0xff, len);
-	else
-		memcpy(buf, vu->config.data + off, len);
+		return;
+	}
+	memcpy(buf, vu->config.data + off, len);
+	for (unsigned int i = 0; device && i < 2; i++) {
+		if (off <= PCI_DEVICE_ID + i && PCI_DEVICE_ID + i - off < len)
+			buf[PCI_DEVICE_ID + i - off] = (uint8_t)(device >> 8 * i);
+	}
+}
+
+void vfio_user_become(struct vfio_user *vu, uint16_t device)
+{
+	atomic_store(&vu->device, device);
 }
 
 void vu_config_write(struct vfio_user *vu, uint64_t off, const uint8_t *buf, size_t len)

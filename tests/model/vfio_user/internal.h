@@ -72,6 +72,7 @@ struct vfio_user {
 	struct map *map; /* opts.max_maps of them, by address */
 	unsigned int nmaps;
 	atomic_bool removed;
+	atomic_ushort device; /* 0: what opts say */
 	atomic_bool stop;
 	atomic_int fd;
 	bool negotiated;

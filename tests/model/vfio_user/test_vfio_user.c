@@ -227,6 +227,20 @@ START_TEST(is_removed_by_surprise)
 	ck_assert_uint_eq(c.bar[0], 5);
 }
 
+START_TEST(becomes_another_device)
+{
+	uint32_t before = config(PCI_VENDOR_ID, 4), class = config(PCI_CLASS_REVISION, 4);
+
+	vfio_user_become(c.vu, 0xabcd);
+	ck_assert_uint_eq(config(PCI_VENDOR_ID, 4), (before & 0xffff) | 0xabcd0000u);
+	ck_assert_uint_eq(config(PCI_DEVICE_ID, 2), 0xabcd);
+	ck_assert_uint_eq(config(PCI_DEVICE_ID + 1, 1), 0xab);
+	ck_assert_uint_eq(config(PCI_VENDOR_ID, 2), before & 0xffff);
+	ck_assert_uint_eq(config(PCI_CLASS_REVISION, 4), class);
+	set_config(PCI_DEVICE_ID, 0, 2);
+	ck_assert_uint_eq(config(PCI_DEVICE_ID, 2), 0xabcd);
+}
+
 START_TEST(stops_when_told)
 {
 	char byte;
@@ -387,6 +401,7 @@ int main(void)
 	tcase_add_loop_test(t, resets, 0, 2);
 	tcase_add_test(t, goes_with_its_peer);
 	tcase_add_test(t, is_removed_by_surprise);
+	tcase_add_test(t, becomes_another_device);
 	tcase_add_test(t, stops_when_told);
 	tcase_add_test(t, lets_a_part_of_a_bar_be_mapped);
 	tcase_add_test(t, refuses_contradictory_options);

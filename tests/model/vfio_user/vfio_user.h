@@ -144,4 +144,7 @@ void vfio_user_irq(struct vfio_user *vu, unsigned int vector);
  */
 void vfio_user_remove(struct vfio_user *vu);
 
+/* Be another device: this is its Device ID from now on, whatever is reset. Nothing else changes. From any thread. */
+void vfio_user_become(struct vfio_user *vu, uint16_t device);
+
 #endif
