@@ -18,8 +18,9 @@ WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
 $(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 FDSTORE_WRAPS := -Wl,--wrap=kill
-$(call unit-test,test_fdstore,test_fdstore.c ../../udrv/agent/custody_fdstore.c ../../udrv/agent/fdstore.c \
-	../../udrv/agent/notify.c $(APPS_COMMON),support,$(FDSTORE_WRAPS))
+FDSTORE := fake_systemd.c ../../udrv/agent/custody_fdstore.c ../../udrv/agent/fdstore.c ../../udrv/agent/notify.c $(APPS_COMMON)
+$(call unit-test,test_fdstore,test_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
+$(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
