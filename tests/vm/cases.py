@@ -83,9 +83,9 @@ class Context:
         return Setup(**{**values, **changes})
 
     def bare_setup(self, **changes: Any) -> Setup:
-        """A guest without udrv: a shell, and what is in `files`."""
+        """A guest without udrv: a shell, and what is in `files`. Nobody turns huge pages on when a pool is made."""
         image = initramfs.bare(self.image, self.directory / "bare-image")
-        return self.setup(image=image, cmdline="rdinit=/bare-init", **changes)
+        return self.setup(image=image, cmdline="rdinit=/bare-init transparent_hugepage_shmem=within_size", **changes)
 
     def plan(self, **changes: Any) -> Plan:
         return Plan(self.kernel, self.image, self.directory, self.accel, self.blackout,
