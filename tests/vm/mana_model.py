@@ -54,7 +54,7 @@ class ManaModel:
     def become(self, device: int) -> None:
         """Be another device: what configuration space says from now on."""
         self._process.lines.send(f"become {device:#x}\n")
-        self._process.lines.wait(f"device ID: {device:#x}$", START_TIMEOUT)
+        self.stats()        # answered after it
 
     def resets(self) -> list[str]:
         """What kinds of reset it has seen."""
