@@ -284,9 +284,10 @@ cmd_selftest() {
     # shellcheck disable=SC2064 # its value now
     trap "rm -rf '$stage' '$stage'.*" EXIT
     stage_series "$stage" || die "the series does not apply"
-    cp -rn "$SRC/src/$dir/liveupdate" "$SRC/src/$dir/"*.h "$stage/$dir/"
-    mkdir -p "$(dirname "$out")"
-    (cd "$stage/$dir/liveupdate" && gcc -std=gnu11 -O2 -Wall -Werror -Wno-unused-function -D_GNU_SOURCE= -static \
+    mkdir -p "$stage.tests" "$(dirname "$out")"
+    cp -r "$SRC/src/$dir/liveupdate" "$SRC/src/$dir/"*.h "$stage.tests/"
+    cp -r "$stage/$dir/." "$stage.tests/"
+    (cd "$stage.tests/liveupdate" && gcc -std=gnu11 -O2 -Wall -Werror -Wno-unused-function -D_GNU_SOURCE= -static \
         -isystem "$BUILD/uapi/include" -Ilib/include luo_vfio_pci.c lib/*.c -o "$stage.out") ||
         die "the selftest does not compile"
     mv "$stage.out" "$out"

@@ -16,9 +16,9 @@ DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle
 $(call unit-test,test_device,test_device.c ../../udrv/agent/device.c ../../udrv/agent/backoff.c $(APPS_COMMON),support,$(DEVICE_WRAPS))
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
-$(call unit-test,test_custody,test_custody.c ../../udrv/init/custody.c $(APPS_COMMON),support)
+$(call unit-test,test_custody,test_custody.c handle_fixture.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 FDSTORE_WRAPS := -Wl,--wrap=kill
-FDSTORE := fake_systemd.c ../../udrv/agent/custody_fdstore.c ../../udrv/agent/fdstore.c ../../udrv/agent/notify.c $(APPS_COMMON)
+FDSTORE := fake_systemd.c handle_fixture.c ../../udrv/agent/custody_fdstore.c ../../udrv/agent/fdstore.c ../../udrv/agent/notify.c $(APPS_COMMON)
 $(call unit-test,test_fdstore,test_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)

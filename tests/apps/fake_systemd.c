@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -165,37 +163,6 @@ unsigned int pid1_count(void)
 }
 
 /* ---- what is put ---------------------------------------------------------------------------- */
-
-int temp(void)
-{
-	int fd = memfd_create("x", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
-ino_t inode(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) ? 0 : st.st_ino;
-}
-
-struct udrv_handle make_handle(const char *name)
-{
-	struct udrv_handle h = UDRV_HANDLE_INIT;
-
-	strcpy(h.name, name);
-	strcpy(h.bdf, "0000:01:00.0");
-	strcpy(h.driver, "nvme");
-	h.noiommu = true;
-	h.ioas_id = 3;
-	h.fd[UDRV_FD_VFIO] = open("/dev/null", O_RDWR | O_CLOEXEC);
-	h.fd[UDRV_FD_STATE] = temp();
-	h.fd[UDRV_FD_DMA] = temp();
-	h.fd[UDRV_FD_EXTRA + 1] = temp();
-	return h;
-}
 
 const char *name_of(const char *boot, uint64_t seq, const char *name, int part)
 {

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "tests/apps/handle_fixture.h"
 #include "udrv/agent/agent.h"
 #include "udrv/agent/notify.h"
 
@@ -38,11 +39,6 @@ unsigned int pid1_count(void);
 /* What PID 1 does, with @store_lock: keep @fd, which it takes over, unless it has that file; forget what has that name. */
 void pid1_store(const char *name, int fd);
 void pid1_remove(const char *name);
-
-/* A new memfd; a descriptor's inode, 0: it has none; a handle with some descriptors. */
-int temp(void);
-ino_t inode(int fd);
-struct udrv_handle make_handle(const char *name);
 
 /* What a descriptor is called in the store, in static memory; this kernel's mark. */
 const char *name_of(const char *boot, uint64_t seq, const char *name, int part);

@@ -6,14 +6,13 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <udrv/handle.h>
 #include <udrv/proto.h>
 
+#include "tests/apps/handle_fixture.h"
 #include "tests/unit/suite.h"
 #include "udrv/common/app.h"
 #include "udrv/common/luo.h"
@@ -71,36 +70,6 @@ static int request_type(uint16_t type, const char *text, int fd)
 	if (fd >= 0)
 		ck_assert_int_eq(udrv_msg_add_fd(&msg, fd), 0);
 	return request(&ready);
-}
-
-static ino_t inode(int fd)
-{
-	struct stat st;
-
-	ck_assert_int_eq(fstat(fd, &st), 0);
-	return st.st_ino;
-}
-
-static int temp(void)
-{
-	int fd = memfd_create("x", MFD_CLOEXEC);
-
-	ck_assert_int_ge(fd, 0);
-	return fd;
-}
-
-static struct udrv_handle make_handle(const char *name)
-{
-	struct udrv_handle h = UDRV_HANDLE_INIT;
-
-	strcpy(h.name, name);
-	strcpy(h.bdf, "0000:01:00.0");
-	strcpy(h.driver, "nvme");
-	h.noiommu = true;
-	h.ioas_id = 3;
-	h.fd[UDRV_FD_VFIO] = temp();
-	h.fd[UDRV_FD_STATE] = temp();
-	return h;
 }
 
 static int put_handle(const struct udrv_handle *h)

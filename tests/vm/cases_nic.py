@@ -146,13 +146,24 @@ def nic_faults(context: Context) -> None:
     expect(not problems, "\n".join(problems))
 
 
-@case("nic-policies", "a controller and a NIC, each kept or reset by an update, in all four ways: neither cares about the other")
-def nic_policies(context: Context) -> None:
+def _beside_nvme(context: Context) -> _NicLive:
+    """Beside a controller with verified I/O."""
     disk = context.directory / f"{NVME}.raw"
     prepare_disk(disk)
     controller = Controller(NVME, [Namespace(file=disk), Namespace(latency_ns=2_000_000)], queues=2)
     verify = "blocks=2048,queues=2,depth=8,zdepth=4,rate=400,write=60,flush=64"
-    with _NicLive(context, [controller], verify=verify, nvme="queues=2,depth=64") as live:
+    return _NicLive(context, [controller], verify=verify, nvme="queues=2,depth=64")
+
+
+def _nvme_problems(live: _NicLive) -> list[str]:
+    """Stops the controller's I/O."""
+    final, _ = live.paravisor.verify_stop(NVME)
+    return [f"{NVME}: {final[key]} {key}" for key in ("errors", "miscompares") if final[key]]
+
+
+@case("nic-policies", "a controller and a NIC, each kept or reset by an update, in all four ways: neither cares about the other")
+def nic_policies(context: Context) -> None:
+    with _beside_nvme(context) as live:
         guest, model = live.paravisor.guest, live.traffic.model
         for nvme, nic in (("keep", "keep"), ("reset", "keep"), ("keep", "reset"), ("reset", "reset"), ("keep", "keep")):
             what = f"{NVME} {nvme}, {NAME} {nic}"
@@ -174,9 +185,7 @@ def nic_policies(context: Context) -> None:
             else:
                 expect("hwc_established" in changed, f"{what}: the NIC was not set up anew")
         live.finish()
-        final, _ = live.paravisor.verify_stop(NVME)
-        problems = live.paravisor.complaints()
-    expect(not final["errors"] and not final["miscompares"], f"{final['errors']} errors, {final['miscompares']} miscompares")
+        problems = _nvme_problems(live) + live.paravisor.complaints()
     counted = live.traffic.counted
     assert counted.sender and counted.guest and counted.model_end
     for key in ("duplicated", "corrupt"):
@@ -187,11 +196,7 @@ def nic_policies(context: Context) -> None:
 
 @case("nic-is-another", "a NIC is another device in the next kernel: nobody adopts it, the memory of the one that was left stays; its neighbour is kept")
 def nic_is_another(context: Context) -> None:
-    disk = context.directory / f"{NVME}.raw"
-    prepare_disk(disk)
-    controller = Controller(NVME, [Namespace(file=disk), Namespace(latency_ns=2_000_000)], queues=2)
-    verify = "blocks=2048,queues=2,depth=8,zdepth=4,rate=400,write=60,flush=64"
-    with _NicLive(context, [controller], verify=verify, nvme="queues=2,depth=64") as live:
+    with _beside_nvme(context) as live:
         guest, model = live.paravisor.guest, live.traffic.model
         live.come_back()
         # Our driver finds out that it is no adapter that it knows: once is enough.
@@ -212,3 +217,5 @@ def nic_is_another(context: Context) -> None:
         after = model.stats()
         expect(after["resets"] > before["resets"], f"{NAME} was not reset when it was given up: {model.resets()}")
         expect(not after["strict_violations"], after["first_violation"])
+        problems = _nvme_problems(live)
+    expect(not problems, "\n".join(problems))
