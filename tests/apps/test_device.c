@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A device's host and its lease: hosts that cannot be started, that nobody could watch, that wait in vain; and who gets
- * the lease of one that has ended unnoticed. The kernel's refusals and everything around device.c are the test's.
+ * A device's host and its lease: hosts that cannot be started, that nobody could watch, that wait in vain, that cannot
+ * run the device; and who gets the lease of one that has ended unnoticed. The kernel's refusals and everything around
+ * device.c are the test's.
  */
 #include <check.h>
 #include <errno.h>
@@ -21,11 +22,13 @@
 #include "tests/unit/suite.h"
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
+#include "udrv/host/host_exit.h"
 
 static struct agent agent;
 static struct agent_device *dev;
 static int fork_errno, pidfd_errno; /* 0: it succeeds */
 static unsigned int quiesced, clients;
+static int host_status; /* that a host ends with */
 static char in_custody[64];
 
 /* What is around device.c. */
@@ -78,7 +81,7 @@ int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lea
 	(void)handle;
 	while (!udrv_msg_recv(lease->agent, &m))
 		udrv_msg_drop_fds(&m);
-	return 7;
+	return host_status;
 }
 
 int bind_vfio(const char *bdf)
@@ -163,6 +166,7 @@ static void setup(void)
 	dev->h.fd[UDRV_FD_VFIO] = open("/dev/null", O_RDWR | O_CLOEXEC);
 	dev->h.fd[UDRV_FD_STATE] = memfd_create("state", MFD_CLOEXEC);
 	fork_errno = pidfd_errno = 0;
+	host_status = 7;
 	quiesced = clients = 0;
 	in_custody[0] = '\0';
 }
@@ -258,6 +262,38 @@ START_TEST(nobody_could_watch_it)
 }
 END_TEST
 
+/* A host that is started, and ends with @status */
+static void live_and_die(int status)
+{
+	siginfo_t si;
+
+	host_status = status;
+	dev->restarts = 0; /* forked: a further one would be executed */
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	close(dev->sock);
+	dev->sock = -1;
+	ck_assert_int_eq(waitid(P_PIDFD, (id_t)dev->pidfd, &si, WEXITED | WNOWAIT), 0);
+	device_lease_over(&agent, dev);
+	ck_assert_int_lt(dev->pidfd, 0);
+	ck_assert_str_eq(in_custody, "");
+}
+
+/* No successor would do better, and meanwhile the device goes on writing for nobody. */
+START_TEST(driver_cannot_run_it)
+{
+	live_and_die(1);
+	ck_assert_int_eq(dev->state, DEV_BACKOFF);
+	ck_assert_ptr_nonnull(strstr(dev->error, "with status 1; 1 in a row"));
+	ck_assert_uint_eq(quiesced, 0);
+	live_and_die(HOST_EXIT_DEVICE);
+	ck_assert_int_eq(dev->state, DEV_FAILED);
+	ck_assert_ptr_nonnull(strstr(dev->error, "its driver cannot run it"));
+	ck_assert_uint_eq(quiesced, 1);
+	ck_assert_int_lt(dev->h.fd[UDRV_FD_VFIO], 0);
+}
+END_TEST
+
 START_TEST(waits_in_vain)
 {
 	device_start_host(&agent, dev);
@@ -328,6 +364,7 @@ int main(void)
 	tcase_add_test(tc, fork_fails);
 	tcase_add_test(tc, fork_fails_for_good);
 	tcase_add_test(tc, nobody_could_watch_it);
+	tcase_add_test(tc, driver_cannot_run_it);
 	tcase_add_test(tc, waits_in_vain);
 	tcase_add_test(tc, lease_is_held);
 	tcase_add_test(tc, lease_of_a_dead_host);

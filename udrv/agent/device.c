@@ -117,17 +117,28 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 }
 
 /* There will be no further host: nobody looks after the device, so it must not go on writing. */
-static void give_up(struct agent *a, struct agent_device *d)
+static void give_up(struct agent *a, struct agent_device *d, const char *why)
 {
-	unsigned int n = d->backoff.streak;
 	int err;
 
 	err = udrv_handle_quiesce(&d->h, app_log(NULL));
 	device_close_handle(a, d, true);
 	device_fail(
-		d, "its hosts ended %u times in a row; %s", n,
+		d, "%s; %s", why,
 		err ? "it may not be quiet (see above)" :
 		      "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
+}
+
+/* Whether another host may be tried, which is when the back-off says. */
+static bool may_go_on(struct agent *a, struct agent_device *d, uint64_t now, uint64_t running_ns)
+{
+	char why[64];
+
+	if (backoff_death(&d->backoff, now, running_ns))
+		return true;
+	snprintf(why, sizeof(why), "its hosts ended %u times in a row", d->backoff.streak);
+	give_up(a, d, why);
+	return false;
 }
 
 /* As if it had ended at once: the device goes on, and another one is tried. */
@@ -139,10 +150,8 @@ static void not_started(struct agent *a, struct agent_device *d, const char *wha
 	d->restarts++;
 	app_err("%s (%s): its host cannot be started: %s: %s", d->h.name, d->h.bdf, what,
 		app_errname(err));
-	if (!backoff_death(&d->backoff, app_now_ns(), 0)) {
-		give_up(a, d);
+	if (!may_go_on(a, d, app_now_ns(), 0))
 		return;
-	}
 	snprintf(d->error, sizeof(d->error), "its host cannot be started: %s: %s", what,
 		 app_errname(err));
 	d->state = DEV_BACKOFF;
@@ -452,14 +461,16 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 		start_over(a, d);
 		return;
 	}
+	if (status == HOST_EXIT_DEVICE) {
+		give_up(a, d, "its driver cannot run it (its host has said why)");
+		return;
+	}
 	app_err("%s (%s): its host (pid %d) ended %s: the device goes on, a successor takes it over",
 		d->h.name, d->h.bdf, d->pid, end);
 	/* However often a host dies: as long as its successors get the device to run for a while,
 	 * it is not given up. */
-	if (!backoff_death(&d->backoff, now, d->state == DEV_RUNNING ? d->running_ns : 0)) {
-		give_up(a, d);
+	if (!may_go_on(a, d, now, d->state == DEV_RUNNING ? d->running_ns : 0))
 		return;
-	}
 	snprintf(d->error, sizeof(d->error),
 		 "its host ended %s; %u in a row, the next one after %llu ms", end,
 		 d->backoff.streak, (unsigned long long)d->backoff.delay_ns / 1000000);

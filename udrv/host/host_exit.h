@@ -8,4 +8,10 @@
  */
 #define HOST_EXIT_HANDLE	3
 
+/**
+ * udrv-host's exit status that tells the agent: no host can run this device with this driver, do not
+ * try again (message was logged)
+ */
+#define HOST_EXIT_DEVICE	4
+
 #endif

@@ -244,7 +244,7 @@ static int run(struct host *h)
 	}
 	if (err) {
 		app_err("giving up: %s", app_errname(err));
-		return APP_FAILED;
+		return err == -EOPNOTSUPP ? HOST_EXIT_DEVICE : APP_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	app_name("udrv-host");
