@@ -30,5 +30,7 @@ $(call unit-test,test_nic,test_nic.c ../../udrv/host/nic_frame.c ../../udrv/host
 	mana-fixture mana-model net-model fake-device support)
 $(call unit-test,test_tap_if,test_tap_if.c ../../udrv/host/tap_if.c,support)
 $(call unit-test,test_tap_vnet,test_tap_vnet.c ../../udrv/host/tap_vnet.c,net-model net-sample support)
-$(call unit-test,test_tap,test_tap.c ../../udrv/host/tap_rx.c ../../udrv/host/tap_tx.c ../../udrv/host/tap_ring.c \
-	../../udrv/host/tap_vnet.c $(APPS_COMMON),mana-fixture mana-model net-model fake-device support)
+$(call unit-test,test_tap_ring,test_tap_ring.c ../../udrv/host/tap_ring.c,support)
+TAP := tap_fixture.c ../../udrv/host/tap_rx.c ../../udrv/host/tap_tx.c ../../udrv/host/tap_ring.c ../../udrv/host/tap_vnet.c $(APPS_COMMON)
+$(call unit-test,test_tap,test_tap.c $(TAP),mana-fixture mana-model net-model fake-device support)
+$(call unit-test,test_tap_life,test_tap_life.c $(TAP),mana-fixture mana-model net-model fake-device support)
