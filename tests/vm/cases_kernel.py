@@ -18,7 +18,9 @@ VF = "0000:02:10.0"             # its first
 
 # Each refusal is one line of the log, which names the device, or the area, and the reason.
 IOMMUFD = "iommufd"
-HUGETLB = (IOMMUFD, "IOAS 2: the mapping at IOVA 0x10000 is of hugetlb memory")      # if the kernel has such memory
+HUGETLB = (IOMMUFD, "IOAS 2: the mapping at IOVA 0x10000 is of hugetlb memory")
+DMABUF = (IOMMUFD, "IOAS 2: the mapping at IOVA 0x10000 is of a dma-buf")
+IF_CONFIGURED = {HUGETLB: "CONFIG_HUGETLBFS", DMABUF: "CONFIG_VFIO_PCI_DMABUF"}     # memory that not every kernel has
 REASONS = [(IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x100000000 is not preserved"),
            (IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x100000000 is not preserved"),
            (PORT_BUS, "the iommufd that the device is bound to is not preserved"),
@@ -27,6 +29,7 @@ REASONS = [(IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x100000000 is not preser
            (IOMMUFD, "IOAS 2: the memfd mapped at IOVA 0x10000 is not preserved"),
            (IOMMUFD, "IOAS 2: the page mapped at IOVA 0x11000 is no longer in its memfd"),
            HUGETLB,
+           DMABUF,
            (IOMMUFD, "IOAS 4: the mapping at IOVA 0x10000 is of no device without an IOMMU"),
            (IOMMUFD, "HWPT 4 was not made by attaching a device"),
            (PORT_BUS, "not the cdev file that the device was bound"),
@@ -107,10 +110,11 @@ def live_update_guards(context: Context) -> None:
         complaints = paravisor.complaints()
     problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
     # The old kernel's log is what it has left on the console, the next one's is all there.
-    hugetlb = "CONFIG_HUGETLBFS=y\n" in context.kernel.with_name("config").read_text()
-    if hugetlb and "# SKIP" in before:
-        problems.append("the kernel has hugetlb memory, but its refusal was not tried")
-    reasons = [reason for reason in REASONS if reason != HUGETLB or hugetlb]
+    config = context.kernel.with_name("config").read_text()
+    absent = [reason for reason, option in IF_CONFIGURED.items() if f"{option}=y\n" not in config]
+    if before.count("# SKIP") != len(absent):
+        problems.append(f"{before.count('# SKIP')} refusals were not tried; the kernel's configuration explains {len(absent)}")
+    reasons = [reason for reason in REASONS if reason not in absent]
     said = _said((context.directory / "console.log").read_text(errors="replace"))[:len(reasons)]
     problems += _reason_problems(said, reasons)
     said = [line for line in _said((context.directory / "dmesg").read_text()) if "stopping it" not in line[1]]

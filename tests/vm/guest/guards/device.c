@@ -98,6 +98,25 @@ int device_map_anonymous(struct device *dev, uint64_t iova)
 	return request(dev->iommu, IOMMU_IOAS_MAP, &map);
 }
 
+int device_export_bar(struct device *dev)
+{
+	struct {
+		struct vfio_device_feature feature;
+		struct vfio_device_feature_dma_buf dma_buf;
+		struct vfio_region_dma_range range;
+	} args = {
+		.feature.argsz = sizeof(args),
+		.feature.flags = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF,
+		.dma_buf.region_index = VFIO_PCI_BAR0_REGION_INDEX,
+		.dma_buf.open_flags = O_CLOEXEC,
+		.dma_buf.nr_ranges = 1,
+		.range.length = PAGE,
+	};
+	int fd = ioctl(dev->cdev, VFIO_DEVICE_FEATURE, &args);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int device_unmap(struct device *dev, uint64_t iova, uint64_t size)
 {
 	struct iommu_ioas_unmap unmap = {

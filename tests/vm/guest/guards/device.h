@@ -29,6 +29,7 @@ int device_allocate_hwpt(struct device *dev, uint32_t *hwpt); /* in dev->ioas */
 int device_map(struct device *dev, int memfd, size_t size, uint64_t iova);
 int device_map_part(struct device *dev, int memfd, size_t offset, size_t size, uint64_t iova);
 int device_map_anonymous(struct device *dev, uint64_t iova);
+int device_export_bar(struct device *dev); /* a dma-buf of its first page, or -errno */
 int device_unmap(struct device *dev, uint64_t iova, uint64_t size);
 int device_attach(struct device *dev);
 int device_detach(struct device *dev);

@@ -80,6 +80,23 @@ static void refuse_hugetlb(struct world *w, struct device *dev)
 	write_file("/proc/sys/vm/nr_hugepages", "0");
 }
 
+/* Memory of a device, which no memfd is there for: only a kernel with CONFIG_VFIO_PCI_DMABUF exports it. */
+static void refuse_dmabuf(struct world *w, struct device *dev)
+{
+	int bar = device_export_bar(dev);
+
+	if (bar == -ENOTTY) {
+		tap(true, "preserve an iommufd with a dma-buf mapped # SKIP this kernel has none");
+		return;
+	}
+	tap_is(bar, 0, "export a page of the BAR as a dma-buf");
+	tap_is(device_map(dev, bar, PAGE, DEVICE_EXTRA), 0, "map the dma-buf");
+	tap_is(try_preserve(w->luo, dev, dev->cdev, -1), -EOPNOTSUPP,
+	       "preserve an iommufd with a dma-buf mapped");
+	tap_is(device_unmap(dev, DEVICE_EXTRA, PAGE), 0, "unmap it");
+	close(bar);
+}
+
 /* Nobody would find its memory: that it is pinned is a device's doing. */
 static void refuse_unused(struct world *w, struct device *dev)
 {
@@ -114,6 +131,7 @@ bool check_refusals(struct world *w)
 	refuse_order(w, dev);
 	refuse_memory(w, dev);
 	refuse_hugetlb(w, dev);
+	refuse_dmabuf(w, dev);
 	refuse_unused(w, dev);
 	refuse_objects(w, dev);
 
