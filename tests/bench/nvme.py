@@ -23,7 +23,7 @@ from paravisor import BOOT_TIMEOUT
 from qemu import VM, Controller, Machine, Namespace, addresses
 
 CPUS = 4
-CMDLINE = ("console=ttyS0 quiet no_timer_check tsc=nowatchdog panic=-1 rdinit=/bare-init vfio.enable_unsafe_noiommu_mode=1 "
+CMDLINE = ("console=ttyS0 quiet no_timer_check panic=-1 rdinit=/bare-init vfio.enable_unsafe_noiommu_mode=1 "
            "transparent_hugepage_shmem=within_size")
 PROGRAM = "bench_nvme"
 SIZE = 1 << 30

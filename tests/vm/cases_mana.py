@@ -21,7 +21,7 @@ from nic_guest import IP, NicGuest
 from paravisor import BOOT_TIMEOUT, DEBUG_CPU, KASAN_PATIENCE, has_kasan
 from qemu import VM, Machine, addresses
 
-CMDLINE = f"console=ttyS0 quiet no_timer_check tsc=nowatchdog panic=-1 {nic_image.RDINIT}"
+CMDLINE = f"console=ttyS0 quiet no_timer_check panic=-1 {nic_image.RDINIT}"
 MODULES = ["ipv6", "8021q", "mana"]     # what of them a kernel has built in is not found as a module
 KASAN_CMDLINE = " log_buf_len=2M"     # its reports are long, and the log is read back to the start of the test
 VLAN, VLAN_IPV4 = 5, "10.78.0"

@@ -20,11 +20,8 @@ from witness import Kept
 BOOT_TIMEOUT = 120.0        # seconds, for a slow machine under TCG; a boot takes a few
 REFRESH = 0.3               # seconds between two looks at what goes on
 # no_timer_check: under TCG on a busy machine the kernel's test of the timer's interrupt fails, and may even panic.
-# tsc=nowatchdog: 7.3 compares the clocks of two CPUs with interrupts off, and waits for the other one until a time is
-# over. Early in a boot jiffies are the time, and none pass if the other one is in stop_machine(): one kexec in hundreds
-# on a busy machine.
 BASE_CMDLINE = ("console=ttyS0 quiet kho=on liveupdate=on vfio.enable_unsafe_noiommu_mode=1 "
-                "transparent_hugepage=never no_timer_check tsc=nowatchdog udrv.shell=ttyS1 udrv.share=host")
+                "transparent_hugepage=never no_timer_check udrv.shell=ttyS1 udrv.share=host")
 # KASAN takes an eighth of the memory at the very beginning of a boot, out of KHO's scratch area after a kexec, and
 # KHO's own guess of how large that must be is more than there is. loglevel=5: `quiet` keeps warnings from the console.
 # page_poison: what is written to a free page, by a device for one, is reported when the page is allocated again.
