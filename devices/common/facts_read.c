@@ -6,8 +6,8 @@
 
 #include "devices/common/facts_read.h"
 
-unsigned int facts_bytes(const void *fdt, int node, const char *name, void *dst, unsigned int min, unsigned int max,
-			 bool *bad)
+unsigned int facts_bytes(const void *fdt, int node, const char *name, void *dst, unsigned int min,
+			 unsigned int max, bool *bad)
 {
 	int len;
 	const void *p = fdt_getprop(fdt, node, name, &len);

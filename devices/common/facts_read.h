@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a driver's cold facts out of a state's tree. When a property is missing, of another length or out of bounds,
- * *@bad is set and 0 returned, so that one test at the end does for all.
+ * Reading a driver's cold facts out of a state's tree. When a property is missing, of another
+ * length or out of bounds, *@bad is set and 0 returned, so that one test at the end does for all.
  */
 #ifndef DEVICES_COMMON_FACTS_READ_H
 #define DEVICES_COMMON_FACTS_READ_H
@@ -19,7 +19,7 @@ uint32_t facts_u32(const void *fdt, int node, const char *name, uint32_t max, bo
 void facts_str(const void *fdt, int node, const char *name, char *dst, size_t size, bool *bad);
 
 /* @min to @max bytes; returns how many there are. */
-unsigned int facts_bytes(const void *fdt, int node, const char *name, void *dst, unsigned int min, unsigned int max,
-			 bool *bad);
+unsigned int facts_bytes(const void *fdt, int node, const char *name, void *dst, unsigned int min,
+			 unsigned int max, bool *bad);
 
 #endif

@@ -65,8 +65,8 @@ static int make_sources(struct vectors *vs, struct udrv_loop *loop)
 	return 0;
 }
 
-int vectors_listen(struct vectors *vs, struct udrv_device *dev, struct udrv_loop *loop, unsigned int n,
-		   void (*fn)(void *ctx, unsigned int vector), void *ctx)
+int vectors_listen(struct vectors *vs, struct udrv_device *dev, struct udrv_loop *loop,
+		   unsigned int n, void (*fn)(void *ctx, unsigned int vector), void *ctx)
 {
 	int err;
 

@@ -3,7 +3,7 @@
 
 #include "devices/common/wait.h"
 
-#define NSEC_PER_MSEC	1000000l
+#define NSEC_PER_MSEC 1000000l
 
 uint64_t wait_now_ns(void)
 {

@@ -8,7 +8,10 @@
 /* CLOCK_MONOTONIC */
 uint64_t wait_now_ns(void);
 
-/* Called between two looks at a register or a ring, with the time since the first: ever less often, up to 1 ms. */
+/*
+ * Called between two looks at a register or a ring, with the time since the first: ever less often,
+ * up to 1 ms.
+ */
 void wait_relax(uint64_t waited_ns);
 
 #endif

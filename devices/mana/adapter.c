@@ -95,7 +95,8 @@ static int start(struct udrv_mana *mana)
 	return 0;
 }
 
-int udrv_mana_start(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret)
+int udrv_mana_start(struct udrv_device *dev, const struct udrv_mana_opts *opts,
+		    struct udrv_mana **ret)
 {
 	struct udrv_mana *mana;
 	int err;
@@ -108,7 +109,8 @@ int udrv_mana_start(struct udrv_device *dev, const struct udrv_mana_opts *opts, 
 		mana_free(mana);
 		return err;
 	}
-	mana_info(mana, "started with %u vports, %u queue pairs each, %u sends and %u receive buffers a queue",
+	mana_info(mana,
+		  "started with %u vports, %u queue pairs each, %u sends and %u receive buffers a queue",
 		  mana->info.vports, mana->info.queues, mana->info.tx_depth, mana->info.rx_depth);
 	*ret = mana;
 	return 0;
@@ -146,7 +148,8 @@ const struct udrv_mana_resume_report *udrv_mana_resume_report(const struct udrv_
 	return &mana->report;
 }
 
-void udrv_mana_on_event(struct udrv_mana *mana, void (*fn)(void *ctx, enum udrv_mana_event event), void *ctx)
+void udrv_mana_on_event(struct udrv_mana *mana, void (*fn)(void *ctx, enum udrv_mana_event event),
+			void *ctx)
 {
 	mana->event_fn = fn;
 	mana->event_ctx = ctx;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver's view of an adapter in this process. Everything here is rebuilt from the state (state.h, facts.h)
- * by a successor; nothing that must survive is kept in it.
+ * The driver's view of an adapter in this process. Everything here is rebuilt from the state
+ * (state.h, facts.h) by a successor; nothing that must survive is kept in it.
  *
  *	adapter.c	start, detach, accessors
  *	areas.c		the state's areas and their sizes
@@ -45,41 +45,42 @@
 #include "devices/mana/state.h"
 
 /* Owner tags in the pool's book. */
-#define MANA_TAG(kind, vport, index)	(0x6d616e6100000000ull | (uint64_t)(kind) << 16 | (vport) << 8 | (index))
-#define MANA_TAG_HWC			1u
-#define MANA_TAG_RINGS			2u
-#define MANA_TAG_BUFS			3u
+#define MANA_TAG(kind, vport, index) \
+	(0x6d616e6100000000ull | (uint64_t)(kind) << 16 | (vport) << 8 | (index))
+#define MANA_TAG_HWC   1u
+#define MANA_TAG_RINGS 2u
+#define MANA_TAG_BUFS  3u
 
 /* The hardware channel's pages: four rings, then a page for each request and for each response. */
-#define MANA_HWC_EQ_PAGE	0u
-#define MANA_HWC_CQ_PAGE	1u
-#define MANA_HWC_RQ_PAGE	2u
-#define MANA_HWC_SQ_PAGE	3u
-#define MANA_HWC_REQ_PAGE	4u
-#define MANA_HWC_RESP_PAGE	(MANA_HWC_REQ_PAGE + MANA_HWC_SLOTS)
-#define MANA_HWC_PAGES		(MANA_HWC_RESP_PAGE + MANA_HWC_SLOTS)
+#define MANA_HWC_EQ_PAGE   0u
+#define MANA_HWC_CQ_PAGE   1u
+#define MANA_HWC_RQ_PAGE   2u
+#define MANA_HWC_SQ_PAGE   3u
+#define MANA_HWC_REQ_PAGE  4u
+#define MANA_HWC_RESP_PAGE (MANA_HWC_REQ_PAGE + MANA_HWC_SLOTS)
+#define MANA_HWC_PAGES	   (MANA_HWC_RESP_PAGE + MANA_HWC_SLOTS)
 
 /* The hardware channel in this process. */
 struct mana_hwc {
-	uint8_t *mem;			/* its pages */
+	uint8_t *mem; /* its pages */
 	struct mana_cq cq;
 	struct mana_eq eq;
-	uint32_t rq_head;		/* responses taken */
+	uint32_t rq_head; /* responses taken */
 	uint32_t bad;
-	bool failed;			/* unanswered, or makes no sense */
-	bool init_done;			/* GDMA_EQE_HWC_INIT_DONE was seen */
-	bool init_ids;			/* GDMA_EQE_HWC_INIT_EQ_ID_DB was */
+	bool failed;	/* unanswered, or makes no sense */
+	bool init_done; /* GDMA_EQE_HWC_INIT_DONE was seen */
+	bool init_ids;	/* GDMA_EQE_HWC_INIT_EQ_ID_DB was */
 
 	/* the request that somebody waits for */
-	int waited;			/* its slot, or -1 */
+	int waited; /* its slot, or -1 */
 	void *resp;
 	uint32_t resp_len;
-	int result;			/* 0: still waiting; 1: answered; -errno */
+	int result; /* 0: still waiting; 1: answered; -errno */
 
-	uint64_t inherited_since_ns;	/* a predecessor's request is unanswered since; 0: none */
+	uint64_t inherited_since_ns; /* a predecessor's request is unanswered since; 0: none */
 };
 
-#define MANA_TIMEOUT_MS	30000u	/* of a request, if nobody says otherwise */
+#define MANA_TIMEOUT_MS 30000u /* of a request, if nobody says otherwise */
 
 struct udrv_mana {
 	struct udrv_device *dev;
@@ -95,12 +96,12 @@ struct udrv_mana {
 	struct udrv_mana_vport_info vport_info[UDRV_MANA_MAX_VPORTS];
 	struct udrv_mana_resume_report report;
 
-	struct udrv_mana_queue *queues;	/* vport by vport */
+	struct udrv_mana_queue *queues; /* vport by vport */
 	unsigned int nqueues;
 
-	struct udrv_mana_opts opts;	/* as asked for, defaults filled in */
+	struct udrv_mana_opts opts; /* as asked for, defaults filled in */
 	uint64_t timeout_ns;
-	bool failed;			/* queues and channel cannot be used */
+	bool failed; /* queues and channel cannot be used */
 	uint64_t last_reset_ns, reset_wait_ns;
 
 	void (*event_fn)(void *ctx, enum udrv_mana_event event);
@@ -112,11 +113,13 @@ struct udrv_mana {
 };
 
 /* Nothing is evaluated without a log. */
-#define mana_log(mana, lvl, fmt, ...) \
-	((mana)->log ? udrv_log((mana)->log, lvl, "%s: " fmt, udrv_device_name((mana)->dev), ##__VA_ARGS__) : (void)0)
-#define mana_err(mana, fmt, ...)	mana_log(mana, UDRV_LOG_ERR, fmt, ##__VA_ARGS__)
-#define mana_warn(mana, fmt, ...)	mana_log(mana, UDRV_LOG_WARN, fmt, ##__VA_ARGS__)
-#define mana_info(mana, fmt, ...)	mana_log(mana, UDRV_LOG_INFO, fmt, ##__VA_ARGS__)
+#define mana_log(mana, lvl, fmt, ...)                                                        \
+	((mana)->log ? udrv_log((mana)->log, lvl, "%s: " fmt, udrv_device_name((mana)->dev), \
+				##__VA_ARGS__) :                                             \
+		       (void)0)
+#define mana_err(mana, fmt, ...)  mana_log(mana, UDRV_LOG_ERR, fmt, ##__VA_ARGS__)
+#define mana_warn(mana, fmt, ...) mana_log(mana, UDRV_LOG_WARN, fmt, ##__VA_ARGS__)
+#define mana_info(mana, fmt, ...) mana_log(mana, UDRV_LOG_INFO, fmt, ##__VA_ARGS__)
 
 /* adapter.c */
 int mana_new(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret);
@@ -129,7 +132,8 @@ void mana_fail(struct udrv_mana *mana);
 int mana_opts_default(const struct udrv_mana_opts *opts, struct udrv_mana_opts *ret);
 int mana_areas_make(struct udrv_mana *mana);
 int mana_areas_find(struct udrv_mana *mana);
-struct mana_queue_state *mana_queue_state(const struct udrv_mana *mana, unsigned int vport, unsigned int index);
+struct mana_queue_state *mana_queue_state(const struct udrv_mana *mana, unsigned int vport,
+					  unsigned int index);
 
 /* regs.c */
 int mana_regs_map(struct udrv_mana *mana);
@@ -158,19 +162,21 @@ void mana_hwc_look(struct udrv_mana *mana);
 void mana_hwc_settle(struct udrv_mana *mana);
 unsigned int mana_hwc_pending(const struct udrv_mana *mana);
 /*
- * Send a request whose header is filled in but for the sizes, and wait. @resp_len: bytes that the answer has at
- * least. 0; -EIO: refused (message: status); -EOPNOTSUPP: the device does not know it; -ETIMEDOUT: the channel has
- * failed; -EPROTO; -ENODEV; -ESHUTDOWN: it had failed before; -EBUSY: from within a callback.
+ * Send a request whose header is filled in but for the sizes, and wait. @resp_len: bytes that the
+ * answer has at least. 0; -EIO: refused (message: status); -EOPNOTSUPP: the device does not know
+ * it; -ETIMEDOUT: the channel has failed; -EPROTO; -ENODEV; -ESHUTDOWN: it had failed before;
+ * -EBUSY: from within a callback.
  */
-int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp, uint32_t resp_len);
+int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp,
+		  uint32_t resp_len);
 
 /* event.c */
 void mana_events(struct udrv_mana *mana);
 void mana_hwc_arm(struct udrv_mana *mana);
 
 /* gdma.c */
-struct gdma_req_hdr mana_request(const struct udrv_mana *mana, uint32_t type, bool mana_dev, uint16_t req_version,
-				 uint16_t resp_version);
+struct gdma_req_hdr mana_request(const struct udrv_mana *mana, uint32_t type, bool mana_dev,
+				 uint16_t req_version, uint16_t resp_version);
 int mana_gdma_probe(struct udrv_mana *mana, uint32_t *ret_max_queues);
 int mana_gdma_register(struct udrv_mana *mana);
 int mana_gdma_deregister(struct udrv_mana *mana);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A clean end: receiving off, what is in the receive queues fenced, queues destroyed, the device deregistered, the
- * hardware channel destroyed, and only then the memory given back.
+ * A clean end: receiving off, what is in the receive queues fenced, queues destroyed, the device
+ * deregistered, the hardware channel destroyed, and only then the memory given back.
  */
 #include <errno.h>
 
 #include "devices/mana/adapter.h"
 
-#define FENCE_TIMEOUT_NS	1000000000ull
+#define FENCE_TIMEOUT_NS 1000000000ull
 
 static int close_rq(struct udrv_mana *mana, struct udrv_mana_queue *q)
 {
@@ -79,7 +79,8 @@ int udrv_mana_shutdown(struct udrv_mana *mana)
 	err = close_all(mana);
 	stopped = err ? mana_quiesce(mana) : 0;
 	if (err)
-		mana_warn(mana, "could not be closed in order (error %d)%s", err, stopped ? "" : ", was reset instead");
+		mana_warn(mana, "could not be closed in order (error %d)%s", err,
+			  stopped ? "" : ", was reset instead");
 	vectors_free(&mana->vectors);
 	udrv_device_irq_disarm(mana->dev);
 	if (!stopped) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Completion queues: telling the device what was taken, and what to do with entries that are nobody's.
+ * Completion queues: telling the device what was taken, and what to do with
+ * entries that are nobody's.
  *
- * Nothing in an entry is followed before it has been compared with the queue that it is for. What does not fit is
- * counted and taken; too many of them, and the queue has failed.
+ * Nothing in an entry is followed before it has been compared with the queue that it is for. What
+ * does not fit is counted and taken; too many of them, and the queue has failed.
  */
 #include <errno.h>
 
@@ -21,7 +22,8 @@ static void count_bad(struct udrv_mana_queue *q, const char *why)
 {
 	mana_count(&q->st->bad_cqes, 1);
 	if (++q->bad == 1)
-		mana_warn(q->mana, "vport %u, queue %u: a completion was dropped: %s", q->vport, q->index, why);
+		mana_warn(q->mana, "vport %u, queue %u: a completion was dropped: %s", q->vport,
+			  q->index, why);
 	if (q->bad == MANA_BAD_CQES_MAX)
 		mana_queue_fail(q, "too many completions that made no sense");
 }
@@ -56,7 +58,10 @@ int udrv_mana_queue_arm(struct udrv_mana_queue *q)
 		return -EAGAIN;
 	if (q->rx_tail - q->rx_rung >= q->rx_batch / 4)
 		mana_rx_ring(q);
-	/* Before the CQs are armed: an event that follows has to find the EQ armed behind it, and interrupts then. */
+	/*
+	 * Before the CQs are armed: an event that follows has to find the EQ armed behind it, and
+	 * interrupts then.
+	 */
 	mana_eq_drain(q);
 	/* Armed ones stay so until their event; those that fell behind are told, too. */
 	if (!q->tx_cq.armed || q->tx_cq.head - q->tx_cq.rung >= q->tx_cq.lag)

@@ -2,8 +2,8 @@
 #include "devices/mana/adapter.h"
 
 /*
- * Is there an entry at @idx? 1: yes, copied to @ret in the machine's byte order, each dword read once; 0: no; -1: the owner
- * bits say that the ring has overflown.
+ * Is there an entry at @idx? 1: yes, copied to @ret in the machine's byte order, each dword read
+ * once; 0: no; -1: the owner bits say that the ring has overflown.
  */
 int mana_eq_look(const struct mana_eq *eq, uint32_t idx, struct gdma_eqe *ret)
 {
@@ -57,6 +57,7 @@ void mana_eq_drain(struct udrv_mana_queue *q)
 
 void mana_eq_arm(struct udrv_mana_queue *q)
 {
-	mana_ring(q, GDMA_DB_EQ, gdma_eq_doorbell(q->eq.id, mana_db_index(q->eq.head, q->eq.shift), 1));
+	mana_ring(q, GDMA_DB_EQ,
+		  gdma_eq_doorbell(q->eq.id, mana_db_index(q->eq.head, q->eq.shift), 1));
 	mana_count(&q->st->eq_doorbells, 1);
 }

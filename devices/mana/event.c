@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The hardware channel's events: what it tells about itself when it is established, the link, and requests to be
- * reset. An event is handled before its place is stored: one that a successor sees again does no harm.
+ * The hardware channel's events: what it tells about itself when it is established, the link, and
+ * requests to be reset. An event is handled before its place is stored: one that a successor sees
+ * again does no harm.
  */
 #include <errno.h>
 
 #include "devices/mana/adapter.h"
 
-#define TIMEOUT_MIN_MS	1000u
-#define TIMEOUT_MAX_MS	120000u
+#define TIMEOUT_MIN_MS 1000u
+#define TIMEOUT_MAX_MS 120000u
 
 static void init_data(struct udrv_mana *mana, uint32_t data)
 {
@@ -83,7 +84,7 @@ static void handle(struct udrv_mana *mana, const struct gdma_eqe *eqe)
 
 	switch (type) {
 	case GDMA_EQE_COMPLETION:
-		break;		/* the CQ is looked at anyway */
+		break; /* the CQ is looked at anyway */
 	case GDMA_EQE_TEST_EVENT:
 		hwc->eq.tested = true;
 		break;
@@ -125,8 +126,11 @@ static void eq_doorbell(struct udrv_mana *mana)
 	/* Until the device has told its doorbell page there is none to ring. */
 	if (!mana->hwc.init_ids)
 		return;
-	udrv_bar_write64_once(&mana->bar, facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size + GDMA_DB_EQ,
-			      gdma_eq_doorbell(facts->hwc_eq, mana_db_index(eq->head, eq->shift), 1));
+	udrv_bar_write64_once(&mana->bar,
+			      facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size +
+				      GDMA_DB_EQ,
+			      gdma_eq_doorbell(facts->hwc_eq, mana_db_index(eq->head, eq->shift),
+					       1));
 	UDRV_STEP();
 }
 
@@ -135,8 +139,11 @@ void mana_hwc_arm(struct udrv_mana *mana)
 	const struct mana_facts *facts = &mana->facts;
 	const struct mana_cq *cq = &mana->hwc.cq;
 
-	udrv_bar_write64_once(&mana->bar, facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size + GDMA_DB_CQ,
-			      gdma_cq_doorbell(facts->hwc_cq, mana_db_index(cq->head, cq->shift), 1));
+	udrv_bar_write64_once(&mana->bar,
+			      facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size +
+				      GDMA_DB_CQ,
+			      gdma_cq_doorbell(facts->hwc_cq, mana_db_index(cq->head, cq->shift),
+					       1));
 	UDRV_STEP();
 	eq_doorbell(mana);
 }
@@ -154,8 +161,9 @@ void mana_events(struct udrv_mana *mana)
 		if (!there)
 			break;
 		if (there < 0) {
-			mana_err(mana, "hardware channel: its event queue has overflown (entry %#x at %u)", eqe.info,
-				 eq->head);
+			mana_err(mana,
+				 "hardware channel: its event queue has overflown (entry %#x at %u)",
+				 eqe.info, eq->head);
 			mana->hwc.failed = true;
 			break;
 		}

@@ -7,11 +7,11 @@
 
 #include "devices/mana/adapter.h"
 
-#define EQ_LOG2_THROTTLE	3u
-#define TEST_TIMEOUT_NS		30000000000ull
+#define EQ_LOG2_THROTTLE 3u
+#define TEST_TIMEOUT_NS	 30000000000ull
 
-struct gdma_req_hdr mana_request(const struct udrv_mana *mana, uint32_t type, bool mana_dev, uint16_t req_version,
-				 uint16_t resp_version)
+struct gdma_req_hdr mana_request(const struct udrv_mana *mana, uint32_t type, bool mana_dev,
+				 uint16_t req_version, uint16_t resp_version)
 {
 	struct gdma_req_hdr hdr = {
 		.req = { .msg_type = htole32(type), .msg_version = htole16(req_version) },
@@ -31,7 +31,8 @@ static int verify_version(struct udrv_mana *mana)
 		.hdr = mana_request(mana, GDMA_VERIFY_VF_DRIVER_VERSION, false, 1, 1),
 		.protocol_ver_min = htole64(GDMA_PROTOCOL_V1),
 		.protocol_ver_max = htole64(GDMA_PROTOCOL_V1),
-		.gd_drv_cap_flags = { htole64(GDMA_DRV_CAP_1_DEV_LIST_HOLES | GDMA_DRV_CAP_1_SELF_RESET) },
+		.gd_drv_cap_flags = { htole64(GDMA_DRV_CAP_1_DEV_LIST_HOLES |
+					      GDMA_DRV_CAP_1_SELF_RESET) },
 		.os_type = htole32(GDMA_OS_TYPE_LINUX),
 		.os_ver_str = { "udrv" },
 	};
@@ -129,8 +130,10 @@ int mana_gdma_region(struct udrv_mana *mana, uint64_t off, uint32_t len, uint64_
 	msg.req.page_count = htole32(pages);
 	msg.req.page_addr_list_len = htole32(pages);
 	for (uint32_t i = 0; i < pages; i++)
-		msg.req.page_addr_list[i] = htole64(udrv_dma_addr(mana->dma, off + (uint64_t)i * GDMA_PAGE_SIZE));
-	err = mana_hwc_call(mana, &msg, sizeof(msg.req) + pages * sizeof(uint64_t), &resp, sizeof(resp));
+		msg.req.page_addr_list[i] =
+			htole64(udrv_dma_addr(mana->dma, off + (uint64_t)i * GDMA_PAGE_SIZE));
+	err = mana_hwc_call(mana, &msg, sizeof(msg.req) + pages * sizeof(uint64_t), &resp,
+			    sizeof(resp));
 	if (err)
 		return err;
 	*ret = le64toh(resp.dma_region_handle);

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The hardware channel: requests to the adapter and its answers, over an SQ, an RQ, their one CQ and an EQ of a
- * page each. Each request has a slot in the state, as an NVMe command has, so that a successor knows which answers
- * are still to come; each slot has a page of its own for the request, which stays the device's until the answer.
+ * The hardware channel: requests to the adapter and its answers, over an SQ, an RQ, their one CQ
+ * and an EQ of a page each. Each request has a slot in the state, as an NVMe command has, so that a
+ * successor knows which answers are still to come; each slot has a page of its own for the request,
+ * which stays the device's until the answer.
  *
- * Responses come into buffers that are posted in turn: the buffer of the RQ's place n is n mod slots.
+ * Responses come into buffers that are posted in turn: the buffer of the
+ * RQ's place n is n mod slots.
  */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "devices/mana/adapter.h"
 
-#define CQ_ENTRIES	(GDMA_HWC_QUEUE_SIZE >> GDMA_CQE_SHIFT)
-#define CQ_SHIFT	6
-#define EQ_SHIFT	8
-#define SQ_PLACES	(GDMA_HWC_QUEUE_SIZE / SQ_WQE_SIZE)
-#define SQ_WQE_SIZE	64u
-#define RQ_WQE_SIZE	32u
-#define RQ_PLACES	(GDMA_HWC_QUEUE_SIZE / RQ_WQE_SIZE)
-#define BAD_MAX		64u
+#define CQ_ENTRIES  (GDMA_HWC_QUEUE_SIZE >> GDMA_CQE_SHIFT)
+#define CQ_SHIFT    6
+#define EQ_SHIFT    8
+#define SQ_PLACES   (GDMA_HWC_QUEUE_SIZE / SQ_WQE_SIZE)
+#define SQ_WQE_SIZE 64u
+#define RQ_WQE_SIZE 32u
+#define RQ_PLACES   (GDMA_HWC_QUEUE_SIZE / RQ_WQE_SIZE)
+#define BAD_MAX	    64u
 
 static_assert(1u << CQ_SHIFT == CQ_ENTRIES, "64 CQEs a page");
 static_assert((1u << EQ_SHIFT) << GDMA_EQE_SHIFT == GDMA_HWC_QUEUE_SIZE, "256 EQEs a page");
@@ -38,25 +40,33 @@ static void doorbell(struct udrv_mana *mana, uint32_t off, uint64_t val)
 {
 	const struct mana_facts *facts = &mana->facts;
 
-	/* The page was compared with the BAR when it was learnt, or in the first pass of a resume. */
-	udrv_bar_write64_once(&mana->bar, facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size + off, val);
+	/*
+	 * The page was compared with the BAR when it was learnt, or in the first pass of a resume.
+	 */
+	udrv_bar_write64_once(&mana->bar,
+			      facts->db_zone + (uint64_t)facts->hwc.db * facts->db_page_size + off,
+			      val);
 	UDRV_STEP();
 }
 
 int mana_hwc_memory(struct udrv_mana *mana)
 {
-	uint64_t tag = MANA_TAG(MANA_TAG_HWC, 0, 0), size = MANA_HWC_PAGES * UDRV_DMA_PAGE, off, have;
+	uint64_t tag = MANA_TAG(MANA_TAG_HWC, 0, 0), size = MANA_HWC_PAGES * UDRV_DMA_PAGE, off,
+		 have;
 	int err;
 
 	if (udrv_dma_find(mana->dma, tag, &off, &have)) {
 		err = udrv_dma_alloc(mana->dma, size, UDRV_DMA_PAGE, 0, tag, &off);
 		if (err) {
-			mana_err(mana, "no %" PRIu64 " bytes of DMA memory for the hardware channel: enlarge the pool",
+			mana_err(mana,
+				 "no %" PRIu64
+				 " bytes of DMA memory for the hardware channel: enlarge the pool",
 				 size);
 			return err;
 		}
 	} else if (have < size || off & (UDRV_DMA_PAGE - 1)) {
-		mana_err(mana, "the pool's memory for the hardware channel is of another layout: format it anew");
+		mana_err(mana,
+			 "the pool's memory for the hardware channel is of another layout: format it anew");
 		return -EBADMSG;
 	}
 	mana->facts.hwc_off = off;
@@ -70,9 +80,11 @@ int mana_hwc_check(struct udrv_mana *mana)
 	uint32_t sq_tail = udrv_load32(&st->hwc_sq_tail), n = mana->facts.hwc_slots;
 	unsigned int half = 0;
 
-	if (udrv_dma_find(mana->dma, MANA_TAG(MANA_TAG_HWC, 0, 0), &off, &have) || off != mana->facts.hwc_off ||
-	    have < MANA_HWC_PAGES * UDRV_DMA_PAGE || off & (UDRV_DMA_PAGE - 1)) {
-		mana_err(mana, "saved state: the hardware channel's memory is not what the pool's book says");
+	if (udrv_dma_find(mana->dma, MANA_TAG(MANA_TAG_HWC, 0, 0), &off, &have) ||
+	    off != mana->facts.hwc_off || have < MANA_HWC_PAGES * UDRV_DMA_PAGE ||
+	    off & (UDRV_DMA_PAGE - 1)) {
+		mana_err(mana,
+			 "saved state: the hardware channel's memory is not what the pool's book says");
 		return -EBADMSG;
 	}
 	if (udrv_load32(&st->hwc_rq_tail) - mana_high(heads) > n) {
@@ -80,7 +92,8 @@ int mana_hwc_check(struct udrv_mana *mana)
 		return -EBADMSG;
 	}
 	for (unsigned int i = 0; i < MANA_HWC_SLOTS; i++) {
-		uint32_t state = udrv_load32(&st->slot[i].state), place = udrv_load32(&st->slot[i].place);
+		uint32_t state = udrv_load32(&st->slot[i].state),
+			 place = udrv_load32(&st->slot[i].place);
 		uint32_t len = udrv_load32(&st->slot[i].len);
 
 		if (state == MANA_HWC_FREE)
@@ -88,7 +101,8 @@ int mana_hwc_check(struct udrv_mana *mana)
 		half += place == sq_tail;
 		if (state != MANA_HWC_PENDING || i >= n || len < sizeof(struct gdma_req_hdr) ||
 		    len > GDMA_HWC_MAX_MESSAGE || sq_tail - place > SQ_PLACES || half > 1) {
-			mana_err(mana, "saved state: slot %u of the hardware channel makes no sense", i);
+			mana_err(mana,
+				 "saved state: slot %u of the hardware channel makes no sense", i);
 			return -EBADMSG;
 		}
 	}
@@ -143,9 +157,11 @@ static void fill_rq(struct udrv_mana *mana)
 	uint8_t *rq = page(mana, MANA_HWC_RQ_PAGE);
 
 	for (unsigned int i = 0; i < RQ_PLACES; i++) {
-		struct gdma_wqe wqe = { .flags = htole32(1 | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT) };
+		struct gdma_wqe wqe = { .flags = htole32(1 | GDMA_WQE_OOB_SMALL
+								     << GDMA_WQE_OOB_SHIFT) };
 		struct gdma_sge sge = {
-			.address = htole64(page_addr(mana, MANA_HWC_RESP_PAGE + i % mana->facts.hwc_slots)),
+			.address = htole64(
+				page_addr(mana, MANA_HWC_RESP_PAGE + i % mana->facts.hwc_slots)),
 			.mem_key = htole32(mana->facts.hwc.mkey),
 			.size = htole32(GDMA_HWC_MAX_MESSAGE),
 		};
@@ -155,7 +171,10 @@ static void fill_rq(struct udrv_mana *mana)
 	}
 }
 
-/* Every buffer that is not posted; the doorbell is told even if none was missing: a predecessor may not have. */
+/*
+ * Every buffer that is not posted; the doorbell is told even if none was missing: a predecessor may
+ * not have.
+ */
 static void post_responses(struct udrv_mana *mana)
 {
 	struct mana_ctrl_state *st = mana->state;
@@ -166,7 +185,7 @@ static void post_responses(struct udrv_mana *mana)
 	doorbell(mana, GDMA_DB_RQ, gdma_wq_doorbell(mana->facts.hwc_rq, tail * RQ_WQE_SIZE));
 }
 
-/* ---- Setting up -------------------------------------------------------------------------------------------------- */
+/* ---- Setting up ------------------------------------------------------------------------------ */
 
 static int wait_init(struct udrv_mana *mana)
 {
@@ -180,7 +199,8 @@ static int wait_init(struct udrv_mana *mana)
 			return -ENODEV;
 		if (mana->hwc.failed)
 			return -EPROTO;
-		if (waited > GDMA_HWC_INIT_TIMEOUT_MS * 1000000ull || waited > 2 * mana->timeout_ns) {
+		if (waited > GDMA_HWC_INIT_TIMEOUT_MS * 1000000ull ||
+		    waited > 2 * mana->timeout_ns) {
 			mana_err(mana, "the hardware channel's initial events did not come");
 			return -ETIMEDOUT;
 		}
@@ -209,7 +229,8 @@ int mana_hwc_start(struct udrv_mana *mana)
 	if (!err)
 		err = wait_init(mana);
 	if (!err && !hwc->init_ids) {
-		mana_err(mana, "the hardware channel did not tell its event queue and doorbell page");
+		mana_err(mana,
+			 "the hardware channel did not tell its event queue and doorbell page");
 		err = -EPROTO;
 	}
 	if (err)
@@ -222,7 +243,7 @@ int mana_hwc_start(struct udrv_mana *mana)
 	return 0;
 }
 
-/* ---- Requests ---------------------------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Write the slot's WQE into the ring at its place. */
 static void put_wqe(struct udrv_mana *mana, unsigned int slot, uint32_t place, uint32_t len)
@@ -247,7 +268,10 @@ static void put_wqe(struct udrv_mana *mana, unsigned int slot, uint32_t place, u
 	UDRV_STEP();
 }
 
-/* From the store of PENDING on a successor finishes what is done here; before it, the request does not exist. */
+/*
+ * From the store of PENDING on a successor finishes what is done here; before it, the request does
+ * not exist.
+ */
 static void push(struct udrv_mana *mana, unsigned int i)
 {
 	struct mana_ctrl_state *st = mana->state;
@@ -286,8 +310,8 @@ unsigned int mana_hwc_pending(const struct udrv_mana *mana)
 	return n;
 }
 
-static void submit(struct udrv_mana *mana, unsigned int i, struct gdma_req_hdr *req, uint32_t req_len,
-		   uint32_t resp_len)
+static void submit(struct udrv_mana *mana, unsigned int i, struct gdma_req_hdr *req,
+		   uint32_t req_len, uint32_t resp_len)
 {
 	struct mana_ctrl_state *st = mana->state;
 	struct mana_hwc_slot *slot = &st->slot[i];
@@ -307,7 +331,7 @@ static void submit(struct udrv_mana *mana, unsigned int i, struct gdma_req_hdr *
 	udrv_store64(&st->hwc_requests, udrv_load64(&st->hwc_requests) + 1);
 }
 
-/* ---- Responses --------------------------------------------------------------------------------------------------- */
+/* ---- Responses ------------------------------------------------------------------------------- */
 
 static void bad_entry(struct udrv_mana *mana, const char *why)
 {
@@ -317,7 +341,8 @@ static void bad_entry(struct udrv_mana *mana, const char *why)
 	if (++hwc->bad == 1)
 		mana_warn(mana, "hardware channel: a completion was dropped: %s", why);
 	if (hwc->bad == BAD_MAX) {
-		mana_err(mana, "hardware channel: %u completions made no sense, the last one: %s: the adapter has failed",
+		mana_err(mana,
+			 "hardware channel: %u completions made no sense, the last one: %s: the adapter has failed",
 			 hwc->bad, why);
 		hwc->failed = true;
 	}
@@ -332,13 +357,15 @@ static int match(struct udrv_mana *mana, const struct gdma_resp_hdr *hdr)
 	if (i >= mana->facts.hwc_slots)
 		return -1;
 	slot = &mana->state->slot[i];
-	if (udrv_load32(&slot->state) != MANA_HWC_PENDING || le32toh(hdr->activity_id) != udrv_load32(&slot->activity) ||
+	if (udrv_load32(&slot->state) != MANA_HWC_PENDING ||
+	    le32toh(hdr->activity_id) != udrv_load32(&slot->activity) ||
 	    le32toh(hdr->response.msg_type) != udrv_load32(&slot->msg_type))
 		return -1;
 	return i;
 }
 
-static int verdict(struct udrv_mana *mana, const struct gdma_resp_hdr *hdr, uint32_t len, uint32_t need)
+static int verdict(struct udrv_mana *mana, const struct gdma_resp_hdr *hdr, uint32_t len,
+		   uint32_t need)
 {
 	uint32_t status = le32toh(hdr->status), type = le32toh(hdr->response.msg_type);
 
@@ -349,7 +376,8 @@ static int verdict(struct udrv_mana *mana, const struct gdma_resp_hdr *hdr, uint
 		return -EIO;
 	}
 	if (len < need || le32toh(hdr->response.msg_size) < need) {
-		mana_err(mana, "the answer to request %#x has %u bytes, %u are needed", type, len, need);
+		mana_err(mana, "the answer to request %#x has %u bytes, %u are needed", type, len,
+			 need);
 		return -EPROTO;
 	}
 	return 1;
@@ -359,8 +387,10 @@ static int verdict(struct udrv_mana *mana, const struct gdma_resp_hdr *hdr, uint
 static const char *take_response(struct udrv_mana *mana)
 {
 	struct mana_hwc *hwc = &mana->hwc;
-	uint32_t offset = mana_cqe_dword(&hwc->cq, hwc->cq.head, offsetof(struct gdma_hwc_rx_oob, wqe_offset) / 4);
-	uint32_t len = mana_cqe_dword(&hwc->cq, hwc->cq.head, offsetof(struct gdma_hwc_rx_oob, tx_oob_data_size) / 4);
+	uint32_t offset = mana_cqe_dword(&hwc->cq, hwc->cq.head,
+					 offsetof(struct gdma_hwc_rx_oob, wqe_offset) / 4);
+	uint32_t len = mana_cqe_dword(&hwc->cq, hwc->cq.head,
+				      offsetof(struct gdma_hwc_rx_oob, tx_oob_data_size) / 4);
 	const uint8_t *buf = page(mana, MANA_HWC_RESP_PAGE + hwc->rq_head % mana->facts.hwc_slots);
 	struct gdma_resp_hdr hdr;
 	int i;
@@ -396,8 +426,9 @@ static bool take(struct udrv_mana *mana)
 	if (!there)
 		return false;
 	if (there < 0) {
-		mana_err(mana, "hardware channel: its completion queue has overflown (entry %#x at %u)", info,
-			 hwc->cq.head);
+		mana_err(mana,
+			 "hardware channel: its completion queue has overflown (entry %#x at %u)",
+			 info, hwc->cq.head);
 		hwc->failed = true;
 		return false;
 	}
@@ -406,7 +437,8 @@ static bool take(struct udrv_mana *mana)
 		/* The request was read; what counts is the answer. */
 		if (wq != mana->facts.hwc_sq)
 			why = "of another send queue";
-	} else if (wq != mana->facts.hwc_rq || hwc->rq_head == udrv_load32(&mana->state->hwc_rq_tail)) {
+	} else if (wq != mana->facts.hwc_rq ||
+		   hwc->rq_head == udrv_load32(&mana->state->hwc_rq_tail)) {
 		why = "of another receive queue, or without a buffer";
 	} else {
 		why = take_response(mana);
@@ -436,13 +468,15 @@ void mana_hwc_service(struct udrv_mana *mana)
 		return;
 	if (take_all(mana)) {
 		mana_hwc_arm(mana);
-		if (mana->hwc.rq_head + mana->facts.hwc_slots != udrv_load32(&mana->state->hwc_rq_tail))
+		if (mana->hwc.rq_head + mana->facts.hwc_slots !=
+		    udrv_load32(&mana->state->hwc_rq_tail))
 			post_responses(mana);
 	}
 	mana_events(mana);
 }
 
-int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp, uint32_t resp_len)
+int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp,
+		  uint32_t resp_len)
 {
 	struct mana_hwc *hwc = &mana->hwc;
 	uint64_t begin = wait_now_ns();
@@ -466,7 +500,10 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 				hwc->resp_len = resp_len;
 				hwc->result = 0;
 				submit(mana, i, req, req_len, resp_len);
-				/* The device's time, not that of a process that is kept from running. */
+				/*
+				 * The device's time, not that of a process
+				 * that is kept from running.
+				 */
 				begin = wait_now_ns();
 				waited = 0;
 			}
@@ -483,7 +520,9 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 		if (err) {
 			/* The page stays the device's: only a reset gets it back. */
 			mana_err(mana, "request %#x was not answered (%s)", type,
-				 err == -ENODEV ? "the device is gone" : err == -ETIMEDOUT ? "timeout" : "failed");
+				 err == -ENODEV	   ? "the device is gone" :
+				 err == -ETIMEDOUT ? "timeout" :
+						     "failed");
 			if (err == -ETIMEDOUT)
 				mana_count(&mana->state->hwc_timeouts, 1);
 			hwc->failed = true;
@@ -499,7 +538,7 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 	return i > 0 ? 0 : i;
 }
 
-/* ---- Resume ------------------------------------------------------------------------------------------------------ */
+/* ---- Resume ---------------------------------------------------------------------------------- */
 
 void mana_hwc_look(struct udrv_mana *mana)
 {

@@ -30,8 +30,8 @@ static void signalled(void *ctx, unsigned int vector)
 }
 
 /*
- * An event that one tick and the next one see at the same place had no interrupt, or one that was lost: its queue is
- * served without.
+ * An event that one tick and the next one see at the same place had no interrupt, or one that was
+ * lost: its queue is served without.
  */
 void mana_irq_missed(struct udrv_mana *mana)
 {
@@ -47,8 +47,9 @@ void mana_irq_missed(struct udrv_mana *mana)
 			q->eq.overdue = true;
 			q->eq.overdue_at = q->eq.head;
 		} else {
-			mana_warn(mana, "vport %u, queue %u: an event has come without an interrupt", q->vport,
-				  q->index);
+			mana_warn(mana,
+				  "vport %u, queue %u: an event has come without an interrupt",
+				  q->vport, q->index);
 			q->eq.overdue = false;
 			mana_eq_drain(q);
 			mana->irq_fn(mana->irq_ctx, q);

@@ -45,7 +45,8 @@ static int memory(struct udrv_mana *mana, uint64_t tag, uint64_t size, uint64_t 
 	return udrv_dma_alloc(mana->dma, size, UDRV_DMA_PAGE, 0, tag, ret_off);
 }
 
-int mana_queue_memory(struct udrv_mana *mana, struct mana_queue_state *st, unsigned int vport, unsigned int index)
+int mana_queue_memory(struct udrv_mana *mana, struct mana_queue_state *st, unsigned int vport,
+		      unsigned int index)
 {
 	struct mana_rings r = mana_rings(&mana->facts);
 	uint64_t rings, bufs;
@@ -53,11 +54,13 @@ int mana_queue_memory(struct udrv_mana *mana, struct mana_queue_state *st, unsig
 
 	err = memory(mana, MANA_TAG(MANA_TAG_RINGS, vport, index), r.total, &rings);
 	if (!err)
-		err = memory(mana, MANA_TAG(MANA_TAG_BUFS, vport, index), bufs_size(&mana->facts), &bufs);
+		err = memory(mana, MANA_TAG(MANA_TAG_BUFS, vport, index), bufs_size(&mana->facts),
+			     &bufs);
 	if (err) {
-		mana_err(mana, "vport %u, queue %u: no %u bytes of DMA memory for its rings and %" PRIu64
-			 " for its buffers: enlarge the pool, or lower the depths", vport, index, r.total,
-			 bufs_size(&mana->facts));
+		mana_err(mana,
+			 "vport %u, queue %u: no %u bytes of DMA memory for its rings and %" PRIu64
+			 " for its buffers: enlarge the pool, or lower the depths",
+			 vport, index, r.total, bufs_size(&mana->facts));
 		return err;
 	}
 	memset(udrv_dma_ptr(mana->dma, rings), 0, r.total);
@@ -69,7 +72,8 @@ int mana_queue_memory(struct udrv_mana *mana, struct mana_queue_state *st, unsig
 void mana_queue_origin(struct mana_queue_state *st, uint32_t tx_slots, uint32_t rx_depth)
 {
 	struct mana_tx_slot *slots = (struct mana_tx_slot *)(st + 1);
-	uint32_t tail = mana_low(udrv_load64(&st->tx_tail)), done = mana_high(udrv_load64(&st->tx_head));
+	uint32_t tail = mana_low(udrv_load64(&st->tx_tail)),
+		 done = mana_high(udrv_load64(&st->tx_head));
 
 	/* Damaged counters mean that nobody knows what was being sent. */
 	if (tail - done >= tx_slots) {
@@ -79,7 +83,8 @@ void mana_queue_origin(struct mana_queue_state *st, uint32_t tx_slots, uint32_t 
 	if (tail != done) {
 		uint64_t lost = udrv_load64(&st->tx_lost);
 		uint32_t known = lost & MANA_TX_LOST_VALID && (uint32_t)lost - done <= tail - done ?
-				 (uint32_t)lost - done : 0;
+					 (uint32_t)lost - done :
+					 0;
 
 		mana_count(&st->tx_lost_count, tail - done - known);
 		udrv_store64(&st->tx_lost, MANA_TX_LOST_VALID | tail);
@@ -103,11 +108,12 @@ static bool in_book(struct udrv_mana *mana, uint64_t tag, uint64_t off, uint64_t
 {
 	uint64_t have_off, have;
 
-	return !udrv_dma_find(mana->dma, tag, &have_off, &have) && have_off == off && have >= size &&
-	       !(off & (UDRV_DMA_PAGE - 1));
+	return !udrv_dma_find(mana->dma, tag, &have_off, &have) && have_off == off &&
+	       have >= size && !(off & (UDRV_DMA_PAGE - 1));
 }
 
-int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, unsigned int vport, unsigned int index)
+int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, unsigned int vport,
+		     unsigned int index)
 {
 	const struct mana_facts *facts = &mana->facts;
 	const struct mana_tx_slot *slots = (const struct mana_tx_slot *)(st + 1);
@@ -115,23 +121,29 @@ int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, 
 	uint64_t tail = udrv_load64(&st->tx_tail), lost = udrv_load64(&st->tx_lost);
 	uint32_t done = mana_high(udrv_load64(&st->tx_head)), units, end;
 
-	if (!in_book(mana, MANA_TAG(MANA_TAG_RINGS, vport, index), udrv_load64(&st->rings_off), r.total) ||
-	    !in_book(mana, MANA_TAG(MANA_TAG_BUFS, vport, index), udrv_load64(&st->bufs_off), bufs_size(facts)))
+	if (!in_book(mana, MANA_TAG(MANA_TAG_RINGS, vport, index), udrv_load64(&st->rings_off),
+		     r.total) ||
+	    !in_book(mana, MANA_TAG(MANA_TAG_BUFS, vport, index), udrv_load64(&st->bufs_off),
+		     bufs_size(facts)))
 		return bad(mana, vport, index, "its memory is not what the pool's book says");
 	if ((udrv_load32(&st->sq_id) | udrv_load32(&st->tx_cq_id) | udrv_load32(&st->rq_id) |
-	     udrv_load32(&st->rx_cq_id)) & ~GDMA_DB_ID_MASK || udrv_load32(&st->eq_id) & ~GDMA_DB_EQ_ID_MASK ||
+	     udrv_load32(&st->rx_cq_id)) &
+		    ~GDMA_DB_ID_MASK ||
+	    udrv_load32(&st->eq_id) & ~GDMA_DB_EQ_ID_MASK ||
 	    (facts->vectors && udrv_load32(&st->vector) >= facts->vectors))
 		return bad(mana, vport, index, "ids out of bounds");
 	if (mana_low(tail) - done >= facts->tx_slots ||
 	    (lost & MANA_TX_LOST_VALID && (uint32_t)lost - done > mana_low(tail) - done))
 		return bad(mana, vport, index, "more sends than it has slots for");
 	if (udrv_load64(&st->rx_tail) >> 32 ||
-	    (uint32_t)udrv_load64(&st->rx_tail) - mana_high(udrv_load64(&st->rx_head)) > facts->rx_depth)
+	    (uint32_t)udrv_load64(&st->rx_tail) - mana_high(udrv_load64(&st->rx_head)) >
+		    facts->rx_depth)
 		return bad(mana, vport, index, "more receive buffers than it has");
 	/* What is in the ring may not be more than the ring. */
 	units = r.sq / GDMA_WQE_BU_SIZE;
-	end = lost & MANA_TX_LOST_VALID && (uint32_t)lost != done ? 0 :
-	      udrv_load32(&slots[(done - 1) & (facts->tx_slots - 1)].end);
+	end = lost & MANA_TX_LOST_VALID && (uint32_t)lost != done ?
+		      0 :
+		      udrv_load32(&slots[(done - 1) & (facts->tx_slots - 1)].end);
 	for (uint32_t i = done; i != mana_low(tail); i++) {
 		if (lost & MANA_TX_LOST_VALID && (uint32_t)lost - i - 1 < facts->tx_slots)
 			continue;
@@ -163,7 +175,8 @@ static struct mana_cq cq_of(void *ring, uint32_t entries, uint32_t head, uint32_
 	};
 }
 
-static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const struct mana_rings *r, uint8_t *rings)
+static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const struct mana_rings *r,
+		    uint8_t *rings)
 {
 	const struct mana_facts *facts = &mana->facts;
 	const struct mana_vport_facts *v = &facts->vport[q->vport];
@@ -180,7 +193,8 @@ static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 	q->tx_done = mana_high(head);
 	q->tx_seen = q->tx_done;
 	q->tx_lost = lost & MANA_TX_LOST_VALID ? (uint32_t)lost - q->tx_done : 0;
-	q->tx_unit_done = q->tx_lost ? 0 : udrv_load32(&q->slots[(q->tx_done - 1) & q->tx_mask].end);
+	q->tx_unit_done = q->tx_lost ? 0 :
+				       udrv_load32(&q->slots[(q->tx_done - 1) & q->tx_mask].end);
 	q->tx_inherited = 0;
 	q->mkey = facts->mana.mkey;
 	q->max_frame = v->mtu + MANA_ETH_HLEN;
@@ -192,7 +206,8 @@ static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 			 udrv_load32(&q->st->tx_cq_id), q->sq_id | GDMA_CQE_IS_SQ);
 }
 
-static void init_rx(struct udrv_mana *mana, struct udrv_mana_queue *q, const struct mana_rings *r, uint8_t *rings)
+static void init_rx(struct udrv_mana *mana, struct udrv_mana_queue *q, const struct mana_rings *r,
+		    uint8_t *rings)
 {
 	const struct mana_facts *facts = &mana->facts;
 	uint64_t head = udrv_load64(&q->st->rx_head);
@@ -215,8 +230,8 @@ static void init_rx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 			 udrv_load32(&q->st->rx_cq_id), q->rq_id);
 }
 
-int mana_queue_init(struct udrv_mana *mana, struct udrv_mana_queue *q, struct mana_queue_state *st, unsigned int vport,
-		    unsigned int index)
+int mana_queue_init(struct udrv_mana *mana, struct udrv_mana_queue *q, struct mana_queue_state *st,
+		    unsigned int vport, unsigned int index)
 {
 	const struct mana_facts *facts = &mana->facts;
 	struct mana_rings r = mana_rings(facts);
@@ -283,7 +298,8 @@ void mana_queue_free(struct udrv_mana_queue *q)
 void mana_queue_fail(struct udrv_mana_queue *q, const char *why)
 {
 	if (why && !q->failed)
-		mana_err(q->mana, "vport %u, queue %u: %s: the adapter has to be reset", q->vport, q->index, why);
+		mana_err(q->mana, "vport %u, queue %u: %s: the adapter has to be reset", q->vport,
+			 q->index, why);
 	__atomic_store_n(&q->failed, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&q->max_frame, 0, __ATOMIC_RELAXED);
 }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Whether the adapter has to be reset, and when: at once, but a device that keeps asking for it is made to wait, twice
- * as long each time.
+ * Whether the adapter has to be reset, and when: at once, but a device that keeps asking for it is
+ * made to wait, twice as long each time.
  */
 #include <errno.h>
 
 #include "devices/mana/adapter.h"
 
-#define WAIT_MIN_NS	1000000000ull
-#define WAIT_MAX_NS	60000000000ull
+#define WAIT_MIN_NS 1000000000ull
+#define WAIT_MAX_NS 60000000000ull
 
 int udrv_mana_reset(struct udrv_mana *mana)
 {
@@ -27,7 +27,10 @@ int udrv_mana_reset(struct udrv_mana *mana)
 	return 0;
 }
 
-/* A predecessor's request has its time from the first tick on: a blackout does not look like a hang. */
+/*
+ * A predecessor's request has its time from the first tick on: a blackout
+ * does not look like a hang.
+ */
 static bool inherited_overdue(struct udrv_mana *mana, uint64_t now_ns)
 {
 	struct mana_hwc *hwc = &mana->hwc;
@@ -98,7 +101,8 @@ int udrv_mana_tick(struct udrv_mana *mana, uint64_t now_ns)
 		mana_irq_missed(mana);
 	}
 	why = reason(mana, now_ns);
-	if (!why && udrv_load32(&mana->state->steer_unsure) && !mana_hwc_pending(mana) && mana_steer_again(mana))
+	if (!why && udrv_load32(&mana->state->steer_unsure) && !mana_hwc_pending(mana) &&
+	    mana_steer_again(mana))
 		why = reason(mana, now_ns);
 	return why ? reset(mana, now_ns, why) : 0;
 }

@@ -2,8 +2,9 @@
 /*
  * Taking a running adapter over (docs/mana-resume.md).
  *
- * Three passes: look at everything and write nothing; take in what is in the rings, which writes to memory only; tell
- * the device where its consumer and producer are. The first two may refuse, the third cannot fail. No request is sent.
+ * Three passes: look at everything and write nothing; take in what is in the rings, which writes to
+ * memory only; tell the device where its consumer and producer are. The first two may refuse, the
+ * third cannot fail. No request is sent.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +16,9 @@ static int differs(struct udrv_mana *mana, const char *what, uint64_t now, uint6
 {
 	if (now == saved)
 		return 0;
-	mana_err(mana, "%s is %#" PRIx64 ", the saved state says %#" PRIx64 ": not resumed, start the adapter anew",
+	mana_err(mana,
+		 "%s is %#" PRIx64 ", the saved state says %#" PRIx64
+		 ": not resumed, start the adapter anew",
 		 what, now, saved);
 	return -ESTALE;
 }
@@ -33,7 +36,8 @@ static int check_identity(struct udrv_mana *mana)
 	if (!err)
 		err = differs(mana, "device ID", id.device, saved->device);
 	if (!err)
-		err = differs(mana, "subsystem vendor ID", id.subsystem_vendor, saved->subsystem_vendor);
+		err = differs(mana, "subsystem vendor ID", id.subsystem_vendor,
+			      saved->subsystem_vendor);
 	if (!err)
 		err = differs(mana, "subsystem ID", id.subsystem, saved->subsystem);
 	return err;
@@ -49,10 +53,13 @@ static int check_registers(struct udrv_mana *mana, const struct mana_facts *fact
 	if (!err)
 		err = differs(mana, "doorbell zone", mana->facts.db_zone, facts->db_zone);
 	if (!err)
-		err = differs(mana, "doorbell page size", mana->facts.db_page_size, facts->db_page_size);
+		err = differs(mana, "doorbell page size", mana->facts.db_page_size,
+			      facts->db_page_size);
 	if (!err)
-		err = differs(mana, "shared memory channel's offset", mana->facts.smc_off, facts->smc_off);
-	if (!err && (mana_regs_doorbell(mana, facts->hwc.db, &db) || mana_regs_doorbell(mana, facts->mana.db, &db)))
+		err = differs(mana, "shared memory channel's offset", mana->facts.smc_off,
+			      facts->smc_off);
+	if (!err && (mana_regs_doorbell(mana, facts->hwc.db, &db) ||
+		     mana_regs_doorbell(mana, facts->mana.db, &db)))
 		err = -ESTALE;
 	return err;
 }
@@ -65,7 +72,8 @@ static int check_queues(struct udrv_mana *mana)
 	if (facts->vports > udrv_load32(&mana->state->vport_capacity) ||
 	    facts->queues > udrv_load32(&mana->state->queue_capacity) ||
 	    facts->tx_slots != udrv_load32(&mana->state->slot_capacity)) {
-		mana_err(mana, "saved state: %u vports with %u queue pairs of %u sends are not what its areas are for",
+		mana_err(mana,
+			 "saved state: %u vports with %u queue pairs of %u sends are not what its areas are for",
 			 facts->vports, facts->queues, facts->tx_slots);
 		return -EBADMSG;
 	}
@@ -111,7 +119,9 @@ static int look_at_memory(struct udrv_mana *mana)
 	if (!err)
 		err = mana_facts_read(mana->st, &mana->facts);
 	if (err) {
-		mana_err(mana, "the saved state has no complete description of the adapter (error %d)", err);
+		mana_err(mana,
+			 "the saved state has no complete description of the adapter (error %d)",
+			 err);
 		return -EBADMSG;
 	}
 	err = check_queues(mana);
@@ -130,7 +140,8 @@ static int look_at_memory(struct udrv_mana *mana)
 	return 0;
 }
 
-int udrv_mana_resume_begin(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret)
+int udrv_mana_resume_begin(struct udrv_device *dev, const struct udrv_mana_opts *opts,
+			   struct udrv_mana **ret)
 {
 	struct udrv_mana *mana;
 	int err;
@@ -153,7 +164,7 @@ int udrv_mana_resume_look(struct udrv_mana *mana)
 	struct mana_facts saved = mana->facts;
 	int err;
 
-	err = check_registers(mana, &saved);	/* overwrites what is read */
+	err = check_registers(mana, &saved); /* overwrites what is read */
 	mana->facts = saved;
 	return err ? err : check_identity(mana);
 }
@@ -165,8 +176,10 @@ static int take_in(struct udrv_mana *mana, struct udrv_mana_queue *q)
 	uint32_t tx, rx;
 
 	if (mana_queue_waiting(q, &tx, &rx)) {
-		mana_err(mana, "vport %u, queue %u: a completion queue has overflown, or is not the device's: not "
-			 "resumed, start the adapter anew", q->vport, q->index);
+		mana_err(mana,
+			 "vport %u, queue %u: a completion queue has overflown, or is not the device's: not "
+			 "resumed, start the adapter anew",
+			 q->vport, q->index);
 		return -EIO;
 	}
 	q->tx_inherited = q->tx_tail - q->tx_done - q->tx_lost;
@@ -213,13 +226,16 @@ int udrv_mana_resume_finish(struct udrv_mana *mana)
 	for (unsigned int i = 0; i < mana->nqueues; i++)
 		settle(&mana->queues[i]);
 	udrv_store64(&mana->state->resumes, udrv_load64(&mana->state->resumes) + 1);
-	mana_info(mana, "resumed: %u sends in flight, %u of them completed, %u packets waiting, %u receive buffers posted, "
-		  "%u held, %u requests pending", r->tx_in_flight, r->tx_completed, r->rx_waiting, r->rx_posted, r->rx_held,
+	mana_info(mana,
+		  "resumed: %u sends in flight, %u of them completed, %u packets waiting, %u receive buffers posted, "
+		  "%u held, %u requests pending",
+		  r->tx_in_flight, r->tx_completed, r->rx_waiting, r->rx_posted, r->rx_held,
 		  r->hwc_pending);
 	return 0;
 }
 
-int udrv_mana_resume(struct udrv_device *dev, const struct udrv_mana_opts *opts, struct udrv_mana **ret)
+int udrv_mana_resume(struct udrv_device *dev, const struct udrv_mana_opts *opts,
+		     struct udrv_mana **ret)
 {
 	struct udrv_mana *mana;
 	int err;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Receive steering. The tree says what is wanted, and is committed before the device is told; a bit in the state
- * says that the device may not know yet.
+ * Receive steering. The tree says what is wanted, and is committed before the device is told; a bit
+ * in the state says that the device may not know yet.
  */
 #include <errno.h>
 #include <sys/random.h>
@@ -18,7 +18,9 @@ void mana_rss_default(struct udrv_mana *mana, unsigned int vport)
 		rss->table[i] = i % mana->facts.queues;
 	if (getrandom(rss->key, sizeof(rss->key), GRND_NONBLOCK) == sizeof(rss->key))
 		return;
-	/* Too early for good randomness: a key that is merely not the same everywhere (xorshift64). */
+	/*
+	 * Too early for good randomness: a key that is merely not the same everywhere (xorshift64).
+	 */
 	for (unsigned int i = 0; i < sizeof(rss->key); i++) {
 		x ^= x << 13;
 		x ^= x >> 7;
@@ -31,7 +33,8 @@ int mana_steer(struct udrv_mana *mana, unsigned int vport, bool enable)
 {
 	union {
 		struct mana_cfg_rx_steer_req req;
-		uint8_t bytes[sizeof(struct mana_cfg_rx_steer_req) + MANA_INDIR_MAX * sizeof(uint64_t)];
+		uint8_t bytes[sizeof(struct mana_cfg_rx_steer_req) +
+			      MANA_INDIR_MAX * sizeof(uint64_t)];
 	} msg = { .req.hdr = mana_request(mana, MANA_CONFIG_VPORT_RX, true, 2, 2) };
 	const struct mana_vport_facts *v = &mana->facts.vport[vport];
 	struct mana_cfg_rx_steer_req *req = &msg.req;
@@ -40,18 +43,21 @@ int mana_steer(struct udrv_mana *mana, unsigned int vport, bool enable)
 
 	req->vport = htole64(v->handle);
 	req->rx_enable = htole32(enable ? MANA_STEER_TRUE : MANA_STEER_FALSE);
-	req->rss_enable = htole32(enable && mana->facts.queues > 1 ? MANA_STEER_TRUE : MANA_STEER_FALSE);
+	req->rss_enable =
+		htole32(enable && mana->facts.queues > 1 ? MANA_STEER_TRUE : MANA_STEER_FALSE);
 	req->indir_tab_offset = htole16(sizeof(*req));
 	if (enable) {
 		req->update_default_rxobj = 1;
-		req->default_rxobj = htole64(udrv_load64(&mana_queue_state(mana, vport, 0)->rq_obj));
+		req->default_rxobj =
+			htole64(udrv_load64(&mana_queue_state(mana, vport, 0)->rq_obj));
 		req->update_hashkey = 1;
 		memcpy(req->hashkey, v->rss.key, sizeof(req->hashkey));
 		req->rss_hash_types = htole16(v->rss.hash_types);
 		req->update_indir_tab = 1;
 		req->num_indir_entries = htole16(v->rss.entries);
 		for (unsigned int i = 0; i < v->rss.entries; i++) {
-			struct mana_queue_state *st = mana_queue_state(mana, vport, v->rss.table[i]);
+			struct mana_queue_state *st =
+				mana_queue_state(mana, vport, v->rss.table[i]);
 
 			req->indir_tab[i] = htole64(udrv_load64(&st->rq_obj));
 		}
@@ -91,8 +97,8 @@ int udrv_mana_set_rss(struct udrv_mana *mana, unsigned int vport, const struct u
 	struct mana_ctrl_state *st = mana->state;
 	int err;
 
-	if (vport >= facts.vports || rss->entries != facts.vport[vport].rss.entries || !rss->hash_types ||
-	    rss->hash_types & ~MANA_HASH_ALL)
+	if (vport >= facts.vports || rss->entries != facts.vport[vport].rss.entries ||
+	    !rss->hash_types || rss->hash_types & ~MANA_HASH_ALL)
 		return -EINVAL;
 	for (unsigned int i = 0; i < rss->entries; i++) {
 		if (rss->table[i] >= facts.queues)

@@ -2,9 +2,10 @@
 /*
  * Packets from the device.
  *
- * Buffers are filled and given back in turn, so that buffer n is always at place n of the RQ, and its WQE never
- * changes: posting is a counter and a doorbell. A packet is its consumer's at the store of rx_head, never before and
- * never again after it; its buffer is the device's again at the store of rx_tail.
+ * Buffers are filled and given back in turn, so that buffer n is always at place n of the RQ, and
+ * its WQE never changes: posting is a counter and a doorbell. A packet is its consumer's at the
+ * store of rx_head, never before and never again after it; its buffer is the device's again at the
+ * store of rx_tail.
  */
 #include <errno.h>
 
@@ -17,12 +18,14 @@ void mana_rx_fill(struct udrv_mana_queue *q)
 	uint32_t nsge = mana_rx_sges(&q->mana->facts), part = q->rx_buf_size / nsge;
 
 	for (uint32_t i = 0; i <= q->rx_mask; i++) {
-		struct gdma_wqe hdr = { .flags = htole32(nsge | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT) };
+		struct gdma_wqe hdr = { .flags = htole32(nsge | GDMA_WQE_OOB_SMALL
+									<< GDMA_WQE_OOB_SHIFT) };
 		uint8_t *at = rq + (size_t)i * q->rx_wqe_size;
 
 		memcpy(at, &hdr, sizeof(hdr));
 		for (uint32_t s = 0; s < nsge; s++) {
-			uint64_t off = q->bufs_off + (uint64_t)i * q->rx_buf_size + (uint64_t)s * part;
+			uint64_t off =
+				q->bufs_off + (uint64_t)i * q->rx_buf_size + (uint64_t)s * part;
 			struct gdma_sge sge = {
 				.address = htole64(udrv_dma_addr(q->mana->dma, off)),
 				.mem_key = htole32(q->mkey),
@@ -46,7 +49,7 @@ void mana_rx_ring(struct udrv_mana_queue *q)
 	mana_count(&q->st->rq_doorbells, 1);
 }
 
-#define CSUM_FAIL	(MANA_RX_IP_FAIL | MANA_RX_TCP_FAIL | MANA_RX_UDP_FAIL)
+#define CSUM_FAIL (MANA_RX_IP_FAIL | MANA_RX_TCP_FAIL | MANA_RX_UDP_FAIL)
 
 static inline void describe(uint32_t flags, struct udrv_mana_rx *pkt)
 {
@@ -71,7 +74,8 @@ static inline void describe(uint32_t flags, struct udrv_mana_rx *pkt)
 }
 
 /* What is next is no packet of the plain kind. true: it was taken out of the way. */
-static __attribute__((noinline, cold)) bool no_packet(struct udrv_mana_queue *q, uint32_t info, uint32_t hdr)
+static __attribute__((noinline, cold)) bool no_packet(struct udrv_mana_queue *q, uint32_t info,
+						      uint32_t hdr)
 {
 	uint32_t type = MANA_CQE_TYPE(hdr);
 
@@ -86,7 +90,8 @@ static __attribute__((noinline, cold)) bool no_packet(struct udrv_mana_queue *q,
 	/* Nobody asked for these, and nobody knows how many buffers they took. */
 	if (type == MANA_CQE_RX_COALESCED_4 || type == MANA_CQE_RX_COALESCED_8)
 		mana_queue_fail(q, "the device coalesces receive completions unasked");
-	return mana_rx_skip(q, "a receive completion without a buffer, or of a kind that was not asked for");
+	return mana_rx_skip(q,
+			    "a receive completion without a buffer, or of a kind that was not asked for");
 }
 
 /* A completion that has used a buffer but brings no packet: its consumer gives the buffer back. */
@@ -95,20 +100,24 @@ static bool takes_buffer(const struct udrv_mana_queue *q, uint32_t info, uint32_
 	uint32_t type = MANA_CQE_TYPE(hdr);
 
 	return (info & (GDMA_CQE_IS_SQ | GDMA_DB_ID_MASK)) == q->rx_cq.info &&
-	       MANA_CQE_CLIENT(hdr) == MANA_CQE_CLIENT_COMPLETION && type && type != MANA_CQE_RX_FENCE &&
-	       type != MANA_CQE_RX_COALESCED_4 && type != MANA_CQE_RX_COALESCED_8 && type < MANA_CQE_TX_OKAY &&
+	       MANA_CQE_CLIENT(hdr) == MANA_CQE_CLIENT_COMPLETION && type &&
+	       type != MANA_CQE_RX_FENCE && type != MANA_CQE_RX_COALESCED_4 &&
+	       type != MANA_CQE_RX_COALESCED_8 && type < MANA_CQE_TX_OKAY &&
 	       q->rx_seen != q->rx_rung;
 }
 
 /*
- * Plain packets, straight through, with all that does not change in registers. Whatever is other than that is left
- * where it is, for odd_entry().
+ * Plain packets, straight through, with all that does not change in registers. Whatever is other
+ * than that is left where it is, for odd_entry().
  */
-static unsigned int plain_packets(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts, unsigned int max)
+static unsigned int plain_packets(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts,
+				  unsigned int max)
 {
-	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION
+							 << MANA_CQE_CLIENT_SHIFT;
 	const struct gdma_cqe *ring = q->rx_cq.ring;
-	uint32_t mask = q->rx_cq.mask, shift = q->rx_cq.shift, want = q->rx_cq.info, seen = q->rx_cq.seen;
+	uint32_t mask = q->rx_cq.mask, shift = q->rx_cq.shift, want = q->rx_cq.info,
+		 seen = q->rx_cq.seen;
 	uint32_t buf = q->rx_seen, buf_mask = q->rx_mask, size = q->rx_buf_size, sum = q->rx_sum;
 	uint32_t left = q->rx_rung - buf;
 	uint64_t bufs_off = q->bufs_off;
@@ -128,7 +137,8 @@ static unsigned int plain_packets(struct udrv_mana_queue *q, struct udrv_mana_rx
 			break;
 		len = le32toh(data[2]) & 0xffff;
 		flags = le32toh(data[1]);
-		if (mana_unlikely((le32toh(data[0]) & 0xff) != okay || len - 1 >= size || flags & CSUM_FAIL))
+		if (mana_unlikely((le32toh(data[0]) & 0xff) != okay || len - 1 >= size ||
+				  flags & CSUM_FAIL))
 			break;
 		__builtin_prefetch(&ring[(seen + 2) & mask]);
 		pkts[n].off = bufs_off + (uint64_t)(buf & buf_mask) * size;
@@ -144,10 +154,14 @@ static unsigned int plain_packets(struct udrv_mana_queue *q, struct udrv_mana_rx
 	return n;
 }
 
-/* One entry of any kind: 1: a packet, or what its consumer treats as one; 0: none, or it has to wait; -1: it was skipped. */
+/*
+ * One entry of any kind: 1: a packet, or what its consumer treats as one; 0: none, or it has to
+ * wait; -1: it was skipped.
+ */
 static __attribute__((noinline)) int odd_entry(struct udrv_mana_queue *q, struct udrv_mana_rx *pkt)
 {
-	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	const uint32_t okay = MANA_CQE_RX_OKAY | MANA_CQE_CLIENT_COMPLETION
+							 << MANA_CQE_CLIENT_SHIFT;
 	uint32_t info, hdr, len, buf = q->rx_seen & q->rx_mask;
 	struct mana_cq *cq = &q->rx_cq;
 	int there = mana_cq_look(cq, cq->seen, &info);
@@ -200,7 +214,10 @@ int udrv_mana_recv(struct udrv_mana_queue *q, struct udrv_mana_rx *pkts, unsigne
 		odd = odd_entry(q, &pkts[n]);
 		n += odd > 0;
 	}
-	/* Less than a batch of buffers that nobody told the device of waits until there is really nothing to do. */
+	/*
+	 * Less than a batch of buffers that nobody told the device of waits until there is really
+	 * nothing to do.
+	 */
 	if (n)
 		q->rx_idle = 0;
 	else if (++q->rx_idle == MANA_RX_IDLE)

@@ -2,8 +2,9 @@
 /*
  * From any state to a running adapter, for a start and for a reset.
  *
- * The lifecycle word is other than READY from the first thing done to the device to the last, so that a successor
- * of a process that stops in here begins again. What was being sent is lost only after the device has stopped.
+ * The lifecycle word is other than READY from the first thing done to the device to the last, so
+ * that a successor of a process that stops in here begins again. What was being sent is lost only
+ * after the device has stopped.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,14 +17,16 @@ int mana_quiesce(struct udrv_mana *mana)
 	int err = udrv_device_reset(mana->dev);
 
 	if (err == -EOPNOTSUPP) {
-		mana_warn(mana, "the function cannot be reset: destroying its hardware channel instead");
+		mana_warn(mana,
+			  "the function cannot be reset: destroying its hardware channel instead");
 		err = mana_smc_destroy(mana);
 		/* There may have been none. */
 		if (err == -EIO)
 			err = 0;
 	}
 	if (err)
-		mana_err(mana, "the device could not be stopped (error %d): it may still use its queues and buffers",
+		mana_err(mana,
+			 "the device could not be stopped (error %d): it may still use its queues and buffers",
 			 err);
 	return err;
 }
@@ -36,8 +39,8 @@ static int check_id(struct udrv_mana *mana)
 	if (err)
 		return err;
 	if (facts->id.vendor != GDMA_PCI_VENDOR || facts->id.device != GDMA_PCI_DEVICE_VF) {
-		mana_err(mana, "%04x:%04x is not a MANA virtual function (1414:00ba)", facts->id.vendor,
-			 facts->id.device);
+		mana_err(mana, "%04x:%04x is not a MANA virtual function (1414:00ba)",
+			 facts->id.vendor, facts->id.device);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -53,7 +56,8 @@ static int geometry(struct udrv_mana *mana, bool again)
 		return 0;
 	facts->tx_slots = udrv_load32(&mana->state->slot_capacity);
 	if (facts->tx_slots != mana->opts.tx_depth)
-		mana_info(mana, "the state was made for %u sends a queue: format it anew for another number",
+		mana_info(mana,
+			  "the state was made for %u sends a queue: format it anew for another number",
 			  facts->tx_slots);
 	facts->rx_depth = mana->opts.rx_depth;
 	facts->vectors = 0;
@@ -73,14 +77,18 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* Vports and queues: as many as asked for, at a reset as many as there were, as far as state and device have room. */
+/*
+ * Vports and queues: as many as asked for, at a reset as many as there were, as far as state and
+ * device have room.
+ */
 static int grant(struct udrv_mana *mana, bool again, uint32_t vports, uint32_t queues)
 {
 	struct mana_facts *facts = &mana->facts;
 
 	if (again && (vports < facts->vports || queues < facts->queues)) {
-		mana_err(mana, "the device grants %u vports with %u queue pairs now, it had granted %u with %u", vports,
-			 queues, facts->vports, facts->queues);
+		mana_err(mana,
+			 "the device grants %u vports with %u queue pairs now, it had granted %u with %u",
+			 vports, queues, facts->vports, facts->queues);
 		return -EIO;
 	}
 	if (again)
@@ -109,14 +117,16 @@ static int learn(struct udrv_mana *mana, bool again)
 		return err;
 	adapter_mtu = facts->adapter_mtu;
 	if (adapter_mtu < MANA_MIN_MTU || (again && adapter_mtu < facts->max_mtu)) {
-		mana_err(mana, "the adapter's MTU is %u now, %u is in use", adapter_mtu, facts->max_mtu);
+		mana_err(mana, "the adapter's MTU is %u now, %u is in use", adapter_mtu,
+			 facts->max_mtu);
 		return -EIO;
 	}
 
 	vports = least(vports, least(mana->opts.vports, udrv_load32(&mana->state->vport_capacity)));
 	if (vports > max_queues)
 		vports = max_queues;
-	queues = least(max_queues / vports, least(mana->opts.queues, udrv_load32(&mana->state->queue_capacity)));
+	queues = least(max_queues / vports,
+		       least(mana->opts.queues, udrv_load32(&mana->state->queue_capacity)));
 	for (uint32_t i = 0; i < vports; i++) {
 		uint32_t n;
 
@@ -175,14 +185,17 @@ static void origins(struct udrv_mana *mana)
 			if (mana_low(tail) == mana_high(udrv_load64(&st->tx_head)) ||
 			    (v < facts->vports && i < facts->queues))
 				continue;
-			mana_warn(mana, "vport %u, queue %u is no longer there: its unfinished sends are forgotten", v, i);
+			mana_warn(mana,
+				  "vport %u, queue %u is no longer there: its unfinished sends are forgotten",
+				  v, i);
 			udrv_store64(&st->tx_head, mana_pair(2 * slots, mana_low(tail)));
 			udrv_store64(&st->tx_lost, 0);
 		}
 	}
 }
 
-static int start_queue(struct udrv_mana *mana, struct udrv_mana_queue *q, unsigned int vport, unsigned int index)
+static int start_queue(struct udrv_mana *mana, struct udrv_mana_queue *q, unsigned int vport,
+		       unsigned int index)
 {
 	struct mana_queue_state *st = mana_queue_state(mana, vport, index);
 	int err;
@@ -199,7 +212,8 @@ static int start_queue(struct udrv_mana *mana, struct udrv_mana_queue *q, unsign
 	if (!err)
 		err = mana_create_rq(mana, q);
 	if (!err)
-		err = mana_queue_init(mana, q, st, vport, index);	/* with the ids that it was given */
+		/* with the ids that it was given */
+		err = mana_queue_init(mana, q, st, vport, index);
 	if (err)
 		return err;
 	mana_rx_fill(q);
@@ -215,7 +229,8 @@ static int start_queues(struct udrv_mana *mana)
 	int err = 0;
 
 	if (!mana->queues) {
-		mana->queues = aligned_alloc(64, facts->vports * facts->queues * sizeof(*mana->queues));
+		mana->queues =
+			aligned_alloc(64, facts->vports * facts->queues * sizeof(*mana->queues));
 		if (!mana->queues)
 			return -ENOMEM;
 		mana->nqueues = facts->vports * facts->queues;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The shared memory channel: eight dwords of BAR 0, the last of which is the header. Writing that hands the
- * channel to the device, until it clears the owner bit again.
+ * The shared memory channel: eight dwords of BAR 0, the last of which is the header. Writing that
+ * hands the channel to the device, until it clears the owner bit again.
  */
 #include <errno.h>
 
 #include "devices/mana/adapter.h"
 
-#define OWNED_TIMEOUT_NS	30000000000ull
+#define OWNED_TIMEOUT_NS 30000000000ull
 
 static uint64_t header_off(const struct udrv_mana *mana)
 {
@@ -46,8 +46,11 @@ static int answer(struct udrv_mana *mana, uint32_t type, const char *what)
 			 err == -ENODEV ? "the device is gone" : "timeout");
 		return err;
 	}
-	if (GDMA_SMC_TYPE(header) != type || !(header & GDMA_SMC_RESPONSE) || GDMA_SMC_VERSION(header)) {
-		mana_err(mana, "%s: the answer on the shared memory channel makes no sense (header %#x)", what, header);
+	if (GDMA_SMC_TYPE(header) != type || !(header & GDMA_SMC_RESPONSE) ||
+	    GDMA_SMC_VERSION(header)) {
+		mana_err(mana,
+			 "%s: the answer on the shared memory channel makes no sense (header %#x)",
+			 what, header);
 		return -EPROTO;
 	}
 	if (GDMA_SMC_STATUS(header)) {
@@ -63,8 +66,8 @@ static int begin(struct udrv_mana *mana, const char *what)
 	int err = wait_owned(mana, &header);
 
 	if (err)
-		mana_err(mana, "%s: the shared memory channel is the device's and stays so (%s)", what,
-			 err == -ENODEV ? "it is gone" : "timeout");
+		mana_err(mana, "%s: the shared memory channel is the device's and stays so (%s)",
+			 what, err == -ENODEV ? "it is gone" : "timeout");
 	return err;
 }
 

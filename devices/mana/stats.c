@@ -28,18 +28,21 @@ int udrv_mana_hw_stats(struct udrv_mana *mana, struct udrv_mana_hw_stats *ret)
 		.tx_mcast = le64toh(r.hc_tx_mcast_pkts),
 		.rx_no_buffer = le64toh(r.rx_discards_nowqe),
 		.rx_vport_disabled = le64toh(r.rx_err_vport_disabled),
-		.tx_errors = le64toh(r.tx_err_gf_disabled) + le64toh(r.tx_err_vport_disabled) +
-			     le64toh(r.tx_err_inval_vport_offset_pkt) + le64toh(r.tx_err_vlan_enforcement) +
-			     le64toh(r.tx_err_ethtype_enforcement) + le64toh(r.tx_err_sa_enforcement) +
-			     le64toh(r.tx_err_sqpdid_enforcement) + le64toh(r.tx_err_cqpdid_enforcement) +
-			     le64toh(r.tx_err_mtu_violation) + le64toh(r.tx_err_inval_oob) + le64toh(r.tx_err_gdma),
+		.tx_errors =
+			le64toh(r.tx_err_gf_disabled) + le64toh(r.tx_err_vport_disabled) +
+			le64toh(r.tx_err_inval_vport_offset_pkt) +
+			le64toh(r.tx_err_vlan_enforcement) + le64toh(r.tx_err_ethtype_enforcement) +
+			le64toh(r.tx_err_sa_enforcement) + le64toh(r.tx_err_sqpdid_enforcement) +
+			le64toh(r.tx_err_cqpdid_enforcement) + le64toh(r.tx_err_mtu_violation) +
+			le64toh(r.tx_err_inval_oob) + le64toh(r.tx_err_gdma),
 	};
 	return 0;
 }
 
 int udrv_mana_link_speed(struct udrv_mana *mana, unsigned int vport, uint32_t *ret_mbps)
 {
-	struct mana_query_link_config_req req = { .hdr = mana_request(mana, MANA_QUERY_LINK_CONFIG, true, 1, 1) };
+	struct mana_query_link_config_req req = { .hdr = mana_request(mana, MANA_QUERY_LINK_CONFIG,
+								      true, 1, 1) };
 	struct mana_query_link_config_resp resp;
 	int err;
 
@@ -51,7 +54,8 @@ int udrv_mana_link_speed(struct udrv_mana *mana, unsigned int vport, uint32_t *r
 	err = mana_hwc_call(mana, &req, sizeof(req), &resp, sizeof(resp));
 	if (err)
 		return err;
-	*ret_mbps = resp.qos_unconfigured ? le32toh(resp.link_speed_mbps) : le32toh(resp.qos_speed_mbps);
+	*ret_mbps = resp.qos_unconfigured ? le32toh(resp.link_speed_mbps) :
+					    le32toh(resp.qos_speed_mbps);
 	mana->facts.vport[vport].speed_mbps = *ret_mbps;
 	mana->vport_info[vport].speed_mbps = *ret_mbps;
 	return 0;
@@ -87,10 +91,12 @@ void udrv_mana_counters(const struct udrv_mana_queue *q, struct udrv_mana_counte
 static void inspect_queue(const struct mana_queue_state *st, const struct mana_facts *facts,
 			  struct udrv_mana_snapshot *ret, unsigned int v, unsigned int i)
 {
-	uint32_t posted = (uint32_t)udrv_load64(&st->rx_tail) - mana_high(udrv_load64(&st->rx_head));
+	uint32_t posted =
+		(uint32_t)udrv_load64(&st->rx_tail) - mana_high(udrv_load64(&st->rx_head));
 
 	counters(st, &ret->queue[v][i].counters);
-	ret->queue[v][i].sending = mana_low(udrv_load64(&st->tx_tail)) - mana_high(udrv_load64(&st->tx_head));
+	ret->queue[v][i].sending =
+		mana_low(udrv_load64(&st->tx_tail)) - mana_high(udrv_load64(&st->tx_head));
 	ret->queue[v][i].posted = posted;
 	ret->queue[v][i].held = facts->rx_depth - posted;
 }

@@ -2,8 +2,8 @@
 /*
  * Packets on their way to the device, and the completions of them.
  *
- * A packet exists from the store of tx_tail on, which is made once for all packets of a call. It is over at the
- * store of tx_head, when its owner has released the completion.
+ * A packet exists from the store of tx_tail on, which is made once for all packets of a call. It is
+ * over at the store of tx_head, when its owner has released the completion.
  */
 #include <errno.h>
 
@@ -11,7 +11,7 @@
 
 typedef uint64_t aliasing_u64 __attribute__((may_alias));
 
-#define SIMPLE_FLAGS	(1u | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT)
+#define SIMPLE_FLAGS (1u | GDMA_WQE_OOB_SMALL << GDMA_WQE_OOB_SHIFT)
 
 void mana_tx_ring(struct udrv_mana_queue *q)
 {
@@ -20,19 +20,23 @@ void mana_tx_ring(struct udrv_mana_queue *q)
 }
 
 /* One piece within a page, nothing to be done to it, and a short OOB: a WQE of one basic unit. */
-static inline bool simple(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, uint32_t max_frame)
+static inline bool simple(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
+			  uint32_t max_frame)
 {
 	const struct udrv_mana_seg *seg = pkt->seg;
 
 	return pkt->nseg == 1 && !pkt->flags && q->short_form && seg->len >= MANA_ETH_HLEN &&
-	       seg->len <= max_frame && (seg->off & (UDRV_DMA_PAGE - 1)) + seg->len <= UDRV_DMA_PAGE &&
+	       seg->len <= max_frame &&
+	       (seg->off & (UDRV_DMA_PAGE - 1)) + seg->len <= UDRV_DMA_PAGE &&
 	       seg->off < q->pool_size;
 }
 
 static inline void put_simple(const struct udrv_mana_queue *q, const struct udrv_mana_seg *seg)
 {
-	aliasing_u64 *at = (aliasing_u64 *)(q->sq + (size_t)(q->tx_unit & (q->sq_units - 1)) * GDMA_WQE_BU_SIZE);
-	uint64_t addr = q->page_addr[seg->off >> UDRV_DMA_PAGE_SHIFT] + (seg->off & (UDRV_DMA_PAGE - 1));
+	aliasing_u64 *at = (aliasing_u64 *)(q->sq + (size_t)(q->tx_unit & (q->sq_units - 1)) *
+							    GDMA_WQE_BU_SIZE);
+	uint64_t addr =
+		q->page_addr[seg->off >> UDRV_DMA_PAGE_SHIFT] + (seg->off & (UDRV_DMA_PAGE - 1));
 
 	at[0] = htole64((uint64_t)SIMPLE_FLAGS << 32);
 	at[1] = htole64((uint64_t)q->oob1 << 32 | q->oob0);
@@ -41,8 +45,9 @@ static inline void put_simple(const struct udrv_mana_queue *q, const struct udrv
 }
 
 /* A packet of any kind. Its basic units, 0 if the ring has no room, or -errno. */
-static __attribute__((noinline)) int put_any(struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
-					     uint32_t max_frame, uint32_t *bytes)
+static __attribute__((noinline)) int put_any(struct udrv_mana_queue *q,
+					     const struct udrv_mana_tx *pkt, uint32_t max_frame,
+					     uint32_t *bytes)
 {
 	uint8_t wqe[GDMA_MAX_SQE_SIZE] __attribute__((aligned(32)));
 	uint32_t place = (q->tx_unit & (q->sq_units - 1)) * GDMA_WQE_BU_SIZE, room;
@@ -54,7 +59,10 @@ static __attribute__((noinline)) int put_any(struct udrv_mana_queue *q, const st
 	room = (q->sq_units - (q->tx_unit - q->tx_unit_done)) * GDMA_WQE_BU_SIZE;
 	if ((uint32_t)size > room)
 		return 0;
-	/* Header and OOB are within the first basic unit; the SGL may go on at the ring's beginning. */
+	/*
+	 * Header and OOB are within the first basic unit; the SGL may go on
+	 * at the ring's beginning.
+	 */
 	if ((uint32_t)size > ring - place) {
 		memcpy(q->sq + place, wqe, ring - place);
 		memcpy(q->sq, wqe + (ring - place), size - (ring - place));
@@ -110,7 +118,8 @@ int udrv_mana_send(struct udrv_mana_queue *q, const struct udrv_mana_tx *pkts, u
 }
 
 /* Those that a reset lost have no completion; they are the oldest. */
-static unsigned int show_lost(struct udrv_mana_queue *q, struct udrv_mana_sent *done, unsigned int max)
+static unsigned int show_lost(struct udrv_mana_queue *q, struct udrv_mana_sent *done,
+			      unsigned int max)
 {
 	unsigned int n = 0;
 
@@ -125,12 +134,15 @@ static unsigned int show_lost(struct udrv_mana_queue *q, struct udrv_mana_sent *
 }
 
 /* Sends that went well, straight through; whatever is other than that is left where it is. */
-static unsigned int plain_completions(struct udrv_mana_queue *q, struct udrv_mana_sent *done, unsigned int max)
+static unsigned int plain_completions(struct udrv_mana_queue *q, struct udrv_mana_sent *done,
+				      unsigned int max)
 {
-	const uint32_t okay = MANA_CQE_TX_OKAY | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT;
+	const uint32_t okay = MANA_CQE_TX_OKAY | MANA_CQE_CLIENT_COMPLETION
+							 << MANA_CQE_CLIENT_SHIFT;
 	const struct gdma_cqe *ring = q->tx_cq.ring;
 	const struct mana_tx_slot *slots = q->slots;
-	uint32_t mask = q->tx_cq.mask, shift = q->tx_cq.shift, want = q->tx_cq.info, seen = q->tx_cq.seen;
+	uint32_t mask = q->tx_cq.mask, shift = q->tx_cq.shift, want = q->tx_cq.info,
+		 seen = q->tx_cq.seen;
 	uint32_t at = q->tx_seen, slot_mask = q->tx_mask, left = q->tx_tail - at;
 	unsigned int n;
 
@@ -153,7 +165,8 @@ static unsigned int plain_completions(struct udrv_mana_queue *q, struct udrv_man
 }
 
 /* One entry of any kind: 1: a send's; 0: none, or it has to wait; -1: it was skipped. */
-static __attribute__((noinline)) int odd_completion(struct udrv_mana_queue *q, struct udrv_mana_sent *done)
+static __attribute__((noinline)) int odd_completion(struct udrv_mana_queue *q,
+						    struct udrv_mana_sent *done)
 {
 	struct mana_cq *cq = &q->tx_cq;
 	uint32_t info, type, hdr;
@@ -239,7 +252,8 @@ unsigned int udrv_mana_sending(const struct udrv_mana_queue *q)
 	return q->tx_tail - q->tx_done;
 }
 
-int udrv_mana_each_send(const struct udrv_mana_queue *q, int (*fn)(void *ctx, uint64_t cookie), void *ctx)
+int udrv_mana_each_send(const struct udrv_mana_queue *q, int (*fn)(void *ctx, uint64_t cookie),
+			void *ctx)
 {
 	for (uint32_t i = q->tx_done; i != q->tx_tail; i++) {
 		int ret = fn(ctx, q->slots[i & q->tx_mask].cookie);

@@ -24,8 +24,9 @@ int mana_query_device(struct udrv_mana *mana, uint32_t *ret_vports)
 		mtu = le16toh(resp.adapter_mtu);
 	*ret_vports = le16toh(resp.max_num_vports);
 	if (mtu < MANA_MTU_MIN || !*ret_vports) {
-		mana_err(mana, "the device has %u vports, for frames of up to %u bytes: that makes no sense", *ret_vports,
-			 mtu);
+		mana_err(mana,
+			 "the device has %u vports, for frames of up to %u bytes: that makes no sense",
+			 *ret_vports, mtu);
 		return -EPROTO;
 	}
 	mana->facts.adapter_mtu = mtu - MANA_ETH_HLEN;
@@ -50,20 +51,22 @@ int mana_query_vport(struct udrv_mana *mana, unsigned int vport, uint32_t *ret_q
 	rq = le32toh(resp.max_num_rq);
 	entries = le32toh(resp.num_indirection_ent);
 	if (!sq || !rq || resp.mac_addr[0] & 1) {
-		mana_err(mana, "vport %u has %u send and %u receive queues, and a MAC address that begins with %02x: "
-			 "that makes no sense", vport, sq, rq, resp.mac_addr[0]);
+		mana_err(mana,
+			 "vport %u has %u send and %u receive queues, and a MAC address that begins with %02x: "
+			 "that makes no sense",
+			 vport, sq, rq, resp.mac_addr[0]);
 		return -EPROTO;
 	}
 	if (!mana_power_of_two(entries) || entries > MANA_INDIR_MAX) {
-		mana_warn(mana, "vport %u: an RSS table of %u entries makes no sense, using %u", vport, entries,
-			  MANA_INDIR_DEFAULT);
+		mana_warn(mana, "vport %u: an RSS table of %u entries makes no sense, using %u",
+			  vport, entries, MANA_INDIR_DEFAULT);
 		entries = MANA_INDIR_DEFAULT;
 	}
 	memcpy(v->mac, resp.mac_addr, sizeof(v->mac));
 	v->handle = le64toh(resp.vport);
 	if (v->rss.entries != entries) {
 		v->rss.entries = entries;
-		v->rss.hash_types = 0;		/* what was set does not fit any more */
+		v->rss.hash_types = 0; /* what was set does not fit any more */
 	}
 	*ret_queues = sq < rq ? sq : rq;
 	return 0;
@@ -87,16 +90,20 @@ int mana_config_tx(struct udrv_mana *mana, unsigned int vport)
 	v->tx_offset = le16toh(resp.tx_vport_offset);
 	v->short_form = resp.short_form_allowed && v->tx_offset <= MANA_SHORT_VPORT_OFFSET_MAX;
 	if (v->tx_offset > 0xfff) {
-		mana_err(mana, "vport %u: offset %#x does not fit a send's OOB", vport, v->tx_offset);
+		mana_err(mana, "vport %u: offset %#x does not fit a send's OOB", vport,
+			 v->tx_offset);
 		return -EPROTO;
 	}
 	return 0;
 }
 
-/* A work queue with its CQ. What the device answers is compared with what doorbells and completions have room for. */
-static int create_wq(struct udrv_mana *mana, struct udrv_mana_queue *q, uint32_t type, uint64_t wq_off,
-		     uint32_t wq_size, uint64_t cq_off, uint32_t cq_size, uint32_t *ret_wq, uint32_t *ret_cq,
-		     uint64_t *ret_obj)
+/*
+ * A work queue with its CQ. What the device answers is compared with what doorbells and completions
+ * have room for.
+ */
+static int create_wq(struct udrv_mana *mana, struct udrv_mana_queue *q, uint32_t type,
+		     uint64_t wq_off, uint32_t wq_size, uint64_t cq_off, uint32_t cq_size,
+		     uint32_t *ret_wq, uint32_t *ret_cq, uint64_t *ret_obj)
 {
 	struct mana_create_wqobj_req req = {
 		.hdr = mana_request(mana, MANA_CREATE_WQ_OBJ, true, 3, 2),
@@ -124,8 +131,9 @@ static int create_wq(struct udrv_mana *mana, struct udrv_mana_queue *q, uint32_t
 	*ret_cq = le32toh(resp.cq_id);
 	*ret_obj = le64toh(resp.wq_obj);
 	if ((*ret_wq | *ret_cq) & ~GDMA_DB_ID_MASK || *ret_obj == MANA_INVALID_HANDLE) {
-		mana_err(mana, "vport %u, queue %u: the device answers with impossible ids (%#x, %#x)", q->vport,
-			 q->index, *ret_wq, *ret_cq);
+		mana_err(mana,
+			 "vport %u, queue %u: the device answers with impossible ids (%#x, %#x)",
+			 q->vport, q->index, *ret_wq, *ret_cq);
 		return -EPROTO;
 	}
 	return 0;
@@ -138,7 +146,8 @@ int mana_create_sq(struct udrv_mana *mana, struct udrv_mana_queue *q)
 	uint32_t sq, cq;
 	int err;
 
-	err = create_wq(mana, q, GDMA_SQ, off + r.sq_off, r.sq, off + r.tx_cq_off, r.tx_cq, &sq, &cq, &obj);
+	err = create_wq(mana, q, GDMA_SQ, off + r.sq_off, r.sq, off + r.tx_cq_off, r.tx_cq, &sq,
+			&cq, &obj);
 	if (err)
 		return err;
 	udrv_store32(&q->st->sq_id, sq);
@@ -154,7 +163,8 @@ int mana_create_rq(struct udrv_mana *mana, struct udrv_mana_queue *q)
 	uint32_t rq, cq;
 	int err;
 
-	err = create_wq(mana, q, GDMA_RQ, off + r.rq_off, r.rq, off + r.rx_cq_off, r.rx_cq, &rq, &cq, &obj);
+	err = create_wq(mana, q, GDMA_RQ, off + r.rq_off, r.rq, off + r.rx_cq_off, r.rx_cq, &rq,
+			&cq, &obj);
 	if (err)
 		return err;
 	udrv_store32(&q->st->rq_id, rq);

@@ -6,13 +6,13 @@
 
 #include "devices/mana/adapter.h"
 
-#define MAX_LSO_FRAME	(65535u + MANA_ETH_HLEN)
+#define MAX_LSO_FRAME (65535u + MANA_ETH_HLEN)
 
-static __attribute__((noinline, cold)) int refuse(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
-						  int err, const char *why)
+static __attribute__((noinline, cold)) int
+refuse(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, int err, const char *why)
 {
-	mana_err(q->mana, "vport %u, queue %u: packet of %u pieces, flags %#x, refused: %s", q->vport, q->index,
-		 pkt->nseg, pkt->flags, why);
+	mana_err(q->mana, "vport %u, queue %u: packet of %u pieces, flags %#x, refused: %s",
+		 q->vport, q->index, pkt->nseg, pkt->flags, why);
 	return err;
 }
 
@@ -25,13 +25,14 @@ struct sgl {
 /* Bytes that follow each other in the pool: as many SGEs as the device needs. */
 static int add(const struct udrv_mana_queue *q, struct sgl *sgl, uint64_t off, uint32_t len)
 {
-	uint64_t next = 0;	/* address behind the last SGE of this piece */
+	uint64_t next = 0; /* address behind the last SGE of this piece */
 
 	sgl->bytes += len;
 	while (len) {
 		uint64_t in_page = off & (UDRV_DMA_PAGE - 1);
 		uint64_t addr = q->page_addr[off >> UDRV_DMA_PAGE_SHIFT] + in_page;
-		uint32_t part = UDRV_DMA_PAGE - in_page < len ? (uint32_t)(UDRV_DMA_PAGE - in_page) : len;
+		uint32_t part =
+			UDRV_DMA_PAGE - in_page < len ? (uint32_t)(UDRV_DMA_PAGE - in_page) : len;
 
 		if (next && addr == next) {
 			struct gdma_sge *last = &sgl->sge[sgl->n - 1];
@@ -54,7 +55,8 @@ static int add(const struct udrv_mana_queue *q, struct sgl *sgl, uint64_t off, u
 }
 
 /* @hdr: bytes at the beginning that get an SGE of their own; 0: none */
-static int gather(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, uint32_t hdr, struct sgl *sgl)
+static int gather(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, uint32_t hdr,
+		  struct sgl *sgl)
 {
 	sgl->n = 0;
 	sgl->bytes = 0;
@@ -67,13 +69,16 @@ static int gather(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pk
 
 		if (!len || len > MAX_LSO_FRAME || off > q->pool_size || len > q->pool_size - off ||
 		    sgl->bytes > MAX_LSO_FRAME)
-			return refuse(q, pkt, -EINVAL, "a piece is empty, too long or outside the pool");
+			return refuse(q, pkt, -EINVAL,
+				      "a piece is empty, too long or outside the pool");
 		if (!i && hdr) {
 			if (len < hdr)
-				return refuse(q, pkt, -EINVAL, "the first piece does not hold all headers");
+				return refuse(q, pkt, -EINVAL,
+					      "the first piece does not hold all headers");
 			err = add(q, sgl, off, hdr);
 			if (!err && sgl->n != 1)
-				return refuse(q, pkt, -EINVAL, "its headers lie across pages that are apart for the device");
+				return refuse(q, pkt, -EINVAL,
+					      "its headers lie across pages that are apart for the device");
 			off += hdr;
 			len -= hdr;
 		}
@@ -85,28 +90,32 @@ static int gather(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pk
 	return 0;
 }
 
-static int check_offloads(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, uint32_t max_frame)
+static int check_offloads(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
+			  uint32_t max_frame)
 {
 	uint32_t flags = pkt->flags, ip = flags & (UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IPV6);
 	bool tcp = flags & (UDRV_MANA_TX_TCP_CSUM | UDRV_MANA_TX_LSO);
 
-	if (flags & ~(UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_IP_CSUM | UDRV_MANA_TX_TCP_CSUM |
-		      UDRV_MANA_TX_UDP_CSUM | UDRV_MANA_TX_LSO | UDRV_MANA_TX_VLAN))
+	if (flags &
+	    ~(UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_IP_CSUM | UDRV_MANA_TX_TCP_CSUM |
+	      UDRV_MANA_TX_UDP_CSUM | UDRV_MANA_TX_LSO | UDRV_MANA_TX_VLAN))
 		return refuse(q, pkt, -EINVAL, "unknown flags");
-	if (ip == (UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IPV6) || (flags & UDRV_MANA_TX_IP_CSUM && ip != UDRV_MANA_TX_IPV4) ||
-	    ((tcp || flags & UDRV_MANA_TX_UDP_CSUM) && !ip) || (tcp && flags & UDRV_MANA_TX_UDP_CSUM))
+	if (ip == (UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IPV6) ||
+	    (flags & UDRV_MANA_TX_IP_CSUM && ip != UDRV_MANA_TX_IPV4) ||
+	    ((tcp || flags & UDRV_MANA_TX_UDP_CSUM) && !ip) ||
+	    (tcp && flags & UDRV_MANA_TX_UDP_CSUM))
 		return refuse(q, pkt, -EINVAL, "its offloads contradict each other");
 	if (tcp && (pkt->l4_off < MANA_ETH_HLEN || pkt->l4_off > MANA_TX_TRANS_OFF_MAX))
 		return refuse(q, pkt, -EINVAL, "the TCP header cannot be there");
 	if (flags & UDRV_MANA_TX_LSO &&
-	    (!pkt->mss || pkt->mss > GDMA_WQE_CLIENT_DATA_MAX || pkt->hdr_len <= pkt->l4_off || pkt->hdr_len > 255 ||
-	     pkt->hdr_len + (uint32_t)pkt->mss > max_frame))
+	    (!pkt->mss || pkt->mss > GDMA_WQE_CLIENT_DATA_MAX || pkt->hdr_len <= pkt->l4_off ||
+	     pkt->hdr_len > 255 || pkt->hdr_len + (uint32_t)pkt->mss > max_frame))
 		return refuse(q, pkt, -EINVAL, "segments or headers are of impossible size");
 	return 0;
 }
 
-static void fill_oob(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, bool long_form,
-		     struct mana_tx_oob *oob)
+static void fill_oob(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
+		     bool long_form, struct mana_tx_oob *oob)
 {
 	uint32_t s0 = q->oob0, s1 = q->oob1, l0 = 0, flags = pkt->flags;
 
@@ -124,7 +133,8 @@ static void fill_oob(const struct udrv_mana_queue *q, const struct udrv_mana_tx 
 	}
 	if (flags & UDRV_MANA_TX_VLAN)
 		l0 = MANA_TX_INJECT_VLAN | (pkt->vlan_tci >> 13) << MANA_TX_PCP_SHIFT |
-		     (pkt->vlan_tci & 0x1000 ? MANA_TX_DEI : 0) | (uint32_t)(pkt->vlan_tci & 0xfff) << MANA_TX_VID_SHIFT;
+		     (pkt->vlan_tci & 0x1000 ? MANA_TX_DEI : 0) |
+		     (uint32_t)(pkt->vlan_tci & 0xfff) << MANA_TX_VID_SHIFT;
 	*oob = (struct mana_tx_oob){
 		.s0 = htole32(s0 | (long_form ? MANA_TX_LONG : MANA_TX_SHORT)),
 		.s1 = htole32(s1),
@@ -133,7 +143,8 @@ static void fill_oob(const struct udrv_mana_queue *q, const struct udrv_mana_tx 
 	};
 }
 
-int mana_wqe_build(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt, uint32_t max_frame, uint8_t *wqe)
+int mana_wqe_build(const struct udrv_mana_queue *q, const struct udrv_mana_tx *pkt,
+		   uint32_t max_frame, uint8_t *wqe)
 {
 	bool lso = pkt->flags & UDRV_MANA_TX_LSO;
 	bool long_form = pkt->flags & UDRV_MANA_TX_VLAN || !q->vport_facts->short_form;
@@ -149,9 +160,11 @@ int mana_wqe_build(const struct udrv_mana_queue *q, const struct udrv_mana_tx *p
 	if (err)
 		return err;
 	if (sgl.bytes < MANA_ETH_HLEN || sgl.bytes > (lso ? MAX_LSO_FRAME : max_frame))
-		return refuse(q, pkt, -EMSGSIZE, "shorter than an Ethernet header, or longer than the MTU allows");
+		return refuse(q, pkt, -EMSGSIZE,
+			      "shorter than an Ethernet header, or longer than the MTU allows");
 	if (lso && sgl.n < 2)
-		return refuse(q, pkt, -EINVAL, "there is nothing to cut into segments behind its headers");
+		return refuse(q, pkt, -EINVAL,
+			      "there is nothing to cut into segments behind its headers");
 
 	flags = sgl.n | (long_form ? GDMA_WQE_OOB_LARGE : GDMA_WQE_OOB_SMALL) << GDMA_WQE_OOB_SHIFT;
 	if (lso) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The admin queue. Its slots carry what the command is for, so that a successor knows what to do with a
- * completion: an event is answered, everything else just ends. Each slot has a data page of its own, which
- * stays the device's until the command has completed, whoever gave up waiting for it.
+ * The admin queue. Its slots carry what the command is for, so that a successor knows what to
+ * do with a completion: an event is answered, everything else just ends. Each slot has a data
+ * page of its own, which stays the device's until the command has completed, whoever gave up
+ * waiting for it.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -23,8 +24,9 @@ static void free_slot(struct udrv_nvme *ctrl, unsigned int slot)
 }
 
 /*
- * @data, if any, is copied into the slot's page. PRP1 is that page whenever the opcode can transfer data (its bits 1:0,
- * Base 2.0, 5), even where it is said not to: without an IOMMU, PRP1 = 0 would be physical page 0.
+ * @data, if any, is copied into the slot's page. PRP1 is that page whenever the opcode can transfer
+ * data (its bits 1:0, Base 2.0, 5), even where it is said not to: without an IOMMU, PRP1 = 0 would
+ * be physical page 0.
  */
 static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void *data, uint32_t len,
 		 enum nvme_admin_kind kind, uint64_t arg, uint16_t *ret_slot)
@@ -56,8 +58,8 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, const void 
 	return 0;
 }
 
-int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
-		     uint16_t *ret_slot)
+int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind,
+		     uint64_t arg, uint16_t *ret_slot)
 {
 	return start(ctrl, cmd, NULL, 0, kind, arg, ret_slot);
 }
@@ -70,7 +72,7 @@ static void done(struct udrv_nvme *ctrl, unsigned int i)
 
 	switch (slot->cookie[0]) {
 	case NVME_ADMIN_AER:
-		nvme_aer_done(ctrl, i);		/* keeps the slot until the event is answered */
+		nvme_aer_done(ctrl, i); /* keeps the slot until the event is answered */
 		return;
 	case NVME_ADMIN_AER_LOG:
 	case NVME_ADMIN_AER_LIST:
@@ -92,7 +94,10 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 
 	while (q->nbacklog)
 		done(ctrl, q->backlog[--q->nbacklog]);
-	/* Once around and no more: a controller that raises event after event must not keep us here. */
+	/*
+	 * Once around and no more: a controller that raises event after
+	 * event must not keep us here.
+	 */
 	for (uint32_t n = 0; n < q->cq_entries && !q->failed; n++) {
 		int i = nvme_cq_take(q);
 
@@ -105,8 +110,8 @@ void nvme_admin_service(struct udrv_nvme *ctrl)
 	nvme_aer_retry(ctrl);
 }
 
-int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len, bool to_device,
-		    uint32_t *result)
+int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len,
+		    bool to_device, uint32_t *result)
 {
 	uint64_t begin = wait_now_ns();
 	struct nvme_slot_state *slot;
@@ -154,13 +159,13 @@ static uint64_t transfer_size(uint8_t opcode, const uint32_t cdw[6])
 {
 	if (opcode == NVME_ADMIN_IDENTIFY)
 		return NVME_IDENTIFY_SIZE;
-	if (opcode == NVME_ADMIN_GET_LOG_PAGE)	/* NUMDL and NUMDU, 0's based dwords */
+	if (opcode == NVME_ADMIN_GET_LOG_PAGE) /* NUMDL and NUMDU, 0's based dwords */
 		return (((uint64_t)(cdw[1] & 0xffff) << 16 | cdw[0] >> 16) + 1) * 4;
 	return 0;
 }
 
-int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len, bool to_device,
-		    const uint32_t cdw[6], uint32_t *result)
+int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len,
+		    bool to_device, const uint32_t cdw[6], uint32_t *result)
 {
 	struct nvme_sqe cmd = {
 		.opcode = opcode,
@@ -182,7 +187,8 @@ int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void 
 	case NVME_ADMIN_DBBUF_CONFIG:
 		return -EPERM;
 	case NVME_ADMIN_SET_FEATURES:
-		if ((cdw[0] & 0xff) == NVME_FEAT_NUM_QUEUES || (cdw[0] & 0xff) == NVME_FEAT_ASYNC_EVENT)
+		if ((cdw[0] & 0xff) == NVME_FEAT_NUM_QUEUES ||
+		    (cdw[0] & 0xff) == NVME_FEAT_ASYNC_EVENT)
 			return -EPERM;
 		break;
 	}

@@ -2,13 +2,13 @@
 /*
  * Asynchronous events (Base 2.0, 5.2). One request is outstanding at a time.
  *
- * An event is answered in steps, each begun by the completion of the one before: read the log page, which also
- * unmasks further events; for namespaces, list the active ones if need be and identify what changed; record
- * it; release the request's slot; send the next request.
+ * An event is answered in steps, each begun by the completion of the one before: read the log page,
+ * which also unmasks further events; for namespaces, list the active ones if need be and identify
+ * what changed; record it; release the request's slot; send the next request.
  *
- * The slot stays DONE over all of this. A successor that finds it DONE cannot know whether the log page was
- * read: it reads it again, or the event stays masked for ever, but what it says may be gone with the first
- * reading, so it looks at every namespace.
+ * The slot stays DONE over all of this. A successor that finds it DONE cannot know whether the log
+ * page was read: it reads it again, or the event stays masked for ever, but what it says may be
+ * gone with the first reading, so it looks at every namespace.
  */
 #include <errno.h>
 
@@ -22,7 +22,8 @@ int nvme_aer_submit(struct udrv_nvme *ctrl)
 		const struct nvme_slot_state *slot = &ctrl->admin.slots[i];
 
 		/* Pending or not answered yet: its answer ends with a new one. */
-		if (udrv_load32(&slot->state) != NVME_SLOT_FREE && slot->cookie[0] == NVME_ADMIN_AER)
+		if (udrv_load32(&slot->state) != NVME_SLOT_FREE &&
+		    slot->cookie[0] == NVME_ADMIN_AER)
 			return 0;
 	}
 	return nvme_admin_start(ctrl, &cmd, NVME_ADMIN_AER, 0, NULL);
@@ -42,10 +43,14 @@ static void finish(struct udrv_nvme *ctrl)
 	nvme_queue_put(q, aer->slot);
 	err = nvme_aer_submit(ctrl);
 	if (err)
-		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d): further events go unnoticed", err);
+		nvme_warn(ctrl,
+			  "no Asynchronous Event Request could be sent (error %d): further events go unnoticed",
+			  err);
 }
 
-/* Without a free slot the answer waits where it is: given up, the event would stay masked for ever. */
+/*
+ * Without a free slot the answer waits where it is: given up, the event would stay masked for ever.
+ */
 static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind)
 {
 	int err = nvme_admin_start(ctrl, cmd, kind, 0, NULL);
@@ -56,7 +61,9 @@ static int start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_a
 
 static int read_log(struct udrv_nvme *ctrl, uint32_t lid)
 {
-	uint32_t bytes = lid == NVME_LOG_CHANGED_NS ? 4096 : lid == NVME_LOG_ERROR ? NVME_LOG_ERROR_ENTRY : 512;
+	uint32_t bytes = lid == NVME_LOG_CHANGED_NS ? 4096 :
+			 lid == NVME_LOG_ERROR	    ? NVME_LOG_ERROR_ENTRY :
+						      512;
 	struct nvme_sqe cmd = {
 		.opcode = NVME_ADMIN_GET_LOG_PAGE,
 		.nsid = htole32(0xffffffff),
@@ -68,7 +75,8 @@ static int read_log(struct udrv_nvme *ctrl, uint32_t lid)
 
 static int list_namespaces(struct udrv_nvme *ctrl)
 {
-	struct nvme_sqe cmd = { .opcode = NVME_ADMIN_IDENTIFY, .cdw10 = htole32(NVME_CNS_ACTIVE_NS) };
+	struct nvme_sqe cmd = { .opcode = NVME_ADMIN_IDENTIFY,
+				.cdw10 = htole32(NVME_CNS_ACTIVE_NS) };
 
 	return start(ctrl, &cmd, NVME_ADMIN_AER_LIST);
 }
@@ -82,7 +90,8 @@ static int identify_next(struct udrv_nvme *ctrl)
 		int err = nvme_facts_write(ctrl->st, &ctrl->facts);
 
 		if (err)
-			nvme_err(ctrl, "changed namespaces could not be recorded (error %d): a successor will not know them",
+			nvme_err(ctrl,
+				 "changed namespaces could not be recorded (error %d): a successor will not know them",
 				 err);
 		finish(ctrl);
 		return 0;
@@ -123,7 +132,10 @@ static int log_read(struct udrv_nvme *ctrl, const void *page)
 		finish(ctrl);
 		return 0;
 	}
-	/* More than a few: the list of active ones is as good. The first entry says so if there are over 1024. */
+	/*
+	 * More than a few: the list of active ones is as good. The first entry says so if there are
+	 * over 1024.
+	 */
 	memcpy(list, page, sizeof(list));
 	if (list[0] == 0xffffffff || list[15] || aer->rescan)
 		return list_namespaces(ctrl);
@@ -176,7 +188,9 @@ void nvme_aer_step(struct udrv_nvme *ctrl, enum nvme_admin_kind kind, unsigned i
 		err = identified(ctrl, status, page);
 	} else if (status) {
 		nvme_warn(ctrl, "event %#x: %s failed with status %#x", ctrl->aer.event,
-			  kind == NVME_ADMIN_AER_LOG ? "Get Log Page" : "Identify Active Namespace List", status);
+			  kind == NVME_ADMIN_AER_LOG ? "Get Log Page" :
+						       "Identify Active Namespace List",
+			  status);
 		finish(ctrl);
 		return;
 	} else if (kind == NVME_ADMIN_AER_LOG) {
@@ -217,7 +231,10 @@ void nvme_aer_done(struct udrv_nvme *ctrl, unsigned int i)
 	int err;
 
 	if (status || aer->busy) {
-		/* Aborted by a queue's deletion, or more than the controller takes: do not ask again and again. */
+		/*
+		 * Aborted by a queue's deletion, or more than the controller takes: do not ask
+		 * again and again.
+		 */
 		nvme_warn(ctrl, "Asynchronous Event Request failed with status %#x", status);
 		udrv_store32(&ctrl->admin.slots[i].state, NVME_SLOT_FREE);
 		nvme_queue_put(&ctrl->admin, i);
@@ -235,7 +252,8 @@ void nvme_aer_done(struct udrv_nvme *ctrl, unsigned int i)
 		err = -ENOMSG;
 	if (err) {
 		if (err != -ENOMSG)
-			nvme_warn(ctrl, "event %#x could not be answered (error %d)", aer->event, err);
+			nvme_warn(ctrl, "event %#x could not be answered (error %d)", aer->event,
+				  err);
 		tell(ctrl, 0);
 		finish(ctrl);
 	}

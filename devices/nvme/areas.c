@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The state's areas (state.h) and how large they are. They are made once, for the geometry that the first
- * start asked for, and limit every later one.
+ * The state's areas (state.h) and how large they are. They are made once, for the geometry that the
+ * first start asked for, and limit every later one.
  */
 #include <errno.h>
 
 #include "devices/nvme/ctrl.h"
 #include "devices/nvme/prp.h"
 
-#define DEFAULT_DEPTH		64u
-#define DEFAULT_TRANSFER	(128u << 10)
+#define DEFAULT_DEPTH	 64u
+#define DEFAULT_TRANSFER (128u << 10)
 
 /* Area "dma-book" at its default capacity, which is in the same memfd (udrv/dma.h). */
-#define BOOK_SIZE		(128u * 32 + 64)
+#define BOOK_SIZE (128u * 32 + 64)
 
 int nvme_opts_default(const struct udrv_nvme_opts *opts, struct udrv_nvme_opts *ret)
 {
@@ -55,7 +55,8 @@ static uint64_t queue_memory(uint32_t entries, unsigned int slots, uint32_t list
 	return nvme_sq_bytes(entries) + nvme_cq_bytes(entries) + lists;
 }
 
-int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_size, uint64_t *dma_size)
+int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_size,
+			   uint64_t *dma_size)
 {
 	struct udrv_nvme_opts o;
 	size_t areas;
@@ -64,7 +65,8 @@ int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_si
 	err = nvme_opts_default(opts, &o);
 	if (err)
 		return err;
-	areas = BOOK_SIZE + sizeof(struct nvme_ctrl_state) + nvme_queue_state_size(NVME_ADMIN_SLOTS) +
+	areas = BOOK_SIZE + sizeof(struct nvme_ctrl_state) +
+		nvme_queue_state_size(NVME_ADMIN_SLOTS) +
 		o.io_queues * nvme_queue_state_size(o.depth + NVME_RESERVE);
 	*state_size = udrv_state_size(areas, 4);
 	*dma_size = queue_memory(NVME_ADMIN_ENTRIES, NVME_ADMIN_SLOTS, 4096) +
@@ -89,7 +91,8 @@ int nvme_areas_find(struct udrv_nvme *ctrl)
 	    !udrv_state_area(ctrl->st, NVME_AREA_IO, &io_size) || !n || n > UDRV_NVME_MAX_QUEUES ||
 	    slots <= NVME_RESERVE || slots > NVME_MAX_DEPTH + NVME_RESERVE ||
 	    io_size < n * nvme_queue_state_size(slots)) {
-		nvme_err(ctrl, "saved state: areas are missing or too small: format the state anew");
+		nvme_err(ctrl,
+			 "saved state: areas are missing or too small: format the state anew");
 		return -EBADMSG;
 	}
 	ctrl->state = state;
@@ -106,13 +109,17 @@ int nvme_areas_make(struct udrv_nvme *ctrl, unsigned int io_queues, unsigned int
 		return -EROFS;
 	err = udrv_state_area_add(ctrl->st, NVME_AREA_CTRL, sizeof(*state), (void **)&state);
 	if (!err)
-		err = udrv_state_area_add(ctrl->st, NVME_AREA_ADMIN, nvme_queue_state_size(NVME_ADMIN_SLOTS), &admin);
+		err = udrv_state_area_add(ctrl->st, NVME_AREA_ADMIN,
+					  nvme_queue_state_size(NVME_ADMIN_SLOTS), &admin);
 	if (!err)
 		err = udrv_state_area_add(ctrl->st, NVME_AREA_IO,
-					  io_queues * nvme_queue_state_size(depth + NVME_RESERVE), &io);
+					  io_queues * nvme_queue_state_size(depth + NVME_RESERVE),
+					  &io);
 	if (err) {
-		nvme_err(ctrl, "the state has no room for %u I/O queues of depth %u (error %d): "
-			 "make it as large as udrv_nvme_requirements() says", io_queues, depth, err);
+		nvme_err(ctrl,
+			 "the state has no room for %u I/O queues of depth %u (error %d): "
+			 "make it as large as udrv_nvme_requirements() says",
+			 io_queues, depth, err);
 		return err;
 	}
 	udrv_store32(&state->io_capacity, io_queues);
@@ -130,5 +137,8 @@ struct nvme_queue_state *nvme_io_state(const struct udrv_nvme *ctrl, unsigned in
 {
 	uint8_t *io = udrv_state_area(ctrl->st, NVME_AREA_IO, NULL);
 
-	return (struct nvme_queue_state *)(io + i * nvme_queue_state_size(udrv_load32(&ctrl->state->slot_capacity)));
+	/* clang-format off */
+	return (struct nvme_queue_state *)
+		(io + i * nvme_queue_state_size(udrv_load32(&ctrl->state->slot_capacity)));
+	/* clang-format on */
 }

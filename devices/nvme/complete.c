@@ -2,8 +2,8 @@
 /*
  * The way back: completion ring to slot to owner.
  *
- * Nothing in a completion is followed before it has been compared with a slot that waits for it. What does
- * not fit is counted and consumed.
+ * Nothing in a completion is followed before it has been compared with a slot that waits for it.
+ * What does not fit is counted and consumed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,7 +21,8 @@ static inline void advance(struct udrv_nvme_queue *q)
 	udrv_store64(&q->st->head, udrv_load64(&q->st->head) + 1);
 }
 
-static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint64_t dw23, bool first)
+static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint64_t dw23,
+						bool first)
 {
 	struct nvme_queue_state *st = q->st;
 	uint16_t cid = dw23 >> 32;
@@ -38,21 +39,26 @@ static __attribute__((noinline, cold)) int drop(struct udrv_nvme_queue *q, uint6
 	else
 		st->bad_cqes = htole64(le64toh(st->bad_cqes) + 1);
 	if (++q->bad == NVME_BAD_CQES_MAX) {
-		nvme_err(q->ctrl, "queue %u: %u completions that nobody waits for, the last %016" PRIx64
-			 ": the controller has failed, reset it", q->qid, q->bad, dw23);
+		nvme_err(q->ctrl,
+			 "queue %u: %u completions that nobody waits for, the last %016" PRIx64
+			 ": the controller has failed, reset it",
+			 q->qid, q->bad, dw23);
 		__atomic_store_n(&q->failed, true, __ATOMIC_RELAXED);
 		q->page_io = &nvme_no_page_io;
 		nvme_queue_limits(q);
 	} else if (q->bad == 1) {
-		nvme_warn(q->ctrl, "queue %u: completion that nobody waits for (dwords 2 and 3: %016" PRIx64
-			  "), dropped", q->qid, dw23);
+		nvme_warn(q->ctrl,
+			  "queue %u: completion that nobody waits for (dwords 2 and 3: %016" PRIx64
+			  "), dropped",
+			  q->qid, dw23);
 	}
 	advance(q);
 	return NVME_CQE_DROP;
 }
 
 /* A reserve slot's command is nobody's: the slot is free with it. */
-static __attribute__((noinline, cold)) int nudge_done(struct udrv_nvme_queue *q, struct nvme_slot_state *slot)
+static __attribute__((noinline, cold)) int nudge_done(struct udrv_nvme_queue *q,
+						      struct nvme_slot_state *slot)
 {
 	udrv_store32(&slot->state, NVME_SLOT_FREE);
 	advance(q);
@@ -64,7 +70,8 @@ static __attribute__((noinline)) int take(struct udrv_nvme_queue *q, bool first)
 	const struct nvme_cqe *cqe = q->cqe;
 	struct nvme_slot_state *slot;
 	/* Dwords 2 and 3 at once, and before DW0. */
-	uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
+	uint64_t dw23 =
+		le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
 	uint16_t status = dw23 >> 48, cid = dw23 >> 32;
 	unsigned int i = cid & NVME_CID_SLOT_MASK;
 
@@ -99,8 +106,9 @@ int nvme_cq_take_first(struct udrv_nvme_queue *q)
 	return take(q, true);
 }
 
-static inline void fill(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, unsigned int i,
-			uint32_t status, uint32_t result, struct udrv_nvme_done *done)
+static inline void fill(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot,
+			unsigned int i, uint32_t status, uint32_t result,
+			struct udrv_nvme_done *done)
 {
 	done->slot = i;
 	done->opcode = slot->sqe.opcode;
@@ -119,8 +127,8 @@ static void deliver(const struct udrv_nvme_queue *q, unsigned int i, struct udrv
 }
 
 /* Anything, from @n entries of @done on, for which the head doorbell is still due. */
-static __attribute__((noinline)) int poll_any(struct udrv_nvme_queue *q, struct udrv_nvme_done *done,
-					      unsigned int max, unsigned int n)
+static __attribute__((noinline)) int
+poll_any(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max, unsigned int n)
 {
 	unsigned int unrung = n;
 
@@ -158,13 +166,15 @@ static __attribute__((noinline)) int rung_any(struct udrv_nvme_queue *q, int n)
 }
 
 /* fill() for a success */
-static inline void fill_success(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot, uint64_t i,
-				uint32_t result, struct udrv_nvme_done *done)
+static inline void fill_success(const struct udrv_nvme_queue *q, const struct nvme_slot_state *slot,
+				uint64_t i, uint32_t result, struct udrv_nvme_done *done)
 {
 #if __BYTE_ORDER == __LITTLE_ENDIAN
 	/* Slot, opcode, not resumed, success: in one store. */
-	static_assert(!offsetof(struct udrv_nvme_done, slot) && offsetof(struct udrv_nvme_done, opcode) == 2 &&
-		      offsetof(struct udrv_nvme_done, resumed) == 3 && offsetof(struct udrv_nvme_done, status) == 4,
+	static_assert(!offsetof(struct udrv_nvme_done, slot) &&
+			      offsetof(struct udrv_nvme_done, opcode) == 2 &&
+			      offsetof(struct udrv_nvme_done, resumed) == 3 &&
+			      offsetof(struct udrv_nvme_done, status) == 4,
 		      "the first eight bytes, without holes");
 	uint64_t head = i | (uint64_t)slot->sqe.opcode << 16;
 
@@ -180,8 +190,8 @@ static inline void fill_success(const struct udrv_nvme_queue *q, const struct nv
 }
 
 /*
- * The common case, straight through: successful commands. Whatever is other than that is looked at again by
- * take(), with the entry still there.
+ * The common case, straight through: successful commands. Whatever is other than that is looked at
+ * again by take(), with the entry still there.
  */
 int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
 {
@@ -196,12 +206,14 @@ int udrv_nvme_poll(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsig
 		return poll_any(q, done, max, 0);
 	head = udrv_load64(&st->head);
 	do {
-		uint64_t dw23 = le64toh(__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
+		uint64_t dw23 = le64toh(
+			__atomic_load_n((const aliasing_u64 *)&cqe->sqhd, __ATOMIC_ACQUIRE));
 		uint64_t dw3 = dw23 >> 32, i = dw3 & NVME_CID_SLOT_MASK;
 		struct nvme_slot_state *slot = &q->slots[i];
 
 		/* Success, the phase and the slot's CID, all in one. */
-		if (nvme_unlikely((uint32_t)i >= q->depth) || (le16toh(slot->sqe.cid) | phase) != dw3 ||
+		if (nvme_unlikely((uint32_t)i >= q->depth) ||
+		    (le16toh(slot->sqe.cid) | phase) != dw3 ||
 		    nvme_unlikely(slot->state != htole32(NVME_SLOT_PENDING) ||
 				  (uint32_t)dw23 - q->sqid_dw2 >= q->sq_entries)) {
 			q->cqe = cqe;
@@ -259,7 +271,8 @@ int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
 	return 0;
 }
 
-static __attribute__((noinline)) int release_rest(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done,
+static __attribute__((noinline)) int release_rest(struct udrv_nvme_queue *q,
+						  const struct udrv_nvme_done *done,
 						  const struct udrv_nvme_done *end)
 {
 	int err = 0;
@@ -269,7 +282,8 @@ static __attribute__((noinline)) int release_rest(struct udrv_nvme_queue *q, con
 	return err;
 }
 
-int udrv_nvme_release_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done, unsigned int n)
+int udrv_nvme_release_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_done *done,
+			    unsigned int n)
 {
 	struct nvme_slot_state *slots = q->slots;
 	uint16_t *free = q->free;
@@ -296,7 +310,8 @@ unsigned int udrv_nvme_outstanding(const struct udrv_nvme_queue *q)
 }
 
 int udrv_nvme_each(const struct udrv_nvme_queue *q,
-		   int (*fn)(void *ctx, uint16_t slot, const uint64_t cookie[2], bool delivered), void *ctx)
+		   int (*fn)(void *ctx, uint16_t slot, const uint64_t cookie[2], bool delivered),
+		   void *ctx)
 {
 	for (uint32_t i = 0; i < q->depth; i++) {
 		const struct nvme_slot_state *slot = &q->slots[i];

@@ -10,7 +10,8 @@ void udrv_nvme_set_timeout(struct udrv_nvme *ctrl, unsigned int timeout_ms)
 	ctrl->timeout_ns = ctrl->opts.timeout_ms * 1000000ull;
 }
 
-int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
+		  struct udrv_nvme **ret)
 {
 	struct udrv_nvme *ctrl;
 	int err;
@@ -77,7 +78,8 @@ void nvme_ctrl_info(struct udrv_nvme *ctrl)
 	nvme_ns_sort(ctrl);
 }
 
-int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
+		    struct udrv_nvme **ret)
 {
 	struct udrv_nvme *ctrl;
 	int err;
@@ -103,8 +105,10 @@ int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts, 
 	if (err)
 		goto fail;
 	udrv_store64(&ctrl->state->starts, udrv_load64(&ctrl->state->starts) + 1);
-	nvme_info(ctrl, "%s, serial %s, firmware %s: started with %u I/O queues of depth %u, %u namespaces",
-		  ctrl->info.mn, ctrl->info.sn, ctrl->info.fr, ctrl->info.io_queues, ctrl->info.depth, ctrl->info.nn);
+	nvme_info(ctrl,
+		  "%s, serial %s, firmware %s: started with %u I/O queues of depth %u, %u namespaces",
+		  ctrl->info.mn, ctrl->info.sn, ctrl->info.fr, ctrl->info.io_queues,
+		  ctrl->info.depth, ctrl->info.nn);
 	*ret = ctrl;
 	return 0;
 fail:
@@ -121,7 +125,8 @@ void udrv_nvme_detach(struct udrv_nvme *ctrl)
 static void delete_queues(struct udrv_nvme *ctrl)
 {
 	for (unsigned int i = 0; i < ctrl->nio; i++) {
-		struct nvme_sqe cmd = { .opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = htole32(ctrl->io[i].qid) };
+		struct nvme_sqe cmd = { .opcode = NVME_ADMIN_DELETE_SQ,
+					.cdw10 = htole32(ctrl->io[i].qid) };
 		int err;
 
 		err = nvme_admin_wait(ctrl, &cmd, NULL, 0, false, NULL);
@@ -130,7 +135,8 @@ static void delete_queues(struct udrv_nvme *ctrl)
 			err = nvme_admin_wait(ctrl, &cmd, NULL, 0, false, NULL);
 		}
 		if (err)
-			nvme_warn(ctrl, "I/O queue %u could not be deleted (%#x): going on with the shutdown",
+			nvme_warn(ctrl,
+				  "I/O queue %u could not be deleted (%#x): going on with the shutdown",
 				  ctrl->io[i].qid, err);
 		/* Not answered: nor will the next one be, and each takes its time to tell. */
 		if (err < 0)
@@ -155,7 +161,9 @@ int udrv_nvme_shutdown(struct udrv_nvme *ctrl)
 		delete_queues(ctrl);
 	err = failed ? -EIO : nvme_regs_shutdown(ctrl);
 	if (err)
-		nvme_err(ctrl, "CSTS.SHST did not say that the shutdown is complete (error %d): disabling", err);
+		nvme_err(ctrl,
+			 "CSTS.SHST did not say that the shutdown is complete (error %d): disabling",
+			 err);
 	off = nvme_regs_disable(ctrl);
 	if (!off) {
 		udrv_device_bus_master(ctrl->dev, false);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The driver's view of a controller in this process. Everything here is rebuilt from the state (state.h,
- * facts.h) by a successor; nothing that must survive is kept in it.
+ * The driver's view of a controller in this process. Everything here is rebuilt from the state
+ * (state.h, facts.h) by a successor; nothing that must survive is kept in it.
  *
  *	ctrl.c		start, detach, shutdown
  *	setup.c		from any state to a running controller
@@ -40,27 +40,27 @@
 #include "devices/nvme/queue.h"
 #include "devices/nvme/state.h"
 
-#define NVME_MAX_TRANSFER	(2u << 20)	/* one page of PRP entries a command */
-#define NVME_BAD_CQES_MAX	64u
+#define NVME_MAX_TRANSFER (2u << 20) /* one page of PRP entries a command */
+#define NVME_BAD_CQES_MAX 64u
 
 /* What an admin command is for; cookie[0] of its slot. */
 enum nvme_admin_kind {
-	NVME_ADMIN_WAITED = 1,		/* somebody of this process waits for it */
+	NVME_ADMIN_WAITED = 1, /* somebody of this process waits for it */
 	NVME_ADMIN_AER,
-	NVME_ADMIN_AER_LOG,		/* the three steps that answer an event */
+	NVME_ADMIN_AER_LOG, /* the three steps that answer an event */
 	NVME_ADMIN_AER_LIST,
 	NVME_ADMIN_AER_NS,
-	NVME_ADMIN_ABORTING,		/* cookie[1]: qid << 16 | cid */
+	NVME_ADMIN_ABORTING, /* cookie[1]: qid << 16 | cid */
 	NVME_ADMIN_NUDGE,
 };
 
 /* Answering an asynchronous event, aer.c. */
 struct nvme_aer {
-	uint16_t slot;			/* of the event being answered */
-	enum nvme_admin_kind waiting;	/* step that found no free slot, or 0 */
+	uint16_t slot;		      /* of the event being answered */
+	enum nvme_admin_kind waiting; /* step that found no free slot, or 0 */
 	bool busy;
-	bool rescan;			/* the predecessor may have read the log page: look at every namespace */
-	uint32_t event;			/* its dword 0 */
+	bool rescan;	/* the predecessor may have read the log page: look at every namespace */
+	uint32_t event; /* its dword 0 */
 	uint32_t nsids[NVME_CHANGED_NS_MAX];
 	unsigned int n, at;
 };
@@ -76,23 +76,23 @@ struct udrv_nvme {
 	struct nvme_facts facts;
 	struct udrv_nvme_info info;
 	struct udrv_nvme_resume_report report;
-	unsigned int ns_order[UDRV_NVME_MAX_NS];	/* facts.ns by rising NSID */
-	struct nvme_page_io page_io[UDRV_NVME_MAX_NS];	/* of each of facts.ns */
+	unsigned int ns_order[UDRV_NVME_MAX_NS];       /* facts.ns by rising NSID */
+	struct nvme_page_io page_io[UDRV_NVME_MAX_NS]; /* of each of facts.ns */
 
 	struct udrv_nvme_queue admin;
 	struct udrv_nvme_queue *io;
 	unsigned int nio;
 
-	int admin_waited;		/* slot that nvme_admin_wait() waits for, or -1 */
-	unsigned int aborts;		/* Abort commands in flight */
+	int admin_waited;    /* slot that nvme_admin_wait() waits for, or -1 */
+	unsigned int aborts; /* Abort commands in flight */
 	struct nvme_aer aer;
 	void (*event_fn)(void *ctx, uint32_t nsid);
 	void *event_ctx;
 
-	struct udrv_nvme_opts opts;	/* as asked for, defaults filled in */
+	struct udrv_nvme_opts opts; /* as asked for, defaults filled in */
 	uint64_t timeout_ns;
-	uint64_t reset_after_ns, reset_wait_ns;	/* of a reset that failed: when to try again */
-	bool failed;			/* fatal status, or gone */
+	uint64_t reset_after_ns, reset_wait_ns; /* of a reset that failed: when to try again */
+	bool failed;				/* fatal status, or gone */
 
 	struct vectors vectors;
 	void (*irq_fn)(void *ctx, struct udrv_nvme_queue *q);
@@ -100,19 +100,22 @@ struct udrv_nvme {
 };
 
 /* Nothing is evaluated without a log. */
-#define nvme_log(ctrl, level, fmt, ...) \
-	((ctrl)->log ? udrv_log((ctrl)->log, level, "%s: " fmt, udrv_device_name((ctrl)->dev), ##__VA_ARGS__) : (void)0)
-#define nvme_err(ctrl, fmt, ...)	nvme_log(ctrl, UDRV_LOG_ERR, fmt, ##__VA_ARGS__)
-#define nvme_warn(ctrl, fmt, ...)	nvme_log(ctrl, UDRV_LOG_WARN, fmt, ##__VA_ARGS__)
-#define nvme_info(ctrl, fmt, ...)	nvme_log(ctrl, UDRV_LOG_INFO, fmt, ##__VA_ARGS__)
+#define nvme_log(ctrl, level, fmt, ...)                                                        \
+	((ctrl)->log ? udrv_log((ctrl)->log, level, "%s: " fmt, udrv_device_name((ctrl)->dev), \
+				##__VA_ARGS__) :                                               \
+		       (void)0)
+#define nvme_err(ctrl, fmt, ...)  nvme_log(ctrl, UDRV_LOG_ERR, fmt, ##__VA_ARGS__)
+#define nvme_warn(ctrl, fmt, ...) nvme_log(ctrl, UDRV_LOG_WARN, fmt, ##__VA_ARGS__)
+#define nvme_info(ctrl, fmt, ...) nvme_log(ctrl, UDRV_LOG_INFO, fmt, ##__VA_ARGS__)
 
-#define nvme_likely(x)		__builtin_expect(!!(x), 1)
-#define nvme_unlikely(x)	__builtin_expect(!!(x), 0)
+#define nvme_likely(x)		  __builtin_expect(!!(x), 1)
+#define nvme_unlikely(x)	  __builtin_expect(!!(x), 0)
 
-#define NVME_TIMEOUT_MS		30000u	/* of a command, if nobody says otherwise */
+#define NVME_TIMEOUT_MS		  30000u /* of a command, if nobody says otherwise */
 
 /* ctrl.c */
-int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret);
+int nvme_ctrl_new(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
+		  struct udrv_nvme **ret);
 void nvme_ctrl_free(struct udrv_nvme *ctrl);
 void nvme_ctrl_info(struct udrv_nvme *ctrl);
 void nvme_ctrl_fail(struct udrv_nvme *ctrl, bool failed);
@@ -136,11 +139,11 @@ int nvme_regs_shutdown(struct udrv_nvme *ctrl);
 int nvme_regs_alive(struct udrv_nvme *ctrl);
 
 /* admin.c */
-int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
-		     uint16_t *ret_slot);
+int nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind,
+		     uint64_t arg, uint16_t *ret_slot);
 void *nvme_admin_data(struct udrv_nvme *ctrl, unsigned int slot);
-int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len, bool to_device,
-		    uint32_t *result);
+int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *data, uint32_t len,
+		    bool to_device, uint32_t *result);
 void nvme_admin_service(struct udrv_nvme *ctrl);
 
 /* identify.c */

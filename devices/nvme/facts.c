@@ -14,28 +14,26 @@
 #include "devices/nvme/facts.h"
 #include "devices/nvme/state.h"
 
-#define NODE		"nvme"
-#define COMPATIBLE	"udrv,nvme-v1"
+#define NODE	   "nvme"
+#define COMPATIBLE "udrv,nvme-v1"
 
 /* A property of the node: a number of 32 bits, of 64 if the member has as many, or a string. */
 struct fact {
 	const char *name;
-	uint16_t off;			/* of the member in struct nvme_facts */
-	uint8_t size;			/* its bytes: of a string, with the NUL */
+	uint16_t off; /* of the member in struct nvme_facts */
+	uint8_t size; /* its bytes: of a string, with the NUL */
 	bool string;
-	uint32_t max;			/* accepted of a number of 32 bits */
+	uint32_t max; /* accepted of a number of 32 bits */
 };
 
-#define FACT(prop, member, most, str) { \
-	.name = prop, \
-	.off = offsetof(struct nvme_facts, member), \
-	.size = sizeof(((struct nvme_facts *)NULL)->member), \
-	.string = str, \
-	.max = most, \
-}
+#define FACT(prop, member, most, str)                                                            \
+	{                                                                                        \
+		.name = prop, .off = offsetof(struct nvme_facts, member),                        \
+		.size = sizeof(((struct nvme_facts *)NULL)->member), .string = str, .max = most, \
+	}
 #define U8(prop, member)	FACT(prop, member, UINT8_MAX, false)
 #define U16(prop, member)	FACT(prop, member, UINT16_MAX, false)
-#define U32(prop, member, most)	FACT(prop, member, most, false)
+#define U32(prop, member, most) FACT(prop, member, most, false)
 #define U64(prop, member)	FACT(prop, member, 0, false)
 #define STR(prop, member)	FACT(prop, member, 0, true)
 
@@ -69,7 +67,7 @@ static const struct fact table[] = {
 	U32("vectors", vectors, 2048),
 };
 
-#define NFACTS	(sizeof(table) / sizeof(table[0]))
+#define NFACTS (sizeof(table) / sizeof(table[0]))
 
 static uint64_t get_member(const struct nvme_facts *facts, const struct fact *f)
 {
@@ -159,7 +157,8 @@ int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
 	return facts_write(st, NODE, COMPATIBLE, write_node, facts);
 }
 
-static void read_fact(const void *fdt, int node, struct nvme_facts *facts, const struct fact *f, bool *bad)
+static void read_fact(const void *fdt, int node, struct nvme_facts *facts, const struct fact *f,
+		      bool *bad)
 {
 	if (f->string)
 		facts_str(fdt, node, f->name, (char *)facts + f->off, f->size, bad);

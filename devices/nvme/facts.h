@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cold facts about a controller: what the set-up found out or decided. They are in the state's tree, node
- * /nvme, so that a successor asks the device nothing that it need not.
+ * Cold facts about a controller: what the set-up found out or decided. They are in the state's
+ * tree, node /nvme, so that a successor asks the device nothing that it need not.
  */
 #ifndef DEVICES_NVME_FACTS_H
 #define DEVICES_NVME_FACTS_H
@@ -35,7 +35,7 @@ struct nvme_facts {
 	uint32_t depth;
 	uint32_t sq_entries;
 	uint32_t cq_entries;
-	uint32_t vectors;		/* 0: polling */
+	uint32_t vectors; /* 0: polling */
 
 	uint32_t nn;
 	struct udrv_nvme_ns_info ns[UDRV_NVME_MAX_NS];
@@ -44,7 +44,10 @@ struct nvme_facts {
 /* Write /nvme anew and commit. 0; -ENOSPC: the tree is full; -errno of udrv_state_commit(). */
 int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts);
 
-/* Read and check /nvme. 0; -ENOENT: no such node; -EBADMSG: a property is missing, or out of bounds. */
+/*
+ * Read and check /nvme. 0; -ENOENT: no such node; -EBADMSG: a property is
+ * missing, or out of bounds.
+ */
 int nvme_facts_read(const struct udrv_state *st, struct nvme_facts *facts);
 
 #endif

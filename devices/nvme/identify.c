@@ -31,7 +31,8 @@ static int take_facts(struct udrv_nvme *ctrl, const struct nvme_id_ctrl *id, uin
 
 	if ((id->sqes & 0xf) > NVME_SQE_SHIFT || (id->sqes >> 4) < NVME_SQE_SHIFT ||
 	    (id->cqes & 0xf) > NVME_CQE_SHIFT || (id->cqes >> 4) < NVME_CQE_SHIFT) {
-		nvme_err(ctrl, "the controller does not take 64-byte commands and 16-byte completions (SQES %#x, CQES %#x)",
+		nvme_err(ctrl,
+			 "the controller does not take 64-byte commands and 16-byte completions (SQES %#x, CQES %#x)",
 			 id->sqes, id->cqes);
 		return -EOPNOTSUPP;
 	}
@@ -77,7 +78,8 @@ static int add_namespace(struct udrv_nvme *ctrl, uint32_t nsid, struct nvme_id_n
 	if (err < 0)
 		return err;
 	if (err) {
-		nvme_warn(ctrl, "Identify Namespace %u failed with status %#x: not used", nsid, err);
+		nvme_warn(ctrl, "Identify Namespace %u failed with status %#x: not used", nsid,
+			  err);
 		return 0;
 	}
 	nvme_ns_update(ctrl, nsid, id);
@@ -103,7 +105,8 @@ int nvme_identify_namespaces(struct udrv_nvme *ctrl)
 	}
 	for (unsigned int i = 0; !err && i < NVME_IDENTIFY_SIZE / 4 && list[i]; i++) {
 		if (i == UDRV_NVME_MAX_NS) {
-			nvme_warn(ctrl, "more than %u namespaces: the others are not used", UDRV_NVME_MAX_NS);
+			nvme_warn(ctrl, "more than %u namespaces: the others are not used",
+				  UDRV_NVME_MAX_NS);
 			break;
 		}
 		err = add_namespace(ctrl, le32toh(list[i]), id);

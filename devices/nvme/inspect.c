@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A running controller seen through its state, by any process and without the device. What is counted may move
- * on between two loads; nothing is followed that was not checked.
+ * A running controller seen through its state, by any process and without the device. What is
+ * counted may move on between two loads; nothing is followed that was not checked.
  */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "devices/nvme/ctrl.h"
 
-static void inspect_queue(const struct nvme_queue_state *st, unsigned int slots, struct udrv_nvme_counters *c,
-			  unsigned int *outstanding)
+static void inspect_queue(const struct nvme_queue_state *st, unsigned int slots,
+			  struct udrv_nvme_counters *c, unsigned int *outstanding)
 {
 	const struct nvme_slot_state *slot = nvme_queue_slots((struct nvme_queue_state *)st);
 	uint64_t tail = udrv_load64(&st->tail), pending = 0;
@@ -70,6 +70,7 @@ int udrv_nvme_inspect(const struct udrv_state *st, struct udrv_nvme_snapshot *re
 	memcpy(ret->ns, facts.ns, sizeof(ret->ns));
 	inspect_queue(nvme_admin_state(&ctrl), NVME_ADMIN_SLOTS, &ret->q[0], &ret->outstanding[0]);
 	for (uint32_t i = 0; i < facts.io_queues; i++)
-		inspect_queue(nvme_io_state(&ctrl, i), slots, &ret->q[i + 1], &ret->outstanding[i + 1]);
+		inspect_queue(nvme_io_state(&ctrl, i), slots, &ret->q[i + 1],
+			      &ret->outstanding[i + 1]);
 	return 0;
 }

@@ -18,7 +18,10 @@ static void signalled(void *ctx, unsigned int vector)
 int udrv_nvme_irq_arm(struct udrv_nvme *ctrl, struct udrv_loop *loop,
 		      void (*fn)(void *ctx, struct udrv_nvme_queue *q), void *ctx)
 {
-	/* The queues' vectors were fixed when they were created: vector i + 1 for queue i, modulo this. */
+	/*
+	 * The queues' vectors were fixed when they were created: vector i + 1
+	 * for queue i, modulo this.
+	 */
 	unsigned int vectors = ctrl->facts.vectors, n = ctrl->nio + 1;
 	int err;
 

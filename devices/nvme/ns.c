@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Namespaces. An entry of facts.ns never moves and is never dropped while the controller runs, because the
- * queues' threads look entries up: what is gone is marked unusable, and may come back under the same NSID.
+ * Namespaces. An entry of facts.ns never moves and is never dropped while the controller runs,
+ * because the queues' threads look entries up: what is gone is marked unusable, and may come back
+ * under the same NSID.
  */
 #include <inttypes.h>
 
@@ -30,16 +31,22 @@ static void from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nv
 
 	if (!ns->nsze)
 		return;
-	/* 512 bytes is the least that the specification allows; above 64 KiB a block would not fit a transfer. */
+	/*
+	 * 512 bytes is the least that the specification allows; above 64 KiB a block would not fit
+	 * a transfer.
+	 */
 	if (lbaf->lbads < 9 || lbaf->lbads > 16) {
-		nvme_warn(ctrl, "namespace %u: logical blocks of 2^%u bytes are not supported: not used", nsid,
-			  lbaf->lbads);
+		nvme_warn(ctrl,
+			  "namespace %u: logical blocks of 2^%u bytes are not supported: not used",
+			  nsid, lbaf->lbads);
 		return;
 	}
 	ns->lba_size = 1u << lbaf->lbads;
 	if (le16toh(lbaf->ms)) {
-		nvme_warn(ctrl, "namespace %u: its LBA format has %u bytes of metadata, which is not supported: "
-			  "not used; format it without", nsid, le16toh(lbaf->ms));
+		nvme_warn(ctrl,
+			  "namespace %u: its LBA format has %u bytes of metadata, which is not supported: "
+			  "not used; format it without",
+			  nsid, le16toh(lbaf->ms));
 		return;
 	}
 	ns->usable = true;
@@ -50,7 +57,8 @@ const struct nvme_page_io nvme_no_page_io = { 0 };
 static void set_page_io(struct udrv_nvme *ctrl, const struct udrv_nvme_ns_info *ns)
 {
 	struct nvme_page_io *page = &ctrl->page_io[ns - ctrl->facts.ns];
-	uint32_t nlb = ns->usable && ns->lba_size <= UDRV_DMA_PAGE ? UDRV_DMA_PAGE / ns->lba_size : 0;
+	uint32_t nlb = ns->usable && ns->lba_size <= UDRV_DMA_PAGE ? UDRV_DMA_PAGE / ns->lba_size :
+								     0;
 	uint64_t limit = nlb && ns->nsze >= nlb ? ns->nsze - nlb + 1 : 0;
 
 	if (page->nlb != nlb) {
@@ -86,8 +94,8 @@ bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_
 		if (!ns.nsze)
 			return false;
 		if (ctrl->facts.nn == UDRV_NVME_MAX_NS) {
-			nvme_warn(ctrl, "namespace %u is new, but %u are in use already: not used", nsid,
-				  UDRV_NVME_MAX_NS);
+			nvme_warn(ctrl, "namespace %u is new, but %u are in use already: not used",
+				  nsid, UDRV_NVME_MAX_NS);
 			return false;
 		}
 		ctrl->facts.ns[ctrl->facts.nn] = ns;
@@ -96,7 +104,8 @@ bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_
 		return true;
 	}
 	if (ns.nsze == old->nsze && ns.lba_size == old->lba_size && ns.usable == old->usable &&
-	    !memcmp(ns.eui64, old->eui64, sizeof(ns.eui64)) && !memcmp(ns.nguid, old->nguid, sizeof(ns.nguid)))
+	    !memcmp(ns.eui64, old->eui64, sizeof(ns.eui64)) &&
+	    !memcmp(ns.nguid, old->nguid, sizeof(ns.nguid)))
 		return false;
 
 	/* Nothing is submitted with facts of which some are old and some are new. */

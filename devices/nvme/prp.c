@@ -4,11 +4,14 @@
 
 #include "devices/nvme/prp.h"
 
-#define PAGE_MASK	(UDRV_DMA_PAGE - 1)
+#define PAGE_MASK (UDRV_DMA_PAGE - 1)
 
 uint32_t nvme_prp_list_size(uint32_t max_transfer)
 {
-	/* A transfer that begins late in its first page touches one page more; PRP1 holds the first. */
+	/*
+	 * A transfer that begins late in its first page touches one page
+	 * more; PRP1 holds the first.
+	 */
 	uint32_t entries = (max_transfer + UDRV_DMA_PAGE - 1) >> UDRV_DMA_PAGE_SHIFT;
 	uint32_t size = 64;
 
@@ -17,9 +20,9 @@ uint32_t nvme_prp_list_size(uint32_t max_transfer)
 	return size;
 }
 
-int nvme_prp_build_list(const struct udrv_dma *dma, const struct udrv_nvme_seg *seg, unsigned int nseg,
-			uint64_t bytes, uint64_t *list, uint64_t list_off, uint32_t list_size,
-			struct nvme_sqe *sqe)
+int nvme_prp_build_list(const struct udrv_dma *dma, const struct udrv_nvme_seg *seg,
+			unsigned int nseg, uint64_t bytes, uint64_t *list, uint64_t list_off,
+			uint32_t list_size, struct nvme_sqe *sqe)
 {
 	uint32_t max = list_size / sizeof(uint64_t);
 	uint64_t prp1 = 0, left = bytes;

@@ -6,11 +6,12 @@
 #include "devices/nvme/ctrl.h"
 
 /* Owner tags in the pool's book. */
-#define TAG(kind, qid)	(0x6e766d6500000000ull | (uint64_t)(kind) << 16 | (qid))
-#define TAG_RINGS	1u
-#define TAG_LISTS	2u
+#define TAG(kind, qid) (0x6e766d6500000000ull | (uint64_t)(kind) << 16 | (qid))
+#define TAG_RINGS      1u
+#define TAG_LISTS      2u
 
-static int memory(struct udrv_nvme *ctrl, uint64_t tag, uint64_t size, unsigned int flags, uint64_t *ret_off)
+static int memory(struct udrv_nvme *ctrl, uint64_t tag, uint64_t size, unsigned int flags,
+		  uint64_t *ret_off)
 {
 	uint64_t off, have;
 
@@ -25,22 +26,26 @@ static int memory(struct udrv_nvme *ctrl, uint64_t tag, uint64_t size, unsigned 
 	return udrv_dma_alloc(ctrl->dma, size, UDRV_DMA_PAGE, flags, tag, ret_off);
 }
 
-int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid, uint32_t sq_entries,
-		      uint32_t cq_entries, uint32_t depth, uint32_t list_size)
+int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid,
+		      uint32_t sq_entries, uint32_t cq_entries, uint32_t depth, uint32_t list_size)
 {
 	uint64_t ring_bytes = nvme_sq_bytes(sq_entries) + nvme_cq_bytes(cq_entries);
 	uint64_t list_bytes = (uint64_t)(depth + NVME_RESERVE) * list_size;
 	uint64_t rings, lists;
 	int err;
 
-	/* Contiguous whether CAP.CQR asks for it or not: a queue that is not needs a PRP list of its own. */
+	/*
+	 * Contiguous whether CAP.CQR asks for it or not: a queue that is not needs a PRP list of
+	 * its own.
+	 */
 	err = memory(ctrl, TAG(TAG_RINGS, qid), ring_bytes, UDRV_DMA_CONTIG, &rings);
 	if (!err)
 		err = memory(ctrl, TAG(TAG_LISTS, qid), list_bytes, 0, &lists);
 	if (err) {
-		nvme_err(ctrl, "queue %u: no %" PRIu64 " bytes of contiguous and %" PRIu64
-			 " bytes of other DMA memory for it: enlarge the pool, or lower the depth", qid,
-			 ring_bytes, list_bytes);
+		nvme_err(ctrl,
+			 "queue %u: no %" PRIu64 " bytes of contiguous and %" PRIu64
+			 " bytes of other DMA memory for it: enlarge the pool, or lower the depth",
+			 qid, ring_bytes, list_bytes);
 		return err;
 	}
 	memset(udrv_dma_ptr(ctrl->dma, rings), 0, ring_bytes);
@@ -75,9 +80,13 @@ static int check_slots(struct udrv_nvme *ctrl, const struct nvme_queue_state *st
 		uint64_t seq = le64toh(slots[i].seq);
 
 		if (state > NVME_SLOT_DONE ||
-		    (state != NVME_SLOT_FREE && (le16toh(slots[i].sqe.cid) & NVME_CID_SLOT_MASK) != i) ||
-		    (state == NVME_SLOT_PENDING && seq > tail) || (state == NVME_SLOT_DONE && seq >= tail)) {
-			nvme_err(ctrl, "saved state: queue %u, slot %u makes no sense (state %u, seq %" PRIu64 ")",
+		    (state != NVME_SLOT_FREE &&
+		     (le16toh(slots[i].sqe.cid) & NVME_CID_SLOT_MASK) != i) ||
+		    (state == NVME_SLOT_PENDING && seq > tail) ||
+		    (state == NVME_SLOT_DONE && seq >= tail)) {
+			nvme_err(ctrl,
+				 "saved state: queue %u, slot %u makes no sense (state %u, seq %" PRIu64
+				 ")",
 				 qid, i, state, seq);
 			return -EBADMSG;
 		}
@@ -87,7 +96,10 @@ static int check_slots(struct udrv_nvme *ctrl, const struct nvme_queue_state *st
 		if (seq < tail && seq >= ringing)
 			fresh++;
 	}
-	/* What the device was never told of has a slot each, and at most one submission was cut short. */
+	/*
+	 * What the device was never told of has a slot each, and at most one
+	 * submission was cut short.
+	 */
 	if (half > 1 || fresh != tail - ringing) {
 		nvme_err(ctrl, "saved state: queue %u: slots and counters disagree", qid);
 		return -EBADMSG;
@@ -95,29 +107,34 @@ static int check_slots(struct udrv_nvme *ctrl, const struct nvme_queue_state *st
 	return 0;
 }
 
-int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, unsigned int qid, unsigned int slots)
+int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, unsigned int qid,
+		     unsigned int slots)
 {
 	uint32_t sqn = udrv_load32(&st->sq_entries), cqn = udrv_load32(&st->cq_entries);
 	uint32_t depth = udrv_load32(&st->depth), list_size = udrv_load32(&st->list_size);
 	uint64_t rings = udrv_load64(&st->rings_off), lists = udrv_load64(&st->lists_off);
-	uint64_t tail = udrv_load64(&st->tail), rung = udrv_load64(&st->rung), ringing = udrv_load64(&st->ringing);
+	uint64_t tail = udrv_load64(&st->tail), rung = udrv_load64(&st->rung),
+		 ringing = udrv_load64(&st->ringing);
 	uint64_t head = udrv_load64(&st->head), head_rung = udrv_load64(&st->head_rung);
 
-	if (udrv_load32(&st->qid) != qid || sqn < 2 || sqn > 65536 || cqn < 2 || cqn > 65536 || !depth ||
-	    depth > NVME_MAX_DEPTH || depth + NVME_RESERVE > slots || depth + NVME_RESERVE >= sqn ||
-	    depth + NVME_RESERVE >= cqn) {
+	if (udrv_load32(&st->qid) != qid || sqn < 2 || sqn > 65536 || cqn < 2 || cqn > 65536 ||
+	    !depth || depth > NVME_MAX_DEPTH || depth + NVME_RESERVE > slots ||
+	    depth + NVME_RESERVE >= sqn || depth + NVME_RESERVE >= cqn) {
 		nvme_err(ctrl, "saved state: queue %u: geometry out of bounds", qid);
 		return -EBADMSG;
 	}
 	if (list_size < 64 || list_size > UDRV_DMA_PAGE || (list_size & (list_size - 1)) ||
 	    !in_book(ctrl, TAG(TAG_RINGS, qid), rings, nvme_sq_bytes(sqn) + nvme_cq_bytes(cqn)) ||
-	    !in_book(ctrl, TAG(TAG_LISTS, qid), lists, (uint64_t)(depth + NVME_RESERVE) * list_size) ||
+	    !in_book(ctrl, TAG(TAG_LISTS, qid), lists,
+		     (uint64_t)(depth + NVME_RESERVE) * list_size) ||
 	    ((rings | lists) & (UDRV_DMA_PAGE - 1))) {
-		nvme_err(ctrl, "saved state: queue %u: its memory is not what the pool's book says", qid);
+		nvme_err(ctrl, "saved state: queue %u: its memory is not what the pool's book says",
+			 qid);
 		return -EBADMSG;
 	}
-	if (udrv_load64(&st->sq_origin) > rung || rung > ringing || ringing > tail || tail - rung >= sqn ||
-	    udrv_load64(&st->cq_origin) > head_rung || head_rung > head || head - head_rung >= cqn) {
+	if (udrv_load64(&st->sq_origin) > rung || rung > ringing || ringing > tail ||
+	    tail - rung >= sqn || udrv_load64(&st->cq_origin) > head_rung || head_rung > head ||
+	    head - head_rung >= cqn) {
 		nvme_err(ctrl, "saved state: queue %u: counters out of order", qid);
 		return -EBADMSG;
 	}
@@ -204,7 +221,10 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->sqid_dw2 = (uint32_t)q->qid << 16;
 	q->page_io = &nvme_no_page_io;
 
-	/* For as many slots as the state has room for: a reset finds it here, whatever the depth becomes. */
+	/*
+	 * For as many slots as the state has room for: a reset finds it here,
+	 * whatever the depth becomes.
+	 */
 	if (q->free)
 		return 0;
 	slots = q->qid ? udrv_load32(&ctrl->state->slot_capacity) : NVME_ADMIN_SLOTS;
@@ -248,7 +268,10 @@ static uint32_t pending(const struct udrv_nvme_queue *q, uint32_t from, uint32_t
 
 void nvme_queue_limits(struct udrv_nvme_queue *q)
 {
-	/* While the head is in doubt, the first completion rings it, and every release takes the long way. */
+	/*
+	 * While the head is in doubt, the first completion rings it, and every release takes the
+	 * long way.
+	 */
 	q->cq_batch = q->depth < 2 || q->head_doubt ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
 	q->ring_reg = q->failed ? NULL : q->sq_reg;
 	q->poll_limit = q->nbacklog || q->head_doubt || q->failed ? 0 : q->cq_batch;
@@ -256,9 +279,9 @@ void nvme_queue_limits(struct udrv_nvme_queue *q)
 }
 
 /*
- * The device may believe that its completion ring holds everything from head_rung on, and posts nothing into a
- * full one. Until it is known to have been told of the head, no more is submitted than there is room for, with
- * the reserve; what is released meanwhile waits in the parking.
+ * The device may believe that its completion ring holds everything from head_rung on, and posts
+ * nothing into a full one. Until it is known to have been told of the head, no more is submitted
+ * than there is room for, with the reserve; what is released meanwhile waits in the parking.
  */
 void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 {
@@ -267,7 +290,8 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q)
 	uint32_t nudges = pending(q, q->depth, q->nslots);
 	uint64_t taken = pending(q, 0, q->depth) + unknown + NVME_RESERVE, room;
 
-	q->sqe = q->sq + (udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin)) % q->sq_entries;
+	q->sqe = q->sq +
+		 (udrv_load64(&q->st->tail) - udrv_load64(&q->st->sq_origin)) % q->sq_entries;
 	q->cqe = q->cq + head % q->cq_entries;
 	q->phase = (head / q->cq_entries & 1) ^ 1;
 	q->nfree = 0;

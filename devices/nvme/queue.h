@@ -2,8 +2,8 @@
 /*
  * One queue pair: the rings, which the device sees, and the slots, which it does not.
  *
- * The order of the stores in the inline functions is what makes a resume possible; docs/nvme-resume.md has
- * it as a table.
+ * The order of the stores in the inline functions is what makes a resume possible;
+ * docs/nvme-resume.md has it as a table.
  */
 #ifndef DEVICES_NVME_QUEUE_H
 #define DEVICES_NVME_QUEUE_H
@@ -22,17 +22,20 @@ struct udrv_nvme;
 struct udrv_nvme_ns_info;
 
 /*
- * What a transfer of one page to or from a namespace has to agree with. Written by the controller's thread, read by the
- * queues': @limit is 0 while the rest changes.
+ * What a transfer of one page to or from a namespace has to agree with. Written by the controller's
+ * thread, read by the queues': @limit is 0 while the rest changes.
  */
 struct nvme_page_io {
-	uint64_t limit;			/* the first block is below it; 0: none */
-	uint32_t nlb;			/* logical blocks of a page */
+	uint64_t limit; /* the first block is below it; 0: none */
+	uint32_t nlb;	/* logical blocks of a page */
 };
 
 extern const struct nvme_page_io nvme_no_page_io;
 
-/* What the timeouts know of a slot: the command they saw there, since when, and what they did about it. */
+/*
+ * What the timeouts know of a slot: the command they saw there, since when,
+ * and what they did about it.
+ */
 struct nvme_watch {
 	uint64_t seq;
 	uint64_t since_ns;
@@ -44,49 +47,57 @@ struct udrv_nvme_queue {
 	/* every command: what is constant is copied here, so that nothing else is looked at */
 	struct nvme_queue_state *st;
 	struct nvme_slot_state *slots;
-	struct nvme_sqe *sq, *sqe, *sq_end;	/* ring, the place of st->tail in it, end */
-	struct nvme_cqe *cq, *cqe, *cq_end;	/* ring, the place of st->head in it, end */
-	uint16_t *free;			/* stack of free slots */
+	struct nvme_sqe *sq, *sqe, *sq_end; /* ring, the place of st->tail in it, end */
+	struct nvme_cqe *cq, *cqe, *cq_end; /* ring, the place of st->head in it, end */
+	uint16_t *free;			    /* stack of free slots */
 	uint32_t nfree;
 	uint32_t depth;
-	uint32_t poll_limit;		/* entries that may be polled for without a look at backlog, head_doubt and failed */
+	/* entries that may be polled for without a look at backlog, head_doubt and failed */
+	uint32_t poll_limit;
 	uint32_t sq_entries, cq_entries;
-	uint32_t nslots;		/* with the reserve */
+	uint32_t nslots; /* with the reserve */
 	uint16_t qid;
-	uint16_t phase;			/* of a new entry at @cqe */
-	uint32_t cq_batch;		/* consumed entries after which the head doorbell is due */
+	uint16_t phase;	   /* of a new entry at @cqe */
+	uint32_t cq_batch; /* consumed entries after which the head doorbell is due */
 	uint32_t nbacklog;
-	volatile uint32_t *sq_reg, *cq_reg;	/* mapped doorbells; NULL: through the BAR's callbacks */
-	volatile uint32_t *ring_reg;	/* @sq_reg, if the queue has not failed */
-	uint64_t resumed_below;		/* a command with a smaller seq is a predecessor's, see @inherited */
-	const struct nvme_page_io *page_io;	/* of the last command's namespace, or nvme_no_page_io */
-	uint64_t page_match;		/* first eight bytes of a write of one piece to it, see submit.c */
-	uint64_t page_dw01;		/* what is always the same in dwords 0 and 1 */
-	const uint64_t *page_addr;	/* the pool's */
+	/* mapped doorbells; NULL: through the BAR's callbacks */
+	volatile uint32_t *sq_reg, *cq_reg;
+	volatile uint32_t *ring_reg; /* @sq_reg, if the queue has not failed */
+	/* a command with a smaller seq is a predecessor's, see @inherited */
+	uint64_t resumed_below;
+	/* of the last command's namespace, or nvme_no_page_io */
+	const struct nvme_page_io *page_io;
+	uint64_t page_match; /* first eight bytes of a write of one piece to it, see submit.c */
+	uint64_t page_dw01;  /* what is always the same in dwords 0 and 1 */
+	const uint64_t *page_addr; /* the pool's */
 	uint64_t pool_pages;
-	uint32_t sqid_dw2;		/* the queue's ID, as it is in dword 2 of a completion */
-	uint32_t release_limit;		/* slots below it may be released without a look at backlog and head_doubt */
-	uint32_t head_doubt;		/* nobody knows which head the device knows, see nvme_queue_rebuild() */
+	uint32_t sqid_dw2; /* the queue's ID, as it is in dword 2 of a completion */
+	/* slots below it may be released without a look at backlog and head_doubt */
+	uint32_t release_limit;
+	/* nobody knows which head the device knows, see nvme_queue_rebuild() */
+	uint32_t head_doubt;
 
 	/* seldom */
-	uint64_t sq_db, cq_db;		/* their offsets in the BAR */
+	uint64_t sq_db, cq_db; /* their offsets in the BAR */
 	const struct udrv_bar *bar;
 	struct udrv_nvme *ctrl;
-	uint8_t *lists;			/* PRP lists, st->list_size bytes a slot */
+	uint8_t *lists; /* PRP lists, st->list_size bytes a slot */
 	uint64_t lists_off;
 	uint32_t list_size;
-	uint16_t *parking;		/* free slots that wait until the device knows the head */
+	uint16_t *parking; /* free slots that wait until the device knows the head */
 	uint32_t parked;
-	uint16_t *backlog;		/* completed, not handed out by this process yet */
-	bool nudge_room;		/* the completion ring has room for one more, whatever the device knows */
-	bool *inherited;		/* the device had the slot's command when the predecessor stopped */
-	bool *handed;			/* completed, handed out before a reset and not released yet */
-	uint32_t bad;			/* bad entries since the last reset */
+	uint16_t *backlog; /* completed, not handed out by this process yet */
+	bool nudge_room; /* the completion ring has room for one more, whatever the device knows */
+	bool *inherited; /* the device had the slot's command when the predecessor stopped */
+	bool *handed;	 /* completed, handed out before a reset and not released yet */
+	uint32_t bad;	 /* bad entries since the last reset */
 	bool failed;
 	struct nvme_watch *watch;
 };
 
-/* Bytes of the submission ring, after which the completion ring begins: both on pages of their own. */
+/*
+ * Bytes of the submission ring, after which the completion ring begins: both on pages of their own.
+ */
 static inline uint64_t nvme_sq_bytes(uint32_t entries)
 {
 	return ((uint64_t)entries * sizeof(struct nvme_sqe) + 4095) & ~(uint64_t)4095;
@@ -97,25 +108,41 @@ static inline uint64_t nvme_cq_bytes(uint32_t entries)
 	return ((uint64_t)entries * sizeof(struct nvme_cqe) + 4095) & ~(uint64_t)4095;
 }
 
-/* Allocate what the process needs for the queue, if it has not got it yet. @st with geometry set; -ENOMEM. */
+/*
+ * Allocate what the process needs for the queue, if it has not got it yet. @st
+ * with geometry set; -ENOMEM.
+ */
 int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st);
 void nvme_queue_free(struct udrv_nvme_queue *q);
 /* Where the doorbells are, once BAR 0 is mapped; part of nvme_queue_init() if it is. */
 void nvme_queue_registers(struct udrv_nvme_queue *q);
 
-/* Pool memory for rings and lists by tag, geometry into @st; -ENOMEM, -ENOSPC. The rings are zeroed. */
-int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid, uint32_t sq_entries,
-		      uint32_t cq_entries, uint32_t depth, uint32_t list_size);
-/* Does what @st says fit the pool, the book and @slots that the area has? 0 or -EBADMSG with a message. */
-int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, unsigned int qid, unsigned int slots);
+/*
+ * Pool memory for rings and lists by tag, geometry into @st; -ENOMEM,
+ * -ENOSPC. The rings are zeroed.
+ */
+int nvme_queue_memory(struct udrv_nvme *ctrl, struct nvme_queue_state *st, unsigned int qid,
+		      uint32_t sq_entries, uint32_t cq_entries, uint32_t depth, uint32_t list_size);
+/*
+ * Does what @st says fit the pool, the book and @slots that the area has? 0 or
+ * -EBADMSG with a message.
+ */
+int nvme_queue_check(struct udrv_nvme *ctrl, const struct nvme_queue_state *st, unsigned int qid,
+		     unsigned int slots);
 
 /* Rings begin anew: after a controller reset, before the queue is created. */
 void nvme_queue_origin(struct nvme_queue_state *st);
 /* Free stack, ring places, phase and backlog out of what @q->st says now. */
 void nvme_queue_rebuild(struct udrv_nvme_queue *q);
-/* Before a reset: remember what the owner has got and not released, so that it is not handed out again. */
+/*
+ * Before a reset: remember what the owner has got and not released, so that it
+ * is not handed out again.
+ */
 void nvme_queue_note_handed(struct udrv_nvme_queue *q);
-/* After a controller reset: what the device still had is lost. Works on saved state of which only bounds are known. */
+/*
+ * After a controller reset: what the device still had is lost. Works on saved state of which only
+ * bounds are known.
+ */
 void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
 
 /* What may go straight through, after a change of depth, backlog, head_doubt or failed. */
@@ -143,8 +170,8 @@ static inline uint16_t nvme_next_cid(const struct nvme_slot_state *slot)
 }
 
 /*
- * Put a filled-in slot's command into the ring. From the store of PENDING on a successor finishes what is
- * done here; before it, the command does not exist.
+ * Put a filled-in slot's command into the ring. From the store of PENDING on a successor finishes
+ * what is done here; before it, the command does not exist.
  */
 static inline void nvme_sq_push(struct udrv_nvme_queue *q, struct nvme_slot_state *slot)
 {
@@ -173,7 +200,9 @@ struct nvme_page_sqe {
 
 static inline void nvme_page_sqe_store(struct nvme_sqe *sqe, const struct nvme_page_sqe *s)
 {
-	/* The reserved dwords of an I/O queue's slots and ring are never written: they stay zero. */
+	/*
+	 * The reserved dwords of an I/O queue's slots and ring are never written: they stay zero.
+	 */
 	memcpy(sqe, &s->dw01, sizeof(s->dw01));
 	*(nvme_prp_pair *)&sqe->prp1 = s->prp;
 	memcpy(&sqe->cdw10, &s->slba, sizeof(s->slba));
@@ -181,11 +210,11 @@ static inline void nvme_page_sqe_store(struct nvme_sqe *sqe, const struct nvme_p
 }
 
 /*
- * nvme_sq_push() for these, in the same order, into ring entry @sqe. It is not copied from the slot: reading back what
- * was just written in pieces would wait for the stores.
+ * nvme_sq_push() for these, in the same order, into ring entry @sqe. It is not copied from the
+ * slot: reading back what was just written in pieces would wait for the stores.
  */
-static inline void nvme_sq_push_page(struct nvme_queue_state *st, struct nvme_sqe *sqe, struct nvme_slot_state *slot,
-				     const struct nvme_page_sqe *s)
+static inline void nvme_sq_push_page(struct nvme_queue_state *st, struct nvme_sqe *sqe,
+				     struct nvme_slot_state *slot, const struct nvme_page_sqe *s)
 {
 	uint64_t tail = udrv_load64(&st->tail);
 
@@ -239,12 +268,12 @@ static inline void nvme_cq_ring(struct udrv_nvme_queue *q)
 		nvme_queue_head_known(q);
 }
 
-#define NVME_CQE_NONE	-1
-#define NVME_CQE_DROP	-2		/* consumed, but nobody's */
+#define NVME_CQE_NONE -1
+#define NVME_CQE_DROP -2 /* consumed, but nobody's */
 
 /*
- * Consume the next completion: its slot, which is DONE then (or FREE again, for a nudge: dropped), or one of
- * the above. No doorbell.
+ * Consume the next completion: its slot, which is DONE then (or FREE again, for a nudge: dropped),
+ * or one of the above. No doorbell.
  */
 int nvme_cq_take(struct udrv_nvme_queue *q);
 /* nvme_cq_take() for a predecessor's queue: an entry may have been half consumed. */
@@ -253,7 +282,9 @@ int nvme_cq_take_first(struct udrv_nvme_queue *q);
 /* A reserve slot with a command that does no harm is put into the ring. -EBUSY: all are in use. */
 int nvme_queue_nudge(struct udrv_nvme_queue *q);
 bool nvme_queue_can_nudge(const struct udrv_nvme_queue *q, bool head_known);
-/* Nothing will complete and nothing can be submitted, for want of a known head: only a nudge helps. */
+/*
+ * Nothing will complete and nothing can be submitted, for want of a known head: only a nudge helps.
+ */
 bool nvme_queue_stuck(const struct udrv_nvme_queue *q);
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Controller properties: the only places that write CC, AQA, ASQ and ACQ. A resume calls none of them but
- * nvme_regs_map() and nvme_regs_alive().
+ * Controller properties: the only places that write CC, AQA, ASQ and ACQ. A resume calls none of
+ * them but nvme_regs_map() and nvme_regs_alive().
  */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "devices/nvme/ctrl.h"
 
-#define NSEC_PER_MSEC	1000000ull
+#define NSEC_PER_MSEC 1000000ull
 
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues)
 {
@@ -29,7 +29,8 @@ int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues)
 	size = nvme_cq_doorbell(ctrl->facts.cap, io_queues) + 4;
 	err = udrv_device_bar(ctrl->dev, 0, size, &ctrl->bar);
 	if (err)
-		nvme_err(ctrl, "BAR 0 has no room for the doorbells of %u I/O queues (error %d): ask for fewer",
+		nvme_err(ctrl,
+			 "BAR 0 has no room for the doorbells of %u I/O queues (error %d): ask for fewer",
 			 io_queues, err);
 	return err;
 }
@@ -48,8 +49,12 @@ static uint64_t ready_timeout_ns(const struct udrv_nvme *ctrl)
 	return (units ? units : 1) * 500 * NSEC_PER_MSEC;
 }
 
-/* Wait until CSTS & @mask is @want. -ETIMEDOUT, -ENODEV; -EIO when CFS comes up and @cfs says that it matters. */
-static int wait_csts(struct udrv_nvme *ctrl, uint32_t mask, uint32_t want, uint64_t timeout_ns, bool cfs)
+/*
+ * Wait until CSTS & @mask is @want. -ETIMEDOUT, -ENODEV; -EIO when CFS comes up and @cfs says that
+ * it matters.
+ */
+static int wait_csts(struct udrv_nvme *ctrl, uint32_t mask, uint32_t want, uint64_t timeout_ns,
+		     bool cfs)
 {
 	uint64_t begin = wait_now_ns();
 
@@ -99,7 +104,8 @@ int nvme_regs_disable(struct udrv_nvme *ctrl)
 	if (!err)
 		err = disable(ctrl, udrv_bar_read32(&ctrl->bar, NVME_REG_CC));
 	if (err) {
-		nvme_err(ctrl, "the controller cannot be disabled (error %d): it may still use its queues and buffers",
+		nvme_err(ctrl,
+			 "the controller cannot be disabled (error %d): it may still use its queues and buffers",
 			 err);
 		return err == -ENODEV ? err : -ETIMEDOUT;
 	}
@@ -115,7 +121,7 @@ int nvme_regs_enable(struct udrv_nvme *ctrl)
 	facts->aqa = (NVME_ADMIN_ENTRIES - 1) << 16 | (NVME_ADMIN_ENTRIES - 1);
 	facts->asq = udrv_dma_addr(ctrl->dma, udrv_load64(&ctrl->admin.st->rings_off));
 	facts->acq = udrv_dma_addr(ctrl->dma, udrv_load64(&ctrl->admin.st->rings_off) +
-				   nvme_sq_bytes(NVME_ADMIN_ENTRIES));
+						      nvme_sq_bytes(NVME_ADMIN_ENTRIES));
 	/* NVM command set, 4 KiB pages, round robin. */
 	facts->cc = NVME_CC_EN | NVME_CC_IOSQES(NVME_SQE_SHIFT) | NVME_CC_IOCQES(NVME_CQE_SHIFT);
 

@@ -2,8 +2,9 @@
 /*
  * Taking a running controller over (docs/nvme-resume.md).
  *
- * Three passes: look at everything and write nothing; take in what the device has completed, which writes to
- * memory only; tell the device what it has not been told. The first two may refuse, the third cannot fail.
+ * Three passes: look at everything and write nothing; take in what the device has completed, which
+ * writes to memory only; tell the device what it has not been told. The first two may refuse, the
+ * third cannot fail.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +16,9 @@ static int differs(struct udrv_nvme *ctrl, const char *what, uint64_t now, uint6
 {
 	if (now == saved)
 		return 0;
-	nvme_err(ctrl, "%s is %#" PRIx64 ", the saved state says %#" PRIx64 ": not resumed, start the controller anew",
+	nvme_err(ctrl,
+		 "%s is %#" PRIx64 ", the saved state says %#" PRIx64
+		 ": not resumed, start the controller anew",
 		 what, now, saved);
 	return -ESTALE;
 }
@@ -33,7 +36,8 @@ static int check_identity(struct udrv_nvme *ctrl)
 	if (!err)
 		err = differs(ctrl, "device ID", id.device, saved->device);
 	if (!err)
-		err = differs(ctrl, "subsystem vendor ID", id.subsystem_vendor, saved->subsystem_vendor);
+		err = differs(ctrl, "subsystem vendor ID", id.subsystem_vendor,
+			      saved->subsystem_vendor);
 	if (!err)
 		err = differs(ctrl, "subsystem ID", id.subsystem, saved->subsystem);
 	return err;
@@ -65,8 +69,10 @@ static int check_registers(struct udrv_nvme *ctrl)
 	if (err)
 		return err;
 	if ((csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)) != NVME_CSTS_RDY || NVME_CSTS_SHST(csts)) {
-		nvme_err(ctrl, "CSTS is %#x: the controller is not ready, has failed or was shut down: not resumed, "
-			 "start it anew", csts);
+		nvme_err(ctrl,
+			 "CSTS is %#x: the controller is not ready, has failed or was shut down: not resumed, "
+			 "start it anew",
+			 csts);
 		return -EIO;
 	}
 	return 0;
@@ -88,7 +94,8 @@ static int check_queues(struct udrv_nvme *ctrl)
 	if (err)
 		return err;
 	/* An admin slot has a page, which data of 4096 bytes is copied from and to. */
-	if (udrv_load32(&st->sq_entries) != NVME_ADMIN_ENTRIES || udrv_load32(&st->list_size) != 4096 ||
+	if (udrv_load32(&st->sq_entries) != NVME_ADMIN_ENTRIES ||
+	    udrv_load32(&st->list_size) != 4096 ||
 	    udrv_dma_addr(ctrl->dma, udrv_load64(&st->rings_off)) != facts->asq) {
 		nvme_err(ctrl, "saved state: the admin queue is not where ASQ says");
 		return -EBADMSG;
@@ -99,8 +106,11 @@ static int check_queues(struct udrv_nvme *ctrl)
 		if (err)
 			return err;
 		if (udrv_load32(&st->sq_entries) != facts->sq_entries ||
-		    udrv_load32(&st->cq_entries) != facts->cq_entries || udrv_load32(&st->depth) != facts->depth) {
-			nvme_err(ctrl, "saved state: queue %u: geometry differs from the controller's", i + 1);
+		    udrv_load32(&st->cq_entries) != facts->cq_entries ||
+		    udrv_load32(&st->depth) != facts->depth) {
+			nvme_err(ctrl,
+				 "saved state: queue %u: geometry differs from the controller's",
+				 i + 1);
 			return -EBADMSG;
 		}
 	}
@@ -117,7 +127,8 @@ static bool event_unanswered(const struct udrv_nvme *ctrl)
 	const struct nvme_slot_state *slot = nvme_queue_slots(nvme_admin_state(ctrl));
 
 	for (unsigned int i = 0; i < NVME_ADMIN_DEPTH; i++) {
-		if (udrv_load32(&slot[i].state) == NVME_SLOT_DONE && slot[i].cookie[0] == NVME_ADMIN_AER)
+		if (udrv_load32(&slot[i].state) == NVME_SLOT_DONE &&
+		    slot[i].cookie[0] == NVME_ADMIN_AER)
 			return true;
 	}
 	return false;
@@ -134,7 +145,9 @@ static int look_at_memory(struct udrv_nvme *ctrl)
 	if (!err)
 		err = nvme_facts_read(ctrl->st, &ctrl->facts);
 	if (err) {
-		nvme_err(ctrl, "the saved state has no complete description of the controller (error %d)", err);
+		nvme_err(ctrl,
+			 "the saved state has no complete description of the controller (error %d)",
+			 err);
 		return -EBADMSG;
 	}
 	err = check_queues(ctrl);
@@ -145,14 +158,16 @@ static int look_at_memory(struct udrv_nvme *ctrl)
 		return -ENOMEM;
 	ctrl->nio = ctrl->facts.io_queues;
 	for (unsigned int i = 0; !err && i <= ctrl->nio; i++) {
-		err = nvme_queue_init(ctrl, queue_at(ctrl, i), i ? nvme_io_state(ctrl, i - 1) : nvme_admin_state(ctrl));
+		err = nvme_queue_init(ctrl, queue_at(ctrl, i),
+				      i ? nvme_io_state(ctrl, i - 1) : nvme_admin_state(ctrl));
 		if (!err)
 			nvme_queue_rebuild(queue_at(ctrl, i));
 	}
 	return err;
 }
 
-int udrv_nvme_resume_begin(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+int udrv_nvme_resume_begin(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
+			   struct udrv_nvme **ret)
 {
 	struct udrv_nvme *ctrl;
 	int err;
@@ -182,7 +197,7 @@ int udrv_nvme_resume_look(struct udrv_nvme *ctrl)
 	struct nvme_facts facts = ctrl->facts;
 	int err;
 
-	err = nvme_regs_map(ctrl, facts.io_queues);	/* overwrites CAP and VS with what is read */
+	err = nvme_regs_map(ctrl, facts.io_queues); /* overwrites CAP and VS with what is read */
 	ctrl->facts = facts;
 	if (!err)
 		err = check_identity(ctrl);
@@ -200,8 +215,8 @@ static bool counts(const struct udrv_nvme_queue *q, unsigned int slot)
 }
 
 /*
- * Pass 2: completions that are there. They also tell that a doorbell of which the predecessor left in doubt
- * whether it was written, was.
+ * Pass 2: completions that are there. They also tell that a doorbell of which the predecessor left
+ * in doubt whether it was written, was.
  */
 static bool take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
 {
@@ -249,15 +264,16 @@ static bool half_submitted(const struct udrv_nvme_queue *q)
 	uint64_t tail = udrv_load64(&q->st->tail);
 
 	for (uint32_t i = 0; i < q->nslots; i++) {
-		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && le64toh(q->slots[i].seq) == tail)
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING &&
+		    le64toh(q->slots[i].seq) == tail)
 			return true;
 	}
 	return false;
 }
 
 /*
- * A doorbell in doubt needs a command behind it. So does a queue that can neither complete nor submit anything
- * because the head is in doubt; @head_moved: it is not, the new one will be rung.
+ * A doorbell in doubt needs a command behind it. So does a queue that can neither complete nor
+ * submit anything because the head is in doubt; @head_moved: it is not, the new one will be rung.
  */
 static bool needs_nudge(const struct udrv_nvme_queue *q, bool head_moved)
 {
@@ -265,7 +281,8 @@ static bool needs_nudge(const struct udrv_nvme_queue *q, bool head_moved)
 
 	if (half_submitted(q) || udrv_load64(&st->tail) != udrv_load64(&st->ringing))
 		return false;
-	return udrv_load64(&st->ringing) != udrv_load64(&st->rung) || (!head_moved && nvme_queue_stuck(q));
+	return udrv_load64(&st->ringing) != udrv_load64(&st->rung) ||
+	       (!head_moved && nvme_queue_stuck(q));
 }
 
 static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, bool *ret_head_moved)
@@ -275,18 +292,26 @@ static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, bool *r
 	*ret_head_moved = take_completions(q, &ctrl->report);
 	nvme_queue_rebuild(q);
 
-	/* A nudge takes a slot, room for its completion, and a value that differs from all that may have been rung. */
+	/*
+	 * A nudge takes a slot, room for its completion, and a value that differs from all that may
+	 * have been rung.
+	 */
 	if (needs_nudge(q, *ret_head_moved) &&
 	    (!nvme_queue_can_nudge(q, *ret_head_moved) ||
 	     udrv_load64(&st->tail) + 1 - udrv_load64(&st->rung) >= q->sq_entries)) {
-		nvme_err(ctrl, "queue %u: a doorbell is in doubt, and the %u entries kept for that are used up: "
-			 "not resumed, start the controller anew", q->qid, NVME_RESERVE);
+		nvme_err(ctrl,
+			 "queue %u: a doorbell is in doubt, and the %u entries kept for that are used up: "
+			 "not resumed, start the controller anew",
+			 q->qid, NVME_RESERVE);
 		return -EIO;
 	}
 	return 0;
 }
 
-/* What the device has not been told of goes into the ring (again): the ring is memory that it could write to. */
+/*
+ * What the device has not been told of goes into the ring (again): the ring is memory that it could
+ * write to.
+ */
 static void refill_ring(struct udrv_nvme_queue *q)
 {
 	struct nvme_queue_state *st = q->st;
@@ -295,12 +320,16 @@ static void refill_ring(struct udrv_nvme_queue *q)
 	for (uint32_t i = 0; i < q->nslots; i++) {
 		uint64_t seq = le64toh(q->slots[i].seq);
 
-		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && seq >= ringing && seq < tail)
-			q->sq[(seq - udrv_load64(&st->sq_origin)) % q->sq_entries] = q->slots[i].sqe;
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && seq >= ringing &&
+		    seq < tail)
+			q->sq[(seq - udrv_load64(&st->sq_origin)) % q->sq_entries] =
+				q->slots[i].sqe;
 	}
 }
 
-/* At most one submission was cut short: its slot is complete, its place in the ring is the tail's. */
+/*
+ * At most one submission was cut short: its slot is complete, its place in the ring is the tail's.
+ */
 static bool finish_submission(struct udrv_nvme_queue *q)
 {
 	uint64_t tail = udrv_load64(&q->st->tail);
@@ -322,7 +351,8 @@ static void settle_nudges(struct udrv_nvme_queue *q)
 	uint64_t nudges = le64toh(q->st->nudges);
 
 	for (uint32_t i = q->depth; i < q->nslots; i++) {
-		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING && q->slots[i].cookie[1] > nudges)
+		if (udrv_load32(&q->slots[i].state) == NVME_SLOT_PENDING &&
+		    q->slots[i].cookie[1] > nudges)
 			nudges = q->slots[i].cookie[1];
 	}
 	if (nudges != le64toh(q->st->nudges))
@@ -330,7 +360,8 @@ static void settle_nudges(struct udrv_nvme_queue *q)
 }
 
 /* Pass 3 */
-static void settle_queue(struct udrv_nvme_queue *q, bool head_moved, struct udrv_nvme_resume_report *report)
+static void settle_queue(struct udrv_nvme_queue *q, bool head_moved,
+			 struct udrv_nvme_resume_report *report)
 {
 	struct nvme_queue_state *st = q->st;
 	bool nudge = needs_nudge(q, head_moved);
@@ -344,7 +375,7 @@ static void settle_queue(struct udrv_nvme_queue *q, bool head_moved, struct udrv
 	settle_nudges(q);
 
 	if (nudge) {
-		nvme_queue_nudge(q);	/* checked in pass 2 */
+		nvme_queue_nudge(q); /* checked in pass 2 */
 		report->nudges++;
 	} else if (udrv_load64(&st->tail) != udrv_load64(&st->rung)) {
 		report->rung++;
@@ -373,12 +404,15 @@ int udrv_nvme_resume_finish(struct udrv_nvme *ctrl)
 	err = nvme_aer_submit(ctrl);
 	if (err)
 		nvme_warn(ctrl, "no Asynchronous Event Request could be sent (error %d)", err);
-	nvme_info(ctrl, "resumed: %u commands in flight, %u of them completed, %u never submitted, %u to deliver again, "
-		  "%u nudges", r->in_flight, r->completed, r->never_submitted, r->redelivered, r->nudges);
+	nvme_info(ctrl,
+		  "resumed: %u commands in flight, %u of them completed, %u never submitted, %u to deliver again, "
+		  "%u nudges",
+		  r->in_flight, r->completed, r->never_submitted, r->redelivered, r->nudges);
 	return 0;
 }
 
-int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts, struct udrv_nvme **ret)
+int udrv_nvme_resume(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
+		     struct udrv_nvme **ret)
 {
 	struct udrv_nvme *ctrl;
 	int err;

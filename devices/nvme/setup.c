@@ -2,9 +2,9 @@
 /*
  * Controller initialisation (Base 2.0, 3.5.1) from any state, for a start and for a reset.
  *
- * The lifecycle word is other than READY from the first write to the device to the last, so that a successor
- * of a process that stops in here begins again. Owners' commands are ended only after CSTS.RDY=0 was seen:
- * before, the device may still carry them out.
+ * The lifecycle word is other than READY from the first write to the device to the last, so that a
+ * successor of a process that stops in here begins again. Owners' commands are ended only after
+ * CSTS.RDY=0 was seen: before, the device may still carry them out.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,22 +17,27 @@ static int check_caps(struct udrv_nvme *ctrl)
 	uint64_t cap = ctrl->facts.cap;
 
 	if (!(NVME_CAP_CSS(cap) & NVME_CAP_CSS_NVM)) {
-		nvme_err(ctrl, "the controller has no NVM command set (CAP.CSS %#x)", NVME_CAP_CSS(cap));
+		nvme_err(ctrl, "the controller has no NVM command set (CAP.CSS %#x)",
+			 NVME_CAP_CSS(cap));
 		return -EOPNOTSUPP;
 	}
 	if (NVME_CAP_MPSMIN(cap)) {
-		nvme_err(ctrl, "the controller has no 4 KiB memory page size (CAP.MPSMIN %u)", NVME_CAP_MPSMIN(cap));
+		nvme_err(ctrl, "the controller has no 4 KiB memory page size (CAP.MPSMIN %u)",
+			 NVME_CAP_MPSMIN(cap));
 		return -EOPNOTSUPP;
 	}
 	if (NVME_CAP_MQES(cap) + 1 < 2 + NVME_RESERVE) {
-		nvme_err(ctrl, "queues of %u entries are too small: %u are needed", NVME_CAP_MQES(cap) + 1,
-			 2 + NVME_RESERVE);
+		nvme_err(ctrl, "queues of %u entries are too small: %u are needed",
+			 NVME_CAP_MQES(cap) + 1, 2 + NVME_RESERVE);
 		return -EOPNOTSUPP;
 	}
 	return 0;
 }
 
-/* Completions that were there before the reset are what happened; what is missing after them is lost. */
+/*
+ * Completions that were there before the reset are what happened; what is
+ * missing after them is lost.
+ */
 static void end_outstanding(struct nvme_queue_state *st, unsigned int slots,
 			    struct udrv_nvme_queue *q, bool keep)
 {
@@ -49,7 +54,9 @@ static void end_outstanding(struct nvme_queue_state *st, unsigned int slots,
 		nvme_queue_rebuild(q);
 }
 
-/* Queues and slots that still hold something for an owner: a new set-up must be able to deliver it. */
+/*
+ * Queues and slots that still hold something for an owner: a new set-up must be able to deliver it.
+ */
 static void in_use(struct udrv_nvme *ctrl, unsigned int *queues, unsigned int *depth)
 {
 	uint32_t slots = udrv_load32(&ctrl->state->slot_capacity);
@@ -75,7 +82,8 @@ static void end_everything(struct udrv_nvme *ctrl)
 
 	end_outstanding(nvme_admin_state(ctrl), NVME_ADMIN_SLOTS, &ctrl->admin, false);
 	for (uint32_t i = 0; i < udrv_load32(&ctrl->state->io_capacity); i++)
-		end_outstanding(nvme_io_state(ctrl, i), slots, i < ctrl->nio ? &ctrl->io[i] : NULL, true);
+		end_outstanding(nvme_io_state(ctrl, i), slots, i < ctrl->nio ? &ctrl->io[i] : NULL,
+				true);
 }
 
 /* The smaller of what is asked for, what the areas hold and what the controller takes. */
@@ -91,7 +99,8 @@ static int geometry(struct udrv_nvme *ctrl)
 	facts->io_queues = ctrl->opts.io_queues > used_queues ? ctrl->opts.io_queues : used_queues;
 	facts->depth = ctrl->opts.depth > used_depth ? ctrl->opts.depth : used_depth;
 	if (facts->io_queues > capacity || facts->depth > depth_capacity)
-		nvme_info(ctrl, "the state was made for %u I/O queues of depth %u: format it anew to have more",
+		nvme_info(ctrl,
+			  "the state was made for %u I/O queues of depth %u: format it anew to have more",
 			  capacity, depth_capacity);
 	if (facts->io_queues > capacity)
 		facts->io_queues = capacity;
@@ -103,7 +112,8 @@ static int geometry(struct udrv_nvme *ctrl)
 	if (facts->depth > max_entries - 1 - NVME_RESERVE)
 		facts->depth = max_entries - 1 - NVME_RESERVE;
 	if (facts->depth < used_depth) {
-		nvme_err(ctrl, "commands of a predecessor are in slots up to %u, but the controller takes only %u now",
+		nvme_err(ctrl,
+			 "commands of a predecessor are in slots up to %u, but the controller takes only %u now",
 			 used_depth, facts->depth);
 		return -EIO;
 	}
@@ -120,20 +130,23 @@ static int geometry(struct udrv_nvme *ctrl)
 		if (n > 0)
 			facts->vectors = n;
 		else
-			nvme_info(ctrl, "the device has no MSI-X vectors: its queues have to be polled");
+			nvme_info(ctrl,
+				  "the device has no MSI-X vectors: its queues have to be polled");
 		if (facts->vectors && facts->io_queues > 1 && facts->io_queues > facts->vectors - 1)
 			facts->io_queues = facts->vectors > 2 ? facts->vectors - 1 : 1;
 	}
 	if (facts->io_queues < used_queues) {
-		nvme_err(ctrl, "commands of a predecessor are in %u I/O queues, but only %u can be had now",
+		nvme_err(ctrl,
+			 "commands of a predecessor are in %u I/O queues, but only %u can be had now",
 			 used_queues, facts->io_queues);
 		return -EIO;
 	}
 	return 0;
 }
 
-static int start_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nvme_queue_state *st,
-		       unsigned int qid, uint32_t sq_entries, uint32_t cq_entries, uint32_t depth, uint32_t list_size)
+static int start_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q,
+		       struct nvme_queue_state *st, unsigned int qid, uint32_t sq_entries,
+		       uint32_t cq_entries, uint32_t depth, uint32_t list_size)
 {
 	bool known = q->resumed_below || udrv_load64(&st->tail) == 0;
 	int err;
@@ -172,7 +185,8 @@ static int number_of_queues(struct udrv_nvme *ctrl)
 
 	err = set_features(ctrl, NVME_FEAT_NUM_QUEUES, n << 16 | n, &granted);
 	if (err) {
-		nvme_err(ctrl, "Set Features (Number of Queues, %u) failed: %#x", facts->io_queues, err);
+		nvme_err(ctrl, "Set Features (Number of Queues, %u) failed: %#x", facts->io_queues,
+			 err);
 		return err > 0 ? -EIO : err;
 	}
 	sqs = (granted & 0xffff) + 1;
@@ -184,8 +198,8 @@ static int number_of_queues(struct udrv_nvme *ctrl)
 
 	in_use(ctrl, &used_queues, &used_depth);
 	if (facts->io_queues < used_queues || facts->io_queues < ctrl->nio) {
-		nvme_err(ctrl, "the controller grants only %u I/O queues now: %u are in use", facts->io_queues,
-			 used_queues > ctrl->nio ? used_queues : ctrl->nio);
+		nvme_err(ctrl, "the controller grants only %u I/O queues now: %u are in use",
+			 facts->io_queues, used_queues > ctrl->nio ? used_queues : ctrl->nio);
 		return -EIO;
 	}
 	return 0;
@@ -214,13 +228,15 @@ static int create_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q)
 	if (!err)
 		err = nvme_admin_wait(ctrl, &sq, NULL, 0, false, NULL);
 	if (err)
-		nvme_err(ctrl, "I/O queue %u of %u entries could not be created: %#x", q->qid, q->sq_entries, err);
+		nvme_err(ctrl, "I/O queue %u of %u entries could not be created: %#x", q->qid,
+			 q->sq_entries, err);
 	return err > 0 ? -EIO : err;
 }
 
 /*
- * A completion queue with interrupts can be created only while MSI-X is enabled, and VFIO enables it with the
- * first arming. Nobody listens yet, so no vector is given an eventfd: udrv_nvme_irq_arm() does that later.
+ * A completion queue with interrupts can be created only while MSI-X is enabled, and VFIO enables
+ * it with the first arming. Nobody listens yet, so no vector is given an eventfd:
+ * udrv_nvme_irq_arm() does that later.
  */
 static int enable_msix(struct udrv_nvme *ctrl)
 {
@@ -252,8 +268,9 @@ static int start_io_queues(struct udrv_nvme *ctrl)
 		ctrl->nio = facts->io_queues;
 	}
 	for (unsigned int i = 0; i < facts->io_queues; i++) {
-		err = start_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i), i + 1, facts->sq_entries,
-				  facts->cq_entries, facts->depth, nvme_prp_list_size(facts->max_transfer));
+		err = start_queue(ctrl, &ctrl->io[i], nvme_io_state(ctrl, i), i + 1,
+				  facts->sq_entries, facts->cq_entries, facts->depth,
+				  nvme_prp_list_size(facts->max_transfer));
 		if (!err)
 			err = create_queue(ctrl, &ctrl->io[i]);
 		if (err)
@@ -268,8 +285,10 @@ static void ask_for_events(struct udrv_nvme *ctrl)
 			       NVME_ASYNC_SMART | (ctrl->facts.oaes & NVME_OAES_NS_ATTR), NULL);
 
 	if (err)
-		nvme_warn(ctrl, "Set Features (Asynchronous Event Configuration) failed: %#x; changes of namespaces "
-			  "may go unnoticed", err);
+		nvme_warn(ctrl,
+			  "Set Features (Asynchronous Event Configuration) failed: %#x; changes of namespaces "
+			  "may go unnoticed",
+			  err);
 }
 
 /* The controller is off, and what owners had outstanding has ended. */

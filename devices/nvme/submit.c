@@ -8,10 +8,12 @@
 #include "devices/nvme/ctrl.h"
 #include "devices/nvme/prp.h"
 
-static __attribute__((noinline, cold)) int refuse(const struct udrv_nvme_queue *q, const struct udrv_nvme_io *io,
-						  int err, const char *why)
+static __attribute__((noinline, cold)) int
+refuse(const struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, int err, const char *why)
 {
-	nvme_err(q->ctrl, "queue %u: opcode %#x, namespace %u, block %" PRIu64 ", %u blocks, %u segments refused: %s",
+	nvme_err(q->ctrl,
+		 "queue %u: opcode %#x, namespace %u, block %" PRIu64
+		 ", %u blocks, %u segments refused: %s",
 		 q->qid, io->opcode, io->nsid, io->slba, io->nlb, io->nseg, why);
 	return err;
 }
@@ -23,22 +25,24 @@ static inline bool in_range(const struct udrv_nvme_ns_info *ns, uint64_t slba, u
 	return nlb <= nsze && slba <= nsze - nlb;
 }
 
-static inline int build_prp(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, uint64_t bytes,
-			    unsigned int i, struct nvme_sqe *sqe)
+static inline int build_prp(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io,
+			    uint64_t bytes, unsigned int i, struct nvme_sqe *sqe)
 {
 	int err;
 
 	if (nvme_unlikely(bytes > q->ctrl->facts.max_transfer))
 		return refuse(q, io, -EMSGSIZE, "larger than the controller takes in one command");
-	err = nvme_prp_build(q->ctrl->dma, io->seg, io->nseg, bytes, nvme_list_ptr(q, i), nvme_list_off(q, i),
-			     q->list_size, sqe);
+	err = nvme_prp_build(q->ctrl->dma, io->seg, io->nseg, bytes, nvme_list_ptr(q, i),
+			     nvme_list_off(q, i), q->list_size, sqe);
 	if (nvme_unlikely(err))
-		return refuse(q, io, err, "segments are empty, misaligned, outside the pool, or not as long as the blocks");
+		return refuse(q, io, err,
+			      "segments are empty, misaligned, outside the pool, or not as long as the blocks");
 	return 0;
 }
 
 /* Commands other than read and write. */
-static __attribute__((noinline)) int build_other(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io,
+static __attribute__((noinline)) int build_other(struct udrv_nvme_queue *q,
+						 const struct udrv_nvme_io *io,
 						 const struct udrv_nvme_ns_info *ns, unsigned int i,
 						 struct nvme_sqe *sqe)
 {
@@ -86,7 +90,8 @@ static __attribute__((noinline)) int build_other(struct udrv_nvme_queue *q, cons
 /* The first eight bytes of a command: opcode, number of pieces and NSID. */
 static inline uint64_t first_word(const struct udrv_nvme_io *io)
 {
-	return io->opcode | (uint64_t)io->rsvd << 8 | (uint64_t)io->nseg << 16 | (uint64_t)io->nsid << 32;
+	return io->opcode | (uint64_t)io->rsvd << 8 | (uint64_t)io->nseg << 16 |
+	       (uint64_t)io->nsid << 32;
 }
 
 /* The next command to the same namespace may go straight through. */
@@ -102,7 +107,8 @@ static void remember_namespace(struct udrv_nvme_queue *q, const struct udrv_nvme
 }
 
 /* Any command; what is wrong with one is found out here. */
-static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
+static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q,
+						const struct udrv_nvme_io *io)
 {
 	const struct udrv_nvme_ns_info *ns;
 	struct nvme_slot_state *slot;
@@ -150,11 +156,12 @@ static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q, const
 }
 
 /*
- * The common case, straight through: one whole page to or from the namespace of the last command. Whatever is other
- * than that, or wrong, is looked at again by submit_any(). Returns how many of @io were submitted.
+ * The common case, straight through: one whole page to or from the namespace of the last command.
+ * Whatever is other than that, or wrong, is looked at again by submit_any(). Returns how many of
+ * @io were submitted.
  */
-static inline __attribute__((always_inline)) unsigned int submit_pages(struct udrv_nvme_queue *q,
-								       const struct udrv_nvme_io *io, unsigned int n)
+static inline __attribute__((always_inline)) unsigned int
+submit_pages(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io, unsigned int n)
 {
 	const struct nvme_page_io *page = __atomic_load_n(&q->page_io, __ATOMIC_RELAXED);
 	const struct udrv_nvme_io *at = io, *end = io + n;
@@ -170,23 +177,30 @@ static inline __attribute__((always_inline)) unsigned int submit_pages(struct ud
 		struct nvme_page_sqe s;
 		uint32_t nlb = at->nlb;
 
-		/* NVME_CMD_WRITE or NVME_CMD_READ, one piece, this namespace; a page that begins below its end. */
+		/*
+		 * NVME_CMD_WRITE or NVME_CMD_READ, one piece, this namespace; a page that begins
+		 * below its end.
+		 */
 		if (nvme_unlikely(!nfree))
 			break;
-		if (nvme_unlikely(diff > NVME_CMD_READ - NVME_CMD_WRITE || seg->len != UDRV_DMA_PAGE))
+		if (nvme_unlikely(diff > NVME_CMD_READ - NVME_CMD_WRITE ||
+				  seg->len != UDRV_DMA_PAGE))
 			break;
 		if (nvme_unlikely(slba >= __atomic_load_n(&page->limit, __ATOMIC_ACQUIRE) ||
 				  nlb != __atomic_load_n(&page->nlb, __ATOMIC_RELAXED)))
 			break;
-		/* The number of its page; what is not at the beginning of one has bits at the top. */
+		/*
+		 * The number of its page; what is not at the beginning of one has bits at the top.
+		 */
 		i = seg->off >> UDRV_DMA_PAGE_SHIFT | seg->off << (64 - UDRV_DMA_PAGE_SHIFT);
 		if (nvme_unlikely(i >= q->pool_pages))
 			break;
 
 		/* Opcode, no flags, and the slot's CID with the next generation. */
 		slot = &q->slots[free[--nfree]];
-		s.dw01 = htole64(q->page_dw01 + (((uint32_t)le16toh(slot->sqe.cid) << 16) +
-						 (1u << (16 + NVME_CID_SLOT_BITS)) + (uint32_t)diff));
+		s.dw01 = htole64(q->page_dw01 +
+				 (((uint32_t)le16toh(slot->sqe.cid) << 16) +
+				  (1u << (16 + NVME_CID_SLOT_BITS)) + (uint32_t)diff));
 		s.prp = (nvme_prp_pair){ htole64(q->page_addr[i]), 0 };
 		s.slba = htole64(slba);
 		s.cdw12 = htole32((at->cdw12_flags & 0xffff0000u) | (nlb - 1));
@@ -209,8 +223,9 @@ int udrv_nvme_submit(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io)
 }
 
 /* From number @done on, the first of which does not go straight through. */
-static __attribute__((noinline)) int submit_rest(struct udrv_nvme_queue *q, const struct udrv_nvme_io *io,
-						 unsigned int n, unsigned int done)
+static __attribute__((noinline)) int submit_rest(struct udrv_nvme_queue *q,
+						 const struct udrv_nvme_io *io, unsigned int n,
+						 unsigned int done)
 {
 	for (; done < n; done++) {
 		int err = udrv_nvme_submit(q, &io[done]);

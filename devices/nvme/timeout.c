@@ -2,16 +2,17 @@
 /*
  * Commands that take too long: Abort, and when that does not help, a controller reset.
  *
- * No clock is read when a command is submitted. The tick notes for each slot which command it saw there first
- * and when, so a command's clock starts at the first tick after its submission, or after the resume.
+ * No clock is read when a command is submitted. The tick notes for each slot which command it saw
+ * there first and when, so a command's clock starts at the first tick after its submission, or
+ * after the resume.
  */
 #include <errno.h>
 #include <inttypes.h>
 
 #include "devices/nvme/ctrl.h"
 
-#define RESET_WAIT_MIN_NS	1000000000ull
-#define RESET_WAIT_MAX_NS	60000000000ull
+#define RESET_WAIT_MIN_NS 1000000000ull
+#define RESET_WAIT_MAX_NS 60000000000ull
 
 static void forget(struct udrv_nvme_queue *q)
 {
@@ -26,7 +27,10 @@ static void restart_clocks(struct udrv_nvme *ctrl)
 		forget(&ctrl->io[i]);
 }
 
-/* Its command came to an end meanwhile, or will now (Base 2.0, 5.1): either way through its own completion. */
+/*
+ * Its command came to an end meanwhile, or will now (Base 2.0, 5.1): either way
+ * through its own completion.
+ */
 void nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot)
 {
 	const struct nvme_slot_state *s = &ctrl->admin.slots[slot];
@@ -34,9 +38,9 @@ void nvme_timeout_aborted(struct udrv_nvme *ctrl, unsigned int slot)
 
 	if (ctrl->aborts)
 		ctrl->aborts--;
-	nvme_info(ctrl, "Abort of command %#x on queue %u: %s (status %#x)", (unsigned int)(s->cookie[1] & 0xffff),
-		  (unsigned int)(s->cookie[1] >> 16), status || (le32toh(s->result) & 1) ? "not aborted" : "aborted",
-		  status);
+	nvme_info(ctrl, "Abort of command %#x on queue %u: %s (status %#x)",
+		  (unsigned int)(s->cookie[1] & 0xffff), (unsigned int)(s->cookie[1] >> 16),
+		  status || (le32toh(s->result) & 1) ? "not aborted" : "aborted", status);
 }
 
 static void abort_command(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, unsigned int slot)
@@ -55,12 +59,14 @@ static void abort_command(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, uns
 	ctrl->aborts++;
 	q->watch[slot].aborted = true;
 	q->st->aborts = htole64(le64toh(q->st->aborts) + 1);
-	nvme_warn(ctrl, "queue %u: opcode %#x, CID %#x is overdue after %" PRIu64 " ms: aborting it", q->qid,
-		  q->slots[slot].sqe.opcode, cid, ctrl->timeout_ns / 1000000);
+	nvme_warn(ctrl,
+		  "queue %u: opcode %#x, CID %#x is overdue after %" PRIu64 " ms: aborting it",
+		  q->qid, q->slots[slot].sqe.opcode, cid, ctrl->timeout_ns / 1000000);
 }
 
 /* true: beyond help */
-static bool check_slot(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, unsigned int i, uint64_t now)
+static bool check_slot(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, unsigned int i,
+		       uint64_t now)
 {
 	const struct nvme_slot_state *slot = &q->slots[i];
 	struct nvme_watch *watch = &q->watch[i];
@@ -139,7 +145,8 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns)
 		return 1;
 	/* Each attempt may block for as long as CAP.TO says: make them rarer. */
 	if (ctrl->reset_wait_ns < RESET_WAIT_MAX_NS)
-		ctrl->reset_wait_ns = ctrl->reset_wait_ns ? 2 * ctrl->reset_wait_ns : RESET_WAIT_MIN_NS;
+		ctrl->reset_wait_ns = ctrl->reset_wait_ns ? 2 * ctrl->reset_wait_ns :
+							    RESET_WAIT_MIN_NS;
 	ctrl->reset_after_ns = now_ns + ctrl->reset_wait_ns;
 	return err;
 }

@@ -2,15 +2,17 @@
 /**
  * DOC: Register access (PCI BARs)
  *
- * A BAR is either mapped (VFIO: loads and stores go straight to the device) or handled by a backend's
- * callbacks (the in-process models of the tests). Drivers use the accessors below and never know which.
+ * A BAR is either mapped (VFIO: loads and stores go straight to the device) or handled by a
+ * backend's callbacks (the in-process models of the tests). Drivers use the accessors below and
+ * never know which.
  *
- * The accessors are little-endian, of exactly the given width, and never torn or merged. A write is ordered
- * after all earlier stores to memory, and a read before all later loads: what a driver needs between filling
- * a ring and ringing its doorbell, or between reading a status register and trusting memory.
+ * The accessors are little-endian, of exactly the given width, and never torn or merged. A write is
+ * ordered after all earlier stores to memory, and a read before all later loads: what a driver
+ * needs between filling a ring and ringing its doorbell, or between reading a status register and
+ * trusting memory.
  *
- * The caller keeps @off + width within &udrv_bar.size, which udrv_device_bar() returns; the accessors do not
- * check it again.
+ * The caller keeps @off + width within &udrv_bar.size, which udrv_device_bar() returns; the
+ * accessors do not check it again.
  */
 #ifndef UDRV_BAR_H
 #define UDRV_BAR_H
@@ -53,7 +55,10 @@ static inline uint32_t udrv_bar_read32(const struct udrv_bar *bar, uint64_t off)
 	return v;
 }
 
-/* Two 32-bit reads, low first: NVMe (PCIe Transport 2.0, 3.1) allows 8-byte registers to be read this way. */
+/*
+ * Two 32-bit reads, low first: NVMe (PCIe Transport 2.0, 3.1) allows 8-byte registers to be read
+ * this way.
+ */
 static inline uint64_t udrv_bar_read64(const struct udrv_bar *bar, uint64_t off)
 {
 	uint64_t lo = udrv_bar_read32(bar, off);

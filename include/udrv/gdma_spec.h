@@ -2,13 +2,14 @@
 /**
  * DOC: GDMA layouts and constants
  *
- * The Generic DMA engine under Microsoft's Azure network adapter: registers, doorbells, shared memory channel
- * (SMC), hardware channel (HWC), queues and their entries, and the requests that make and destroy them. There is
- * no public specification; layouts and names agree with Linux's include/net/mana/{gdma,hw_channel,shm_channel}.h.
- * What runs on top of it, the network device, is in udrv/mana_spec.h.
+ * The Generic DMA engine under Microsoft's Azure network adapter: registers, doorbells, shared
+ * memory channel (SMC), hardware channel (HWC), queues and their entries, and the requests that
+ * make and destroy them. There is no public specification; layouts and names agree with Linux's
+ * include/net/mana/{gdma,hw_channel,shm_channel}.h. What runs on top of it, the network device, is
+ * in udrv/mana_spec.h.
  *
- * Multi-byte fields are little-endian: le16toh() and friends of <endian.h> convert. Fields narrower than a
- * byte are given as shifts and masks of the word that holds them.
+ * Multi-byte fields are little-endian: le16toh() and friends of <endian.h> convert. Fields narrower
+ * than a byte are given as shifts and masks of the word that holds them.
  */
 #ifndef UDRV_GDMA_SPEC_H
 #define UDRV_GDMA_SPEC_H
@@ -21,11 +22,15 @@
 extern "C" {
 #endif
 
+/* Tables: lined up by hand. */
+/* clang-format off */
+
 #define GDMA_ASSERT_AT(type, field, off) \
 	static_assert(offsetof(type, field) == (off), #type "." #field " is at byte " #off)
-#define GDMA_ASSERT_SIZE(type, size)	static_assert(sizeof(type) == (size), #type " is " #size " bytes")
+#define GDMA_ASSERT_SIZE(type, size) \
+	static_assert(sizeof(type) == (size), #type " is " #size " bytes")
 
-/* ---- PCI function ----------------------------------------------------------------------------------------- */
+/* ---- PCI function ---------------------------------------------------------------------------- */
 
 #define GDMA_PCI_VENDOR			0x1414u
 #define GDMA_PCI_DEVICE_PF		0x00b9u
@@ -33,16 +38,16 @@ extern "C" {
 #define GDMA_PCI_DEVICE_PF2		0x00c1u
 
 /* BAR 0 of a virtual function */
-#define GDMA_REG_VERSION		0x00u	/* micro u16, minor u8, major u8; not every device has it */
-#define GDMA_REG_DB_PAGE_OFFSET		0x08u	/* u64 */
-#define GDMA_REG_DB_PAGE_SIZE		0x10u	/* u32, the low 16 bits count */
-#define GDMA_REG_SHM_OFFSET		0x18u	/* u64 */
-#define GDMA_REG_SHM_SIZE		0x20u	/* u16; not every device has it */
+#define GDMA_REG_VERSION	0x00u	/* micro u16, minor u8, major u8; not every device has it */
+#define GDMA_REG_DB_PAGE_OFFSET	0x08u	/* u64 */
+#define GDMA_REG_DB_PAGE_SIZE	0x10u	/* u32, the low 16 bits count */
+#define GDMA_REG_SHM_OFFSET	0x18u	/* u64 */
+#define GDMA_REG_SHM_SIZE	0x20u	/* u16; not every device has it */
 
 #define GDMA_DB_PAGE_SIZE(reg)		((uint32_t)(reg) & 0xffffu)
 #define GDMA_DB_PAGE_SIZE_MIN		4096u
 
-/* ---- Doorbells: one 64-bit write each, at these offsets in a doorbell page -------------------------------- */
+/* ---- Doorbells: one 64-bit write each, at these offsets in a doorbell page ------------------- */
 
 #define GDMA_DB_SQ			0x000u
 #define GDMA_DB_RQ			0x400u
@@ -63,27 +68,31 @@ static inline uint64_t gdma_wq_doorbell(uint32_t id, uint32_t tail)
 	return (uint64_t)tail << GDMA_DB_TAIL_SHIFT | (id & GDMA_DB_ID_MASK);
 }
 
-/** gdma_cq_doorbell() - value for a CQ: @tail is the consumer index in entries, modulo 8 * entries */
+/**
+ * gdma_cq_doorbell() - value for a CQ: @tail is the consumer index in entries, modulo 8 * entries
+ */
 static inline uint64_t gdma_cq_doorbell(uint32_t id, uint32_t tail, int arm)
 {
-	return (uint64_t)(tail & GDMA_DB_CEQ_TAIL_MASK) << GDMA_DB_TAIL_SHIFT | (id & GDMA_DB_ID_MASK) |
-	       (arm ? GDMA_DB_ARM : 0);
+	return (uint64_t)(tail & GDMA_DB_CEQ_TAIL_MASK) << GDMA_DB_TAIL_SHIFT |
+	       (id & GDMA_DB_ID_MASK) | (arm ? GDMA_DB_ARM : 0);
 }
 
 /** gdma_eq_doorbell() - value for an EQ, likewise */
 static inline uint64_t gdma_eq_doorbell(uint32_t id, uint32_t tail, int arm)
 {
-	return (uint64_t)(tail & GDMA_DB_CEQ_TAIL_MASK) << GDMA_DB_TAIL_SHIFT | (id & GDMA_DB_EQ_ID_MASK) |
-	       (arm ? GDMA_DB_ARM : 0);
+	return (uint64_t)(tail & GDMA_DB_CEQ_TAIL_MASK) << GDMA_DB_TAIL_SHIFT |
+	       (id & GDMA_DB_EQ_ID_MASK) | (arm ? GDMA_DB_ARM : 0);
 }
 
-/* ---- Shared memory channel: 8 dwords in BAR 0; the write of the last one triggers -------------------------- */
+/* ---- Shared memory channel: 8 dwords in BAR 0; the write of the last one triggers ------------ */
 
 #define GDMA_SMC_SIZE			32u
 #define GDMA_SMC_DWORDS			8u
 #define GDMA_SMC_LAST			7u	/* index of the dword that is the header */
 
-/** struct gdma_smc_establish - aperture of GDMA_SMC_ESTABLISH_HWC; page numbers are address >> 12 */
+/**
+ * struct gdma_smc_establish - aperture of GDMA_SMC_ESTABLISH_HWC; page numbers are address >> 12
+ */
 struct gdma_smc_establish {
 	uint8_t eq_pfn[6];	/* low 48 bits */
 	uint8_t cq_pfn[6];
@@ -116,7 +125,7 @@ GDMA_ASSERT_AT(struct gdma_smc_establish, header, 28);
 #define GDMA_SMC_DESTROY_HWC		2u
 #define GDMA_SMC_REPORT_TIMEOUT		4u	/* version 1 */
 
-/* ---- Queues ------------------------------------------------------------------------------------------------- */
+/* ---- Queues ---------------------------------------------------------------------------------- */
 
 #define GDMA_PAGE_SHIFT			12
 #define GDMA_PAGE_SIZE			4096u
@@ -133,14 +142,15 @@ GDMA_ASSERT_AT(struct gdma_smc_establish, header, 28);
 #define GDMA_MAX_RQE_SIZE		256u
 
 /*
- * Owner bits of CQEs and EQEs: the number of the lap modulo 8, which begins at 1. The consumer's index starts at
- * the number of entries; an entry is new when its owner bits are (index / entries) mod 8, and not there yet when they
- * are one less. Anything else means that the ring has overflown.
+ * Owner bits of CQEs and EQEs: the number of the lap modulo 8, which begins at 1. The consumer's
+ * index starts at the number of entries; an entry is new when its owner bits are (index / entries)
+ * mod 8, and not there yet when they are one less. Anything else means that the ring has overflown.
  */
 #define GDMA_OWNER_SHIFT		29
 #define GDMA_OWNER_MASK			7u
 #define GDMA_OWNER(dword)		((uint32_t)(dword) >> GDMA_OWNER_SHIFT)
-#define GDMA_LAPS			8u	/* CQ and EQ doorbells carry the index modulo laps * entries */
+/* CQ and EQ doorbells carry the index modulo laps * entries */
+#define GDMA_LAPS			8u
 
 /** struct gdma_sge - one piece of a WQE's scatter-gather list */
 struct gdma_sge {
@@ -178,10 +188,14 @@ GDMA_ASSERT_SIZE(struct gdma_wqe, 8);
 #define GDMA_OOB_LARGE_SIZE		24u
 #define GDMA_SGE0_OOB_MAX		256u	/* bytes of SGE 0 when the client's OOB is in it */
 
-/** gdma_wqe_size() - bytes of a WQE with @oob bytes of inline OOB and @nsge pieces, whole basic units */
+/**
+ * gdma_wqe_size() - bytes of a WQE with @oob bytes of inline OOB and @nsge
+ * pieces, whole basic units
+ */
 static inline uint32_t gdma_wqe_size(uint32_t oob, uint32_t nsge)
 {
-	return ((uint32_t)(sizeof(struct gdma_wqe) + oob + nsge * sizeof(struct gdma_sge)) + GDMA_WQE_BU_SIZE - 1) &
+	return ((uint32_t)(sizeof(struct gdma_wqe) + oob + nsge * sizeof(struct gdma_sge)) +
+		GDMA_WQE_BU_SIZE - 1) &
 	       ~(GDMA_WQE_BU_SIZE - 1);
 }
 
@@ -225,7 +239,9 @@ GDMA_ASSERT_AT(struct gdma_eqe, info, 12);
 #define GDMA_HWC_INIT_EQ_ID(d)		((d) & 0xffffu)
 #define GDMA_HWC_INIT_DB(d)		((d) >> 16)
 
-/* details[0] of GDMA_EQE_HWC_INIT_DATA and GDMA_EQE_HWC_SOC_RECONFIG_DATA: value 23:0, type 31:24 */
+/*
+ * details[0] of GDMA_EQE_HWC_INIT_DATA and GDMA_EQE_HWC_SOC_RECONFIG_DATA: value 23:0, type 31:24
+ */
 #define GDMA_HWC_DATA_VALUE(d)		((d) & 0xffffffu)
 #define GDMA_HWC_DATA_TYPE(d)		((d) >> 24)
 #define GDMA_HWC_DATA(type, value)	((uint32_t)(type) << 24 | ((value) & 0xffffffu))
@@ -246,7 +262,7 @@ GDMA_ASSERT_AT(struct gdma_eqe, info, 12);
 #define GDMA_HWC_SOC_LINK_UP		2u
 #define GDMA_HWC_SOC_LINK_DOWN		3u
 
-/* ---- HWC: each ring is one page, messages are at most one page --------------------------------------------- */
+/* ---- HWC: each ring is one page, messages are at most one page ------------------------------- */
 
 #define GDMA_HWC_QUEUE_SIZE		4096u
 #define GDMA_HWC_MAX_MESSAGE		4096u
@@ -259,7 +275,8 @@ struct gdma_hwc_tx_oob {
 	uint32_t reserved1;
 	uint32_t vrq;		/* 23:0 RQ for the response, 31:24 destination VF */
 	uint32_t vrcq;		/* 23:0 CQ of that RQ */
-	uint32_t vscq;		/* 23:0 CQ of the SQ, 24 loopback, 25 LSO override, 26 destination is the PF */
+	/* 23:0 CQ of the SQ, 24 loopback, 25 LSO override, 26 destination is the PF */
+	uint32_t vscq;
 	uint32_t vsq;		/* 23:0 the SQ */
 };
 
@@ -283,7 +300,7 @@ GDMA_ASSERT_SIZE(struct gdma_hwc_rx_oob, 32);
 GDMA_ASSERT_AT(struct gdma_hwc_rx_oob, wqe_offset, 12);
 GDMA_ASSERT_AT(struct gdma_hwc_rx_oob, tx_oob_data_size, 24);
 
-/* ---- Requests and responses --------------------------------------------------------------------------------- */
+/* ---- Requests and responses ------------------------------------------------------------------ */
 
 #define GDMA_VERIFY_VF_DRIVER_VERSION	1u
 #define GDMA_QUERY_MAX_RESOURCES	2u
@@ -401,7 +418,9 @@ GDMA_ASSERT_AT(struct gdma_verify_ver_resp, pf_cap_flags, 40);
 #define GDMA_DRV_CAP_1_SELF_RESET	((uint64_t)1 << 14)
 #define GDMA_PF_CAP_1_HWC_TIMEOUT	((uint64_t)1 << 3)
 
-/** struct gdma_hwc_timeout_req - GDMA_QUERY_HWC_TIMEOUT, if the device has GDMA_PF_CAP_1_HWC_TIMEOUT */
+/**
+ * struct gdma_hwc_timeout_req - GDMA_QUERY_HWC_TIMEOUT, if the device has GDMA_PF_CAP_1_HWC_TIMEOUT
+ */
 struct gdma_hwc_timeout_req {
 	struct gdma_req_hdr hdr;
 	uint32_t timeout_ms;
@@ -456,7 +475,10 @@ GDMA_ASSERT_SIZE(struct gdma_list_devices_resp, 296);
 GDMA_ASSERT_AT(struct gdma_list_devices_resp, num_of_devs, 32);
 GDMA_ASSERT_AT(struct gdma_list_devices_resp, devs, 40);
 
-/** struct gdma_register_device_resp - GDMA_REGISTER_DEVICE; the request has no body, nor has DEREGISTER */
+/**
+ * struct gdma_register_device_resp - GDMA_REGISTER_DEVICE; the request has no
+ * body, nor has DEREGISTER
+ */
 struct gdma_register_device_resp {
 	struct gdma_resp_hdr hdr;
 	uint32_t pdid;
@@ -582,6 +604,8 @@ struct gdma_change_msix_req {
 GDMA_ASSERT_SIZE(struct gdma_change_msix_req, 56);
 GDMA_ASSERT_AT(struct gdma_change_msix_req, queue_index, 40);
 GDMA_ASSERT_AT(struct gdma_change_msix_req, msix, 44);
+
+/* clang-format on */
 
 #ifdef __cplusplus
 }

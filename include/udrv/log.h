@@ -2,9 +2,9 @@
 /**
  * DOC: Logging
  *
- * The library is silent unless it is given a &struct udrv_log: it has no global state and never writes to
- * stderr by itself. A message is one line without a newline and says what failed, on what, why, and what
- * to do about it.
+ * The library is silent unless it is given a &struct udrv_log: it has no global state and never
+ * writes to stderr by itself. A message is one line without a newline and says what failed, on
+ * what, why, and what to do about it.
  */
 #ifndef UDRV_LOG_H
 #define UDRV_LOG_H
@@ -23,8 +23,8 @@ enum udrv_log_level {
 
 /**
  * struct udrv_log - where messages go
- * @fn: called with each message; @msg lives only for the call. May be called from every thread that calls
- *      into the library with this log; must not call back into the library.
+ * @fn: called with each message; @msg lives only for the call. May be called from every thread that
+ *      calls into the library with this log; must not call back into the library.
  * @ctx: passed to @fn
  * @level: least severe level that is passed on
  *

@@ -2,9 +2,10 @@
 /**
  * DOC: MANA layouts and constants
  *
- * The Azure network adapter on top of GDMA (udrv/gdma_spec.h): requests of the basic NIC (BNIC), out-of-band
- * data of send WQEs and the completions of both directions. There is no public specification; layouts and names
- * agree with Linux's include/net/mana/mana.h. Multi-byte fields are little-endian.
+ * The Azure network adapter on top of GDMA (udrv/gdma_spec.h): requests of the basic NIC (BNIC),
+ * out-of-band data of send WQEs and the completions of both directions. There is no public
+ * specification; layouts and names agree with Linux's include/net/mana/mana.h. Multi-byte fields
+ * are little-endian.
  */
 #ifndef UDRV_MANA_SPEC_H
 #define UDRV_MANA_SPEC_H
@@ -15,19 +16,25 @@
 extern "C" {
 #endif
 
+/* Tables: lined up by hand. */
+/* clang-format off */
+
 #define MANA_ETH_HLEN			14u
-#define MANA_MTU_MIN			82u	/* smallest adapter_mtu that is not an error; 0 means 1514 */
+/* smallest adapter_mtu that is not an error; 0 means 1514 */
+#define MANA_MTU_MIN			82u
 #define MANA_MTU_DEFAULT		1514u
-#define MANA_MAX_TX_SGES		30u	/* the most with 24 bytes of OOB: 24 + 8 + 30 * 16 = 512 */
+/* the most with 24 bytes of OOB: 24 + 8 + 30 * 16 = 512 */
+#define MANA_MAX_TX_SGES		30u
 #define MANA_HASH_KEY_SIZE		40u
 #define MANA_INDIR_MAX			512u
 #define MANA_INDIR_DEFAULT		64u
 #define MANA_SHORT_VPORT_OFFSET_MAX	255u
 
-static_assert(8 + GDMA_OOB_LARGE_SIZE + MANA_MAX_TX_SGES * sizeof(struct gdma_sge) == GDMA_MAX_SQE_SIZE,
+static_assert(8 + GDMA_OOB_LARGE_SIZE + MANA_MAX_TX_SGES * sizeof(struct gdma_sge) ==
+		      GDMA_MAX_SQE_SIZE,
 	      "30 SGEs fill the largest send WQE");
 
-/* ---- Requests ------------------------------------------------------------------------------------------------ */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 #define MANA_QUERY_DEV_CONFIG		0x20001u
 #define MANA_QUERY_GF_STAT		0x20002u
@@ -41,7 +48,10 @@ static_assert(8 + GDMA_OOB_LARGE_SIZE + MANA_MAX_TX_SGES * sizeof(struct gdma_sg
 #define MANA_SET_BW_CLAMP		0x2000bu
 #define MANA_QUERY_PHY_STAT		0x2000cu
 
-/** struct mana_query_device_cfg_req - MANA_QUERY_DEV_CONFIG; asked for before and after GDMA_REGISTER_DEVICE */
+/**
+ * struct mana_query_device_cfg_req - MANA_QUERY_DEV_CONFIG; asked for before and
+ * after GDMA_REGISTER_DEVICE
+ */
 struct mana_query_device_cfg_req {
 	struct gdma_req_hdr hdr;
 	uint64_t mn_drv_cap_flags[4];
@@ -188,7 +198,9 @@ GDMA_ASSERT_SIZE(struct mana_destroy_wqobj_req, 56);
 GDMA_ASSERT_AT(struct mana_destroy_wqobj_req, wq_type, 40);
 GDMA_ASSERT_AT(struct mana_destroy_wqobj_req, wq_obj_handle, 48);
 
-/** struct mana_fence_rq_req - MANA_FENCE_RQ: CQE of type MANA_CQE_RX_FENCE; the response has no body */
+/**
+ * struct mana_fence_rq_req - MANA_FENCE_RQ: CQE of type MANA_CQE_RX_FENCE; the response has no body
+ */
 struct mana_fence_rq_req {
 	struct gdma_req_hdr hdr;
 	uint64_t wq_obj_handle;
@@ -323,7 +335,7 @@ GDMA_ASSERT_AT(struct mana_query_link_config_resp, qos_speed_mbps, 32);
 GDMA_ASSERT_AT(struct mana_query_link_config_resp, qos_unconfigured, 36);
 GDMA_ASSERT_AT(struct mana_query_link_config_resp, link_speed_mbps, 40);
 
-/* ---- Sending: the inline OOB of a WQE, 8 bytes (short) or 24 (long) ---------------------------------------- */
+/* ---- Sending: the inline OOB of a WQE, 8 bytes (short) or 24 (long) -------------------------- */
 
 /** struct mana_tx_oob - of the short form only the first two dwords are there */
 struct mana_tx_oob {
@@ -343,13 +355,14 @@ GDMA_ASSERT_SIZE(struct mana_tx_oob, GDMA_OOB_LARGE_SIZE);
 #define MANA_TX_OUTER_IPV4		(1u << 2)
 #define MANA_TX_OUTER_IPV6		(1u << 3)
 #define MANA_TX_IP_CSUM			(1u << 4)
-#define MANA_TX_TCP_CSUM		(1u << 5)	/* the field carries the sum of the pseudo-header */
+/* the field carries the sum of the pseudo-header */
+#define MANA_TX_TCP_CSUM		(1u << 5)
 #define MANA_TX_UDP_CSUM		(1u << 6)
 #define MANA_TX_SUPPRESS_CQE		(1u << 7)
 #define MANA_TX_VCQ_SHIFT		8		/* bits 31:8, CQ */
 #define MANA_TX_VCQ(s0)			((s0) >> MANA_TX_VCQ_SHIFT)
-/* s1 */
-#define MANA_TX_TRANS_OFF(s1)		((s1) & 0x3ffu)	/* transport header, from the frame's beginning; for TCP */
+/* s1; TRANS_OFF: transport header, from the frame's beginning; for TCP */
+#define MANA_TX_TRANS_OFF(s1)		((s1) & 0x3ffu)
 #define MANA_TX_TRANS_OFF_MAX		0x3ffu
 #define MANA_TX_VSQ_FRAME_SHIFT		10		/* bits 23:10, SQ id >> 10 */
 #define MANA_TX_VSQ_FRAME(s1)		((s1) >> MANA_TX_VSQ_FRAME_SHIFT & 0x3fffu)
@@ -370,7 +383,7 @@ GDMA_ASSERT_SIZE(struct mana_tx_oob, GDMA_OOB_LARGE_SIZE);
 #define MANA_TX_LONG_VPORT_SHIFT	16		/* bits 27:16 */
 #define MANA_TX_LONG_VPORT(l1)		((l1) >> MANA_TX_LONG_VPORT_SHIFT & 0xfffu)
 
-/* ---- Completions: the data of a GDMA CQE --------------------------------------------------------------------- */
+/* ---- Completions: the data of a GDMA CQE ----------------------------------------------------- */
 
 /* First dword of both directions */
 #define MANA_CQE_TYPE(d)		((d) & 0x3fu)
@@ -397,7 +410,10 @@ GDMA_ASSERT_SIZE(struct mana_tx_oob, GDMA_OOB_LARGE_SIZE);
 #define MANA_CQE_TX_VLAN_TAGGING_VIOLATION 41u
 #define MANA_CQE_TX_GDMA_ERR		42u		/* the queue is disabled */
 
-/** struct mana_rx_ppi - one packet of a receive completion; of MANA_CQE_RX_COALESCED_8 two in another layout */
+/**
+ * struct mana_rx_ppi - one packet of a receive completion; of MANA_CQE_RX_COALESCED_8 two in
+ * another layout
+ */
 struct mana_rx_ppi {
 	uint16_t pkt_len;
 	uint16_t reserved1;
@@ -461,6 +477,8 @@ GDMA_ASSERT_AT(struct mana_tx_comp, tx_data_offset, 4);
 GDMA_ASSERT_AT(struct mana_tx_comp, offsets, 8);
 
 #define MANA_TX_COMP_WQE_OFFSET(o)	((o) >> 5)
+
+/* clang-format on */
 
 #ifdef __cplusplus
 }

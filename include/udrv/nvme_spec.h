@@ -2,9 +2,9 @@
 /**
  * DOC: NVM Express layouts and constants
  *
- * Registers, commands and data structures as the specifications define them (NVM Express Base 2.0, NVMe over
- * PCIe Transport 1.0, NVM Command Set 1.0), as far as a host driver needs them. Multi-byte fields are
- * little-endian: le16toh() and friends of <endian.h> convert.
+ * Registers, commands and data structures as the specifications define them (NVM Express Base 2.0,
+ * NVMe over PCIe Transport 1.0, NVM Command Set 1.0), as far as a host driver needs them.
+ * Multi-byte fields are little-endian: le16toh() and friends of <endian.h> convert.
  */
 #ifndef UDRV_NVME_SPEC_H
 #define UDRV_NVME_SPEC_H
@@ -15,6 +15,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Tables: lined up by hand. */
+/* clang-format off */
 
 /* Controller properties: offsets in BAR 0 (Base 2.0, 3.1.3) */
 #define NVME_REG_CAP		0x00u
@@ -56,7 +59,9 @@ extern "C" {
 /* CRTO */
 #define NVME_CRTO_CRWMT(crto)	((uint32_t)((crto) & 0xffff))		/* 500 ms units */
 
-/** nvme_sq_doorbell() - offset of submission queue @qid's tail doorbell (PCIe Transport 1.0, 3.1.2) */
+/**
+ * nvme_sq_doorbell() - offset of submission queue @qid's tail doorbell (PCIe Transport 1.0, 3.1.2)
+ */
 static inline uint64_t nvme_sq_doorbell(uint64_t cap, unsigned int qid)
 {
 	return NVME_REG_DOORBELLS + (uint64_t)(2 * qid) * (4u << NVME_CAP_DSTRD(cap));
@@ -226,7 +231,8 @@ struct nvme_id_ns {
 	uint8_t vs[3712];
 };
 
-static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE, "Identify Controller is 4096 bytes");
+static_assert(sizeof(struct nvme_id_ctrl) == NVME_IDENTIFY_SIZE,
+	      "Identify Controller is 4096 bytes");
 static_assert(sizeof(struct nvme_id_ns) == NVME_IDENTIFY_SIZE, "Identify Namespace is 4096 bytes");
 
 /* Features (Base 2.0, 5.27) */
@@ -265,7 +271,10 @@ struct nvme_dsm_range {
 	uint64_t slba;
 };
 
-/** struct nvme_smart_log - SMART / Health Information (Base 2.0, figure 207), as far as it is named here */
+/**
+ * struct nvme_smart_log - SMART / Health Information (Base 2.0, figure 207),
+ * as far as it is named here
+ */
 struct nvme_smart_log {
 	uint8_t critical_warning;
 	uint8_t temperature[2];		/* kelvin */
@@ -287,6 +296,8 @@ struct nvme_smart_log {
 };
 
 static_assert(sizeof(struct nvme_smart_log) == NVME_LOG_SMART_SIZE, "SMART log is 512 bytes");
+
+/* clang-format on */
 
 #ifdef __cplusplus
 }

@@ -2,22 +2,26 @@
 /**
  * DOC: Persistent state of a device
  *
- * A device's state lives in one memfd that no device can write: it is never mapped for DMA. It is right at
- * every instruction, so nothing has to be saved when a process dies or a kernel is replaced:
+ * A device's state lives in one memfd that no device can write: it is never mapped for DMA.
+ * It is right at every instruction, so nothing has to be saved when a process dies or a
+ * kernel is replaced:
  *
  *  - a header with the *lifecycle* word; only a state that is READY may be resumed;
- *  - *cold facts* (identity, geometry, addresses, namespaces) as a flattened device tree in two checksummed
- *    copies. A commit writes the copy that is not in use and then flips to it with one 8-byte store;
- *  - *areas*: named, fixed-size parts in which hot facts live (counters, slots, the allocator's book). Whoever
- *    owns an area defines an order of stores that is right at every instruction.
+ *  - *cold facts* (identity, geometry, addresses, namespaces) as a flattened device tree in two
+ *    checksummed copies. A commit writes the copy that is not in use and then flips to it with one
+ *    8-byte store;
+ *  - *areas*: named, fixed-size parts in which hot facts live (counters, slots, the allocator's
+ *    book). Whoever owns an area defines an order of stores that is right at every instruction.
  *
- * Layout (little endian; docs/state-format.md has every field): page 0 holds the header, followed by the two
- * tree copies of UDRV_STATE_FDT_MAX bytes each, followed by the areas, cache-line aligned, which the tree's
- * node /areas lists. The root's compatible is "udrv,state-v1". A reader accepts its own major version and the
- * one before, ignores nodes and properties that it does not know, and refuses a newer major.
+ * Layout (little endian; docs/state-format.md has every field): page 0 holds the header, followed
+ * by the two tree copies of UDRV_STATE_FDT_MAX bytes each, followed by the areas, cache-line
+ * aligned, which the tree's node /areas lists. The root's compatible is "udrv,state-v1". A reader
+ * accepts its own major version and the one before, ignores nodes and properties that it does not
+ * know, and refuses a newer major.
  *
- * Threads: one thread writes a state at a time (the driver that holds the device's lease, or the agent while
- * no driver runs). udrv_state_open() with UDRV_STATE_RDONLY may be used beside it, by any process.
+ * Threads: one thread writes a state at a time (the driver that holds the device's lease, or the
+ * agent while no driver runs). udrv_state_open() with UDRV_STATE_RDONLY may be used beside it, by
+ * any process.
  */
 #ifndef UDRV_STATE_H
 #define UDRV_STATE_H
@@ -33,18 +37,21 @@ extern "C" {
 struct udrv_log;
 struct udrv_state;
 
-#define UDRV_STATE_COMPATIBLE	"udrv,state-v1"
-#define UDRV_STATE_FDT_MAX	4096u
+#define UDRV_STATE_COMPATIBLE "udrv,state-v1"
+#define UDRV_STATE_FDT_MAX    4096u
 
 /** enum udrv_lifecycle - what a driver is doing with the device; only UDRV_READY may be resumed */
 enum udrv_lifecycle {
-	UDRV_INIT = 0,		/* not set up yet, or the set-up was cut short */
-	UDRV_READY = 1,		/* queues live: resume in place */
-	UDRV_RESETTING = 2,	/* a reset was begun: begin again */
-	UDRV_CLOSING = 3,	/* a clean shutdown was begun: finish it */
+	UDRV_INIT = 0,	    /* not set up yet, or the set-up was cut short */
+	UDRV_READY = 1,	    /* queues live: resume in place */
+	UDRV_RESETTING = 2, /* a reset was begun: begin again */
+	UDRV_CLOSING = 3,   /* a clean shutdown was begun: finish it */
 };
 
-/** udrv_state_size() - bytes of a state memfd whose areas take @areas bytes in sum, rounded up to pages */
+/**
+ * udrv_state_size() - bytes of a state memfd whose areas take @areas bytes in
+ * sum, rounded up to pages
+ */
 size_t udrv_state_size(size_t areas, unsigned int nareas);
 
 /**
@@ -57,7 +64,7 @@ size_t udrv_state_size(size_t areas, unsigned int nareas);
  */
 int udrv_state_format(int memfd, const struct udrv_log *log, struct udrv_state **ret);
 
-#define UDRV_STATE_RDONLY	1u
+#define UDRV_STATE_RDONLY 1u
 
 /**
  * udrv_state_open() - open the state that a predecessor left
@@ -66,13 +73,15 @@ int udrv_state_format(int memfd, const struct udrv_log *log, struct udrv_state *
  * @log: may be NULL
  * @ret: the open state
  *
- * Every byte is taken for hostile: magic, sizes, both copies' checksums, the tree's structure and every
- * area's bounds are checked. When the newer copy is damaged the older one is used and a warning says so.
+ * Every byte is taken for hostile: magic, sizes, both copies' checksums, the tree's structure and
+ * every area's bounds are checked. When the newer copy is damaged the older one is used and a
+ * warning says so.
  *
  * Return: 0; -EBADMSG: damaged (message says which field); -EPROTONOSUPPORT: a newer major version;
  * -errno of fstat() or mmap().
  */
-int udrv_state_open(int memfd, unsigned int flags, const struct udrv_log *log, struct udrv_state **ret);
+int udrv_state_open(int memfd, unsigned int flags, const struct udrv_log *log,
+		    struct udrv_state **ret);
 
 /** udrv_state_close() - unmap; the memfd and what is in it stay. NULL is allowed. */
 void udrv_state_close(struct udrv_state *st);
@@ -80,14 +89,18 @@ void udrv_state_close(struct udrv_state *st);
 /** udrv_state_lifecycle() - current lifecycle word; an unknown value reads as UDRV_RESETTING */
 enum udrv_lifecycle udrv_state_lifecycle(const struct udrv_state *st);
 
-/** udrv_state_set_lifecycle() - one release store; everything written before is visible to who reads it */
+/**
+ * udrv_state_set_lifecycle() - one release store; everything written before
+ * is visible to who reads it
+ */
 void udrv_state_set_lifecycle(struct udrv_state *st, enum udrv_lifecycle lc);
 
 /**
  * udrv_state_updating() - is an update under way?
  *
- * The agent sets the word before it freezes anything and clears it once the device is adopted or the update
- * was given up. While it is set a driver starts no abort, no timeout handling and no reset.
+ * The agent sets the word before it freezes anything and clears it once the device is adopted
+ * or the update was given up. While it is set a driver starts no abort, no timeout handling
+ * and no reset.
  */
 bool udrv_state_updating(const struct udrv_state *st);
 void udrv_state_set_updating(struct udrv_state *st, bool on);
@@ -98,16 +111,17 @@ uint64_t udrv_state_generation(const struct udrv_state *st);
 /**
  * udrv_state_fdt() - the committed tree
  *
- * Return: a private copy, checked, valid until the next udrv_state_commit() or close. Read it with libfdt.
+ * Return: a private copy, checked, valid until the next udrv_state_commit() or
+ * close. Read it with libfdt.
  */
 const void *udrv_state_fdt(const struct udrv_state *st);
 
 /**
  * udrv_state_edit() - a private, editable copy of the committed tree
  *
- * Change it with libfdt's read-write functions (fdt_add_subnode(), fdt_setprop_u64() …; -FDT_ERR_NOSPACE when
- * UDRV_STATE_FDT_MAX is reached), then publish it with udrv_state_commit(). Calling it again without a commit
- * starts over.
+ * Change it with libfdt's read-write functions (fdt_add_subnode(), fdt_setprop_u64() …;
+ * -FDT_ERR_NOSPACE when UDRV_STATE_FDT_MAX is reached), then publish it with udrv_state_commit().
+ * Calling it again without a commit starts over.
  *
  * Return: the buffer, owned by @st; NULL with errno EROFS for a read-only state.
  */

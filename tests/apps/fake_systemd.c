@@ -39,7 +39,7 @@ int __wrap_kill(pid_t pid, int sig)
 	return 0;
 }
 
-/* ---- PID 1 ---------------------------------------------------------------------------------- */
+/* ---- PID 1 ----------------------------------------------------------------------------------- */
 
 static bool have(int fd)
 {
@@ -103,7 +103,9 @@ static void *pid1(void *unused)
 	for (;;) {
 		char text[1024], control[CMSG_SPACE(sizeof(int))];
 		struct iovec iov = { text, sizeof(text) - 1 };
-		struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+		struct msghdr m = { .msg_iov = &iov,
+				    .msg_iovlen = 1,
+				    .msg_control = control,
 				    .msg_controllen = sizeof(control) };
 		struct cmsghdr *c;
 		ssize_t n = recvmsg(server, &m, MSG_CMSG_CLOEXEC);
@@ -134,7 +136,8 @@ void pid1_start(void)
 	server = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(server, 0);
 	ck_assert_int_eq(bind(server, (struct sockaddr *)&addr,
-			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)), 0);
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)len)),
+			 0);
 	if (!deaf)
 		ck_assert_int_eq(pthread_create(&thread, NULL, pid1, NULL), 0);
 	ck_assert_int_eq(custody_fdstore_open(), 0);
@@ -162,7 +165,7 @@ unsigned int pid1_count(void)
 	return nstored;
 }
 
-/* ---- what is put ---------------------------------------------------------------------------- */
+/* ---- what is put ----------------------------------------------------------------------------- */
 
 const char *name_of(const char *boot, uint64_t seq, const char *name, int part)
 {
@@ -189,12 +192,13 @@ int find(const char *name, int part)
 	struct fdstore_name n;
 
 	for (unsigned int i = 0; i < nstored; i++)
-		if (!fdstore_name_parse(stored[i].name, &n) && !strcmp(n.name, name) && n.part == part)
+		if (!fdstore_name_parse(stored[i].name, &n) && !strcmp(n.name, name) &&
+		    n.part == part)
 			return (int)i;
 	return -1;
 }
 
-/* ---- the next agent: another process, which gets what is in the store ------------------------- */
+/* ---- the next agent: another process, which gets what is in the store ------------------------ */
 
 struct udrv_handle got_handle[8];
 static struct {
@@ -270,7 +274,8 @@ void next_agent(void (*change)(void), int want, int (*look)(const void *ctx), co
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_msg(WIFEXITED(status), "the next agent: signal %d", WTERMSIG(status));
-	ck_assert_msg(WEXITSTATUS(status) == 0, "the next agent is not content: line %d (255: the result) of %d",
+	ck_assert_msg(WEXITSTATUS(status) == 0,
+		      "the next agent is not content: line %d (255: the result) of %d",
 		      WEXITSTATUS(status), 255);
 	pid1_settled();
 }

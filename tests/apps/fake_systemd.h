@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * systemd's fd store for tests of custody in it: a thread of the test is PID 1, and a child is the next agent, which
- * gets what is in the store as a service does. Functions check (check(3)) that each of their steps succeeds.
+ * systemd's fd store for tests of custody in it: a thread of the test is PID 1, and a child is the
+ * next agent, which gets what is in the store as a service does. Functions check (check(3)) that
+ * each of their steps succeeds.
  */
 #ifndef TESTS_APPS_FAKE_SYSTEMD_H
 #define TESTS_APPS_FAKE_SYSTEMD_H
@@ -20,7 +21,10 @@ struct stored_fd {
 	int fd;
 };
 
-/* PID 1's, under @store_lock unless it was just settled: the store, and all other assignments that it was sent. */
+/*
+ * PID 1's, under @store_lock unless it was just settled: the store, and all other assignments that
+ * it was sent.
+ */
 extern pthread_mutex_t store_lock;
 extern struct stored_fd stored[STORE_MAX];
 extern unsigned int nstored;
@@ -36,7 +40,10 @@ void pid1_start_deaf(void);
 /* PID 1 has read everything; the number of descriptors that it keeps then. */
 void pid1_settled(void);
 unsigned int pid1_count(void);
-/* What PID 1 does, with @store_lock: keep @fd, which it takes over, unless it has that file; forget what has that name. */
+/*
+ * What PID 1 does, with @store_lock: keep @fd, which it takes over, unless it has that file; forget
+ * what has that name.
+ */
 void pid1_store(const char *name, int fd);
 void pid1_remove(const char *name);
 
@@ -54,14 +61,15 @@ extern char listen_names[65536];
 int got(const char *name);
 
 /*
- * A child with what is in the store: @change alters its environment before custody's get_all(), which returns @want.
- * @look (or NULL) returns 0, or the number of the line that is not content, see WANT().
+ * A child with what is in the store: @change alters its environment before custody's get_all(),
+ * which returns @want. @look (or NULL) returns 0, or the number of the line that is not content,
+ * see WANT().
  */
 void next_agent(void (*change)(void), int want, int (*look)(const void *ctx), const void *ctx);
 
-#define WANT(x)                         \
-	do {                            \
-		if (!(x))               \
+#define WANT(x)                          \
+	do {                             \
+		if (!(x))                \
 			return __LINE__; \
 	} while (0)
 

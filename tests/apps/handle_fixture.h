@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Descriptors and handles that are nothing but distinct, for tests of who keeps them. Functions check (check(3)). */
+/*
+ * Descriptors and handles that are nothing but distinct, for tests of who keeps them. Functions
+ * check (check(3)).
+ */
 #ifndef TESTS_APPS_HANDLE_FIXTURE_H
 #define TESTS_APPS_HANDLE_FIXTURE_H
 

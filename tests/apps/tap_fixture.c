@@ -15,7 +15,7 @@
 
 struct tap_fixture fx;
 
-/* ---- The kernel ----------------------------------------------------------------------------------------------- */
+/* ---- The kernel ------------------------------------------------------------------------------ */
 
 bool tap_if_possible(void)
 {
@@ -35,7 +35,9 @@ int tap_if_open(const char *name, const uint8_t mac[6], unsigned int mtu, unsign
 	for (unsigned int i = 0; i < n; i++) {
 		int pair[2];
 
-		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC,
+					    0, pair),
+				 0);
 		fds[i] = pair[0];
 		fx.peer[fx.made][i] = pair[1];
 	}
@@ -52,7 +54,9 @@ int tap_if_carrier(int fd, bool on)
 
 int tap_fixture_push(unsigned int queue, uint64_t id, size_t len)
 {
-	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 34, .csum_offset = 6 };
+	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				      .csum_start = 34,
+				      .csum_offset = 6 };
 	uint8_t frame[TAP_FIXTURE_FRAME];
 	struct iovec iov[2] = { { &hdr, HDR }, { frame, mana_frame(frame, 0, queue, id, len) } };
 
@@ -60,7 +64,8 @@ int tap_fixture_push(unsigned int queue, uint64_t id, size_t len)
 	return writev(fx.peer[0][queue], iov, 2) == (ssize_t)(HDR + len) ? 0 : -errno;
 }
 
-int tap_fixture_pop(unsigned int vport, unsigned int queue, struct virtio_net_hdr *hdr, uint8_t *frame)
+int tap_fixture_pop(unsigned int vport, unsigned int queue, struct virtio_net_hdr *hdr,
+		    uint8_t *frame)
 {
 	struct iovec iov[2] = { { hdr, HDR }, { frame, TAP_FIXTURE_FRAME } };
 	ssize_t n = readv(fx.peer[vport][queue], iov, 2);
@@ -68,7 +73,7 @@ int tap_fixture_pop(unsigned int vport, unsigned int queue, struct virtio_net_hd
 	return n < 0 ? -errno : (int)(n - (ssize_t)HDR);
 }
 
-/* ---- The rest of the host, as udrv/host/mana.c and nic.c have it --------------------------------------------------- */
+/* ---- The rest of the host, as udrv/host/mana.c and nic.c have it ----------------------------- */
 
 bool tap_fixture_serve(unsigned int vport, unsigned int i)
 {
@@ -99,7 +104,8 @@ bool tap_fixture_serve_all(void)
 {
 	bool any = false;
 
-	for (unsigned int i = 0; i < udrv_mana_info(fx.adapter.mana)->vports * TAP_FIXTURE_QUEUES; i++)
+	for (unsigned int i = 0; i < udrv_mana_info(fx.adapter.mana)->vports * TAP_FIXTURE_QUEUES;
+	     i++)
 		any |= tap_fixture_serve(i / TAP_FIXTURE_QUEUES, i % TAP_FIXTURE_QUEUES);
 	return any;
 }
@@ -123,7 +129,10 @@ struct tap_queue *tap_fixture_queue(unsigned int i)
 
 void tap_fixture_open_host(void)
 {
-	fx.host = (struct host){ .mana = fx.adapter.mana, .dev = fx.adapter.fd.dev, .handle.name = "mana0", .start_ns = app_now_ns() };
+	fx.host = (struct host){ .mana = fx.adapter.mana,
+				 .dev = fx.adapter.fd.dev,
+				 .handle.name = "mana0",
+				 .start_ns = app_now_ns() };
 	ck_assert_int_eq(udrv_loop_create(0, &fx.host.loop), 0);
 	fx.made = 0;
 	tap_configure(true);
@@ -141,13 +150,18 @@ void tap_fixture_begin(void *unused)
 void tap_fixture_init(unsigned int vports, unsigned int mtu)
 {
 	struct mana_model_opts model = { .seed = 1, .vports = vports, .mtu = mtu };
-	struct udrv_mana_opts opts = { .queues = TAP_FIXTURE_QUEUES, .tx_depth = TAP_FIXTURE_DEPTH, .rx_depth = 128, .mtu = mtu, .poll = true };
+	struct udrv_mana_opts opts = { .queues = TAP_FIXTURE_QUEUES,
+				       .tx_depth = TAP_FIXTURE_DEPTH,
+				       .rx_depth = 128,
+				       .mtu = mtu,
+				       .poll = true };
 
 	fx.busy = 0;
 	fx.given[0] = fx.given[1] = 0;
 	fx.carrier = false;
-	mana_fixture_init(&fx.adapter, &model, &opts, (uint64_t)vports * TAP_FIXTURE_QUEUES * TAP_RING_SIZE, 0);
-	fx.adapter.buf_size = 4096;	/* the rest is the interfaces' */
+	mana_fixture_init(&fx.adapter, &model, &opts,
+			  (uint64_t)vports * TAP_FIXTURE_QUEUES * TAP_RING_SIZE, 0);
+	fx.adapter.buf_size = 4096; /* the rest is the interfaces' */
 	mana_fixture_start(&fx.adapter);
 	mana_fixture_key(&fx.adapter);
 	mana_model_forbid_setup(fx.adapter.m, true);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interfaces of a NIC, on the driver and a model of the adapter, with a socket pair for each queue in place of
- * /dev/net/tun. Functions check (check(3)); there is one fixture a process.
+ * The interfaces of a NIC, on the driver and a model of the adapter, with a socket pair for each
+ * queue in place of /dev/net/tun. Functions check (check(3)); there is one fixture a process.
  */
 #ifndef TESTS_APPS_TAP_FIXTURE_H
 #define TESTS_APPS_TAP_FIXTURE_H
@@ -18,21 +18,25 @@
 
 #define TAP_FIXTURE_QUEUES 2u
 #define TAP_FIXTURE_DEPTH  64u
-#define TAP_FIXTURE_FRAME  2000u	/* bytes: room for any frame that tap_fixture_pop() fetches */
+#define TAP_FIXTURE_FRAME  2000u /* bytes: room for any frame that tap_fixture_pop() fetches */
 
 struct tap_fixture {
 	struct mana_fixture adapter;
 	struct host host;
-	int peer[UDRV_MANA_MAX_VPORTS][TAP_FIXTURE_QUEUES];	/* the kernel's side of the interfaces */
-	unsigned int made, busy;	/* interfaces; how often a name is taken first */
+	/* the kernel's side of the interfaces */
+	int peer[UDRV_MANA_MAX_VPORTS][TAP_FIXTURE_QUEUES];
+	unsigned int made, busy; /* interfaces; how often a name is taken first */
 	bool carrier;
-	unsigned int given[2];		/* packets that an interface got, [true], and that none did */
-	unsigned int echoed;		/* the verifying consumer's sends that are over */
+	unsigned int given[2]; /* packets that an interface got, [true], and that none did */
+	unsigned int echoed;   /* the verifying consumer's sends that are over */
 };
 
 extern struct tap_fixture fx;
 
-/* An adapter that is set up, and a host that has no interface yet: tap_fixture_begin(), or tap_fixture_start() for all. */
+/*
+ * An adapter that is set up, and a host that has no interface yet: tap_fixture_begin(), or
+ * tap_fixture_start() for all.
+ */
 void tap_fixture_init(unsigned int vports, unsigned int mtu);
 void tap_fixture_open_host(void);
 void tap_fixture_begin(void *unused);
@@ -42,10 +46,14 @@ void tap_fixture_forget(void);
 void tap_fixture_end(void);
 
 struct tap_queue *tap_fixture_queue(unsigned int i);
-/* A UDP datagram of @len bytes for the kernel to send, its checksum left to the interface. 0, -errno */
+/*
+ * A UDP datagram of @len bytes for the kernel to send, its checksum left to
+ * the interface. 0, -errno
+ */
 int tap_fixture_push(unsigned int queue, uint64_t id, size_t len);
 /* The next packet that the interface got: its length, or -EAGAIN. */
-int tap_fixture_pop(unsigned int vport, unsigned int queue, struct virtio_net_hdr *hdr, uint8_t *frame);
+int tap_fixture_pop(unsigned int vport, unsigned int queue, struct virtio_net_hdr *hdr,
+		    uint8_t *frame);
 /* What the host does when its queues have something; whether they had. */
 bool tap_fixture_serve(unsigned int vport, unsigned int i);
 bool tap_fixture_serve_all(void);

@@ -72,7 +72,10 @@ START_TEST(given)
 }
 END_TEST
 
-/* The driver would round up by itself, and the consumer's buffers be made for fewer sends than there are. */
+/*
+ * The driver would round up by itself, and the consumer's buffers be made for fewer sends than
+ * there are.
+ */
 START_TEST(depth_of_a_send_queue)
 {
 	static const struct {

@@ -209,7 +209,10 @@ START_TEST(sender_dies_with_answers_unread)
 }
 END_TEST
 
-/* Its worker holds the connection while the kernel ends it: what the agent had sent is taken, and nobody waits. */
+/*
+ * Its worker holds the connection while the kernel ends it: what the agent had sent is taken, and
+ * nobody waits.
+ */
 START_TEST(sender_dies_before_its_child)
 {
 	unsigned int handles, fds;
@@ -237,7 +240,10 @@ START_TEST(sender_dies_before_its_child)
 }
 END_TEST
 
-/* The first agent has both; when it is dead the session is still here, and what only one may have open is not. */
+/*
+ * The first agent has both; when it is dead the session is still here, and what only one may have
+ * open is not.
+ */
 START_TEST(session_is_given)
 {
 	unsigned int handles, fds;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Custody in systemd's fd store: what was put comes back to the next agent, whole and once; what is damaged, or of
- * another kernel, does not.
+ * Custody in systemd's fd store: what was put comes back to the next agent, whole and once; what is
+ * damaged, or of another kernel, does not.
  */
 #include <check.h>
 #include <errno.h>
@@ -28,10 +28,12 @@ static int look_all(const void *ctx)
 	const struct udrv_handle *h = got_handle;
 
 	WANT(ngot_handles == 1 && ngot_fds == 1);
-	WANT(!strcmp(h->name, "nvme0") && !strcmp(h->bdf, "0000:01:00.0") && !strcmp(h->driver, "nvme"));
+	WANT(!strcmp(h->name, "nvme0") && !strcmp(h->bdf, "0000:01:00.0") &&
+	     !strcmp(h->driver, "nvme"));
 	WANT(h->noiommu && h->ioas_id == 3);
 	WANT(h->fd[UDRV_FD_VFIO] >= 0 && h->fd[UDRV_FD_IOMMU] < 0 && h->fd[UDRV_FD_EXTRA] < 0);
-	WANT(inode(h->fd[UDRV_FD_STATE]) == e->state && inode(h->fd[UDRV_FD_EXTRA + 1]) == e->extra);
+	WANT(inode(h->fd[UDRV_FD_STATE]) == e->state &&
+	     inode(h->fd[UDRV_FD_EXTRA + 1]) == e->extra);
 	WANT(inode(got("lease-nvme0")) == e->lease);
 	WANT(fcntl(h->fd[UDRV_FD_STATE], F_GETFD) & FD_CLOEXEC);
 	WANT(!getenv("LISTEN_FDS") && !getenv("LISTEN_PID"));
@@ -43,7 +45,8 @@ static void put_all(struct expected *e)
 	struct udrv_handle h = make_handle("nvme0");
 	int lease = temp();
 
-	*e = (struct expected){ inode(h.fd[UDRV_FD_STATE]), inode(h.fd[UDRV_FD_EXTRA + 1]), inode(lease) };
+	*e = (struct expected){ inode(h.fd[UDRV_FD_STATE]), inode(h.fd[UDRV_FD_EXTRA + 1]),
+				inode(lease) };
 	ck_assert_int_eq(custody_fdstore.put_handle(&agent, &h), 0);
 	ck_assert_int_eq(custody_fdstore.put_fd(&agent, "lease-nvme0", lease), 0);
 	udrv_handle_close(&h);
@@ -73,7 +76,8 @@ static int look_dropped(const void *ctx)
 	int err = look_all(ctx);
 
 	WANT(!err);
-	WANT(!custody_fdstore.drop(&agent, "nvme0") && !custody_fdstore.drop(&agent, "lease-nvme0"));
+	WANT(!custody_fdstore.drop(&agent, "nvme0") &&
+	     !custody_fdstore.drop(&agent, "lease-nvme0"));
 	return 0;
 }
 
@@ -121,7 +125,8 @@ static int look_nothing(const void *ctx)
 
 static int look_lease(const void *ctx)
 {
-	WANT(ngot_handles == 0 && ngot_fds == 1 && inode(got("lease-nvme0")) == ((const struct expected *)ctx)->lease);
+	WANT(ngot_handles == 0 && ngot_fds == 1 &&
+	     inode(got("lease-nvme0")) == ((const struct expected *)ctx)->lease);
 	return 0;
 }
 
@@ -313,14 +318,18 @@ static int look_consumer(const void *ctx)
 {
 	int program = got("program-nvme0");
 
-	WANT(ngot_handles == 0 && ngot_fds == 2 && inode(got("consumer1-nvme0")) == *(const ino_t *)ctx);
+	WANT(ngot_handles == 0 && ngot_fds == 2 &&
+	     inode(got("consumer1-nvme0")) == *(const ino_t *)ctx);
 	WANT((fcntl(got("consumer1-nvme0"), F_GETFL) & O_ACCMODE) == O_RDWR);
 	WANT((fcntl(program, F_GETFL) & O_ACCMODE) == O_RDONLY);
 	WANT(fcntl(program, F_GET_SEALS) & F_SEAL_WRITE);
 	return 0;
 }
 
-/* systemd keeps a file once: a handle's memory that is put under another name must not go with the handle. */
+/*
+ * systemd keeps a file once: a handle's memory that is put under another name
+ * must not go with the handle.
+ */
 START_TEST(same_file)
 {
 	struct udrv_handle h = make_handle("nvme0");
@@ -329,7 +338,8 @@ START_TEST(same_file)
 
 	ck_assert_int_eq(fcntl(program, F_ADD_SEALS, F_SEAL_WRITE), 0);
 	ck_assert_int_eq(custody_fdstore.put_handle(&agent, &h), 0);
-	ck_assert_int_eq(custody_fdstore.put_fd(&agent, "consumer1-nvme0", h.fd[UDRV_FD_EXTRA + 1]), 0);
+	ck_assert_int_eq(custody_fdstore.put_fd(&agent, "consumer1-nvme0", h.fd[UDRV_FD_EXTRA + 1]),
+			 0);
 	ck_assert_int_eq(custody_fdstore.put_fd(&agent, "program-nvme0", program), 0);
 	ck_assert_int_eq(custody_fdstore.drop(&agent, "nvme0"), 0);
 	ck_assert_uint_eq(nstored, 2);

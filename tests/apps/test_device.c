@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * A device's host and its lease: hosts that cannot be started, that nobody could watch, that wait in vain, that cannot
- * run the device; and who gets the lease of one that has ended unnoticed. The kernel's refusals and everything around
- * device.c are the test's.
+ * A device's host and its lease: hosts that cannot be started, that nobody could watch, that wait
+ * in vain, that cannot run the device; and who gets the lease of one that has ended unnoticed. The
+ * kernel's refusals and everything around device.c are the test's.
  */
 #include <check.h>
 #include <errno.h>
@@ -158,7 +158,9 @@ static void setup(void)
 	agent.first = true;
 	agent.ndev = 1;
 	dev = &agent.dev[0];
-	*dev = (struct agent_device){ .h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1 };
+	*dev = (struct agent_device){
+		.h = UDRV_HANDLE_INIT, .sock = -1, .pidfd = -1, .pid = -1, .program = -1
+	};
 	strcpy(dev->h.name, "nvme0");
 	strcpy(dev->h.bdf, "0000:01:00.0");
 	strcpy(dev->h.driver, "nvme");

@@ -234,7 +234,10 @@ START_TEST(settings)
 }
 END_TEST
 
-/* A later change of settings leaves the record of the update alone; outcome and phases are written once. */
+/*
+ * A later change of settings leaves the record of the update alone; outcome and
+ * phases are written once.
+ */
 START_TEST(refresh)
 {
 	static const struct directory_phase after[] = { { "retrieve-nvme0", 0, 3000 },
@@ -279,9 +282,11 @@ START_TEST(refresh)
 	ck_assert_uint_eq(json_object_array_length(json_get(report, "phases")), 2);
 	array = json_get(report, "phases_after");
 	ck_assert_uint_eq(json_object_array_length(array), 2);
-	ck_assert_str_eq(json_get_str(json_object_array_get_idx(array, 0), "name", ""), "retrieve-nvme0");
+	ck_assert_str_eq(json_get_str(json_object_array_get_idx(array, 0), "name", ""),
+			 "retrieve-nvme0");
 	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(array, 1), "start_us", 0), 3);
-	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(array, 1), "duration_us", 0), 5000);
+	ck_assert_uint_eq(json_get_u64(json_object_array_get_idx(array, 1), "duration_us", 0),
+			  5000);
 	outcomes = json_get(report, "outcomes");
 	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "decision", ""), "keep");
 	ck_assert_str_eq(json_get_str(json_get(outcomes, "nvme0"), "start", ""), "resumed");

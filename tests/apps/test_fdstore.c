@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What is said to systemd: names in its fd store, the service's state, and what there is without it. */
+/*
+ * What is said to systemd: names in its fd store, the service's state, and
+ * what there is without it.
+ */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -17,9 +20,22 @@
 START_TEST(names)
 {
 	static const char *const bad[] = {
-		"", "stored", "12345678", "12345678/1", "12345678/1/", "1234567/1/x", "123456789/1/x", "1234567g/1/x",
-		"12345678//x", "12345678/-1/x", "12345678/x/x", "12345678/1/X", "12345678/1/x/", "12345678/1/x/y",
-		"12345678/1/x/vfio/", "12345678/99999999999999999999/x",
+		"",
+		"stored",
+		"12345678",
+		"12345678/1",
+		"12345678/1/",
+		"1234567/1/x",
+		"123456789/1/x",
+		"1234567g/1/x",
+		"12345678//x",
+		"12345678/-1/x",
+		"12345678/x/x",
+		"12345678/1/X",
+		"12345678/1/x/",
+		"12345678/1/x/y",
+		"12345678/1/x/vfio/",
+		"12345678/99999999999999999999/x",
 		"12345678/1/0123456789012345678901234567890123456789012345678901234567890123",
 	};
 	struct fdstore_name n;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* An update that somebody else is in the way of: the refusal names the process, and what it holds. */
+/*
+ * An update that somebody else is in the way of: the refusal names the process, and what it holds.
+ */
 #include <check.h>
 #include <errno.h>
 #include <signal.h>

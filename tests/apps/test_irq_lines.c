@@ -24,12 +24,14 @@ static unsigned int delivered(char *text, const uint64_t *vectors)
 	return n;
 }
 
-static char *append_line(char *at, unsigned int cpus, unsigned int count, const char *bdf, unsigned int vector)
+static char *append_line(char *at, unsigned int cpus, unsigned int count, const char *bdf,
+			 unsigned int vector)
 {
 	at += sprintf(at, " 24: ");
 	for (unsigned int i = 0; i < cpus; i++)
 		at += sprintf(at, "%10u ", i == cpus - 1 ? count : 0);
-	return at + sprintf(at, " PCI-MSIX-%s %4u-edge      vfio-msix[%u](%s)\n", bdf, vector, vector, bdf);
+	return at + sprintf(at, " PCI-MSIX-%s %4u-edge      vfio-msix[%u](%s)\n", bdf, vector,
+			    vector, bdf);
 }
 
 START_TEST(counts_what_has_come)
@@ -37,7 +39,8 @@ START_TEST(counts_what_has_come)
 	char text[2048], *at = text;
 	const uint64_t one[IRQ_WORDS] = { 1u << 1 };
 
-	at += sprintf(at, "           CPU0       CPU1\n  1:          9          9  IO-APIC    1-edge      i8042\n");
+	at += sprintf(at,
+		      "           CPU0       CPU1\n  1:          9          9  IO-APIC    1-edge      i8042\n");
 	at = append_line(at, 2, 0, BDF, 0);
 	at = append_line(at, 2, 3, BDF, 1);
 	at = append_line(at, 2, 7, "0000:02:00.0", 2);

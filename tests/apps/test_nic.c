@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The verifying consumer of a NIC, on the driver and a model of the adapter, stopped after each store of either: its
- * successor's figures are exact, and each request has been echoed once.
+ * The verifying consumer of a NIC, on the driver and a model of the adapter, stopped after each
+ * store of either: its successor's figures are exact, and each request has been echoed once.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -19,17 +19,17 @@
 /* With its source: what a process remembers is to be forgotten, as when it dies. */
 #include "udrv/host/nic.c"
 
-#define FRAMES	40u
-#define QUEUES	2u
+#define FRAMES 40u
+#define QUEUES 2u
 
 static struct mana_fixture fx;
 static struct host h;
 static int memfd;
 static unsigned int injected;
-static bool interface;		/* there is somebody who takes what is not of the stream */
-static unsigned int taken;	/* how many he took, some of them twice after a death */
+static bool interface;	   /* there is somebody who takes what is not of the stream */
+static unsigned int taken; /* how many he took, some of them twice after a death */
 
-/* ---- What the rest of the host does --------------------------------------------------------------------------- */
+/* ---- What the rest of the host does ---------------------------------------------------------- */
 
 bool config_verify_at_boot(char *list, size_t size)
 {
@@ -84,7 +84,7 @@ static bool serve(struct udrv_mana_queue *q)
 	return sent || received;
 }
 
-/* ---- The stream: frame i has the sequence number that sequence(i) says, or is something else ------------------------ */
+/* ---- The stream: frame i has the number that sequence(i) says, or is something else ---------- */
 
 enum kind { REQUEST, AGAIN, DAMAGED, FOREIGN };
 
@@ -109,7 +109,10 @@ static void inject(void)
 	uint64_t seq = sequence(i);
 	uint8_t frame[100], *payload = frame + 42;
 
-	/* One that comes again comes to the same queue, behind the first: across queues there is no order. */
+	/*
+	 * One that comes again comes to the same queue, behind the first: across
+	 * queues there is no order.
+	 */
 	mana_frame(frame, 0, (uint32_t)seq, i, sizeof(frame));
 	if (kind(i) != FOREIGN) {
 		frame[36] = 7777 >> 8;
@@ -128,7 +131,7 @@ static void inject(void)
 	ck_assert_int_eq(mana_model_receive(fx.m, 0, frame, sizeof(frame)), 0);
 }
 
-/* ---- Life ------------------------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static void open_host(bool resumed)
 {
@@ -142,11 +145,13 @@ static void open_host(bool resumed)
 static void set_up(void)
 {
 	struct mana_model_opts model = { .seed = 1 };
-	struct udrv_mana_opts opts = { .queues = QUEUES, .tx_depth = 64, .rx_depth = 128, .poll = true };
+	struct udrv_mana_opts opts = {
+		.queues = QUEUES, .tx_depth = 64, .rx_depth = 128, .poll = true
+	};
 
 	injected = taken = 0;
 	mana_fixture_init(&fx, &model, &opts, 2 << 20, 0);
-	fx.buf_size = 0;	/* the room is the consumer's */
+	fx.buf_size = 0; /* the room is the consumer's */
 	mana_fixture_start(&fx);
 	memfd = memfd_create("nic", MFD_CLOEXEC);
 	ck_assert_int_ge(memfd, 0);
@@ -216,13 +221,17 @@ static void figures_are_exact(unsigned int at)
 {
 	unsigned int echoes[FRAMES] = { 0 };
 
-	ck_assert_msg(figure("received") == FRAMES / 10 * 7, "step %u: %u received", at, (unsigned int)figure("received"));
-	ck_assert_msg(figure("duplicated") == FRAMES / 10, "step %u: %u duplicated", at, (unsigned int)figure("duplicated"));
-	ck_assert_msg(figure("corrupt") == FRAMES / 10, "step %u: %u corrupt", at, (unsigned int)figure("corrupt"));
+	ck_assert_msg(figure("received") == FRAMES / 10 * 7, "step %u: %u received", at,
+		      (unsigned int)figure("received"));
+	ck_assert_msg(figure("duplicated") == FRAMES / 10, "step %u: %u duplicated", at,
+		      (unsigned int)figure("duplicated"));
+	ck_assert_msg(figure("corrupt") == FRAMES / 10, "step %u: %u corrupt", at,
+		      (unsigned int)figure("corrupt"));
 	ck_assert_msg(figure("other") == (interface ? 0 : FRAMES / 10), "step %u: %u others", at,
 		      (unsigned int)figure("other"));
 	ck_assert_msg(taken >= (interface ? FRAMES / 10 : 0), "step %u: %u taken", at, taken);
-	ck_assert_msg(figure("echoed") == FRAMES / 10 * 8, "step %u: %u echoed", at, (unsigned int)figure("echoed"));
+	ck_assert_msg(figure("echoed") == FRAMES / 10 * 8, "step %u: %u echoed", at,
+		      (unsigned int)figure("echoed"));
 	ck_assert_uint_eq(figure("echo_errors"), 0);
 	ck_assert_uint_eq(figure("highest"), FRAMES - 4);
 	for (unsigned int i = 0; i < fx.wire[0].n; i++) {
@@ -234,9 +243,12 @@ static void figures_are_exact(unsigned int at)
 		echoes[seq]++;
 	}
 	for (unsigned int i = 0; i < FRAMES; i++) {
-		unsigned int want = kind(i) != REQUEST ? 0 : i + 3 < FRAMES && kind(i + 3) == AGAIN ? 2 : 1;
+		unsigned int want = kind(i) != REQUEST			   ? 0 :
+				    i + 3 < FRAMES && kind(i + 3) == AGAIN ? 2 :
+									     1;
 
-		ck_assert_msg(echoes[i] == want, "step %u: %u echoes of request %u", at, echoes[i], i);
+		ck_assert_msg(echoes[i] == want, "step %u: %u echoes of request %u", at, echoes[i],
+			      i);
 	}
 }
 
@@ -270,7 +282,10 @@ START_TEST(counts_when_stopped_at_every_step)
 }
 END_TEST
 
-/* Again and again; each life is long enough for a batch of echoes, which exist all together or not at all. */
+/*
+ * Again and again; each life is long enough for a batch of echoes, which exist all together or not
+ * at all.
+ */
 START_TEST(counts_over_many_deaths)
 {
 	interface = _i;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a bzImage has inside: whole, with KHO and LUO, or refused; and whatever it says, nothing is over-read. */
+/*
+ * What a bzImage has inside: whole, with KHO and LUO, or refused; and whatever it
+ * says, nothing is over-read.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdint.h>
@@ -24,7 +27,10 @@ static void put32(size_t at, uint32_t v)
 		image[at + i] = (uint8_t)(v >> 8 * i);
 }
 
-/* A bzImage with a "kernel" in one LZ4 block: literals, then a match that repeats their end, then literals. */
+/*
+ * A bzImage with a "kernel" in one LZ4 block: literals, then a match that repeats
+ * their end, then literals.
+ */
 static void make(const char *kernel, size_t len)
 {
 	size_t at = HEAD + 8, n = len;
@@ -129,14 +135,14 @@ START_TEST(digest_of_a_file)
 	int fd = memfd_create("image", 0);
 
 	ck_assert_int_eq(write(fd, "abc", 3), 3);
-	ck_assert_int_eq(
-		check_digest(fd, "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
-			     why, sizeof(why)),
-		0);
-	ck_assert_int_eq(
-		check_digest(fd, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ae",
-			     why, sizeof(why)),
-		-EBADMSG);
+	ck_assert_int_eq(check_digest(fd,
+				      "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD",
+				      why, sizeof(why)),
+			 0);
+	ck_assert_int_eq(check_digest(fd,
+				      "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ae",
+				      why, sizeof(why)),
+			 -EBADMSG);
 	ck_assert_ptr_nonnull(strstr(why, "SHA-256"));
 	ck_assert_int_eq(check_digest(fd, "", why, sizeof(why)), -EBADMSG);
 	close(fd);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An agent's beginning after a kexec, with everything around it played by the test: what is missing, or cannot be
- * adopted, makes one device start clean, keeps its consumers' memory, and is nobody else's business.
+ * An agent's beginning after a kexec, with everything around it played by the test: what is
+ * missing, or cannot be adopted, makes one device start clean, keeps its consumers' memory, and is
+ * nobody else's business.
  */
 #include <check.h>
 #include <errno.h>
@@ -22,7 +23,7 @@
 
 static struct agent agent;
 static int directory;
-static uint64_t missing; /* token that cannot be retrieved; 0: none */
+static uint64_t missing;     /* token that cannot be retrieved; 0: none */
 static const char *stranger; /* device that cannot be bound */
 static unsigned int finished, hosts, given;
 static struct agent_rescued kept;
@@ -143,7 +144,8 @@ void device_watch_host(struct agent *a, struct agent_device *d)
 void device_give_part(struct agent_device *d, unsigned int part)
 {
 	ck_assert_msg(!(part & HANDLE_IOMMU) || d->pidfd >= 0,
-		      "the host of %s could use it, and end, and nobody would learn of it", d->h.name);
+		      "the host of %s could use it, and end, and nobody would learn of it",
+		      d->h.name);
 }
 
 void device_given(struct agent *a, struct agent_device *d)
@@ -259,13 +261,17 @@ static void setup(void)
 	memset(&kept, 0, sizeof(kept));
 }
 
-/* Devices other than @victim are as if nothing had been; it starts clean once the session is over. */
+/*
+ * Devices other than @victim are as if nothing had been; it starts clean once the session is over.
+ */
 static void check(const char *victim)
 {
 	ck_assert_int_eq(agent_restore(&agent), 0);
 	ck_assert_uint_eq(agent.ndev, 3);
 	/* Without its memory a host has nothing to begin with. */
-	ck_assert_uint_eq(hosts, victim && missing && missing != directory_token(1) + UDRV_FD_VFIO ? 2 : 3);
+	ck_assert_uint_eq(hosts, victim && missing && missing != directory_token(1) + UDRV_FD_VFIO ?
+					 2 :
+					 3);
 	ck_assert_uint_eq(given, victim ? 2 : 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		struct agent_device *d = &agent.dev[i];

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* SHA-256 both ways: FIPS 180-4's examples, and that a CPU with the instructions for it finds nothing else. */
+/*
+ * SHA-256 both ways: FIPS 180-4's examples, and that a CPU with the instructions for it finds
+ * nothing else.
+ */
 #include <check.h>
 #include <stdio.h>
 #include <string.h>

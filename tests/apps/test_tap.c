@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What goes through the interfaces of a NIC, in both directions, and what happens when it is too much. */
+/*
+ * What goes through the interfaces of a NIC, in both directions, and what
+ * happens when it is too much.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -16,7 +19,7 @@
 
 #define HDR sizeof(struct virtio_net_hdr)
 
-/* ---- Both directions --------------------------------------------------------------------------------------------- */
+/* ---- Both directions ------------------------------------------------------------------------- */
 
 START_TEST(frames_are_sent)
 {
@@ -138,7 +141,7 @@ START_TEST(each_vport_has_its_own)
 }
 END_TEST
 
-/* ---- Too much ----------------------------------------------------------------------------------------------------- */
+/* ---- Too much -------------------------------------------------------------------------------- */
 
 START_TEST(a_full_device_leaves_frames_with_the_kernel)
 {
@@ -160,7 +163,9 @@ START_TEST(a_full_device_leaves_frames_with_the_kernel)
 	tap_fixture_settle(NULL);
 	ck_assert_uint_eq(fx.adapter.wire[0].n + fx.adapter.wire[0].lost, pushed);
 	for (unsigned int i = 0; i < fx.adapter.wire[0].n; i++)
-		ck_assert_uint_eq(mana_frame_id(fx.adapter.wire[0].frame[i], fx.adapter.wire[0].len[i]), i);
+		ck_assert_uint_eq(mana_frame_id(fx.adapter.wire[0].frame[i],
+						fx.adapter.wire[0].len[i]),
+				  i);
 	ck_assert_uint_eq(tap_fixture_queue(0)->tx_packets, pushed);
 	tap_fixture_check_idle();
 	tap_fixture_end();
@@ -189,7 +194,8 @@ START_TEST(a_full_interface_drops)
 	ck_assert_uint_eq(n, got);
 	mana_inject(&fx.adapter, 0, 0, 1, 1000);
 	tap_fixture_settle(NULL);
-	ck_assert_uint_eq(tap_fixture_queue(0)->rx_packets + tap_fixture_queue(1)->rx_packets, got + 1);
+	ck_assert_uint_eq(tap_fixture_queue(0)->rx_packets + tap_fixture_queue(1)->rx_packets,
+			  got + 1);
 	tap_fixture_end();
 }
 END_TEST
@@ -197,8 +203,11 @@ END_TEST
 /* Each takes up to 64 KiB of 1 MiB: the ring goes around, and they are more than fit at once. */
 START_TEST(large_sends_go_around_the_ring)
 {
-	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-				      .gso_size = 8900, .csum_start = 34, .csum_offset = 16 };
+	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+				      .gso_size = 8900,
+				      .csum_start = 34,
+				      .csum_offset = 16 };
 	unsigned int segments = 0, sends = 0, most = 0;
 	uint8_t *frame = calloc(1, TAP_ROOM);
 	uint64_t bytes = 0, wired = 0;

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Interfaces of a real kernel, in a network namespace of the test's own. Without the right to that nothing is tested. */
+/*
+ * Interfaces of a real kernel, in a network namespace of the test's own. Without the right to that
+ * nothing is tested.
+ */
 #include <check.h>
 #include <errno.h>
 #include <net/if.h>
@@ -14,8 +17,8 @@
 #include "tests/unit/suite.h"
 #include "udrv/host/tap_if.h"
 
-#define NAME	"mana0"
-#define QUEUES	4u
+#define NAME   "mana0"
+#define QUEUES 4u
 
 static const uint8_t mac[6] = { 2, 1, 2, 3, 4, 5 }, other[6] = { 2, 1, 2, 3, 4, 6 };
 static int fds[QUEUES];

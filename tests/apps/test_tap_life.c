@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Resets, links, names and deaths: what happens to the interfaces of a NIC, and a successor after each store. */
+/*
+ * Resets, links, names and deaths: what happens to the interfaces of a NIC, and a successor after
+ * each store.
+ */
 #include <check.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,7 +14,7 @@
 #include "udrv/host/nic.h"
 #include "tap_fixture.h"
 
-/* ---- What happens to adapters and interfaces ----------------------------------------------------------------------- */
+/* ---- What happens to adapters and interfaces ------------------------------------------------- */
 
 START_TEST(a_reset_loses_frames_and_goes_on)
 {
@@ -31,7 +34,8 @@ START_TEST(a_reset_loses_frames_and_goes_on)
 	tap_fixture_check_idle();
 	ck_assert_int_eq(tap_fixture_push(0, 1000, 100), 0);
 	tap_fixture_settle(NULL);
-	ck_assert_uint_eq(mana_frame_id(fx.adapter.wire[0].frame[fx.adapter.wire[0].n - 1], 100), 1000);
+	ck_assert_uint_eq(mana_frame_id(fx.adapter.wire[0].frame[fx.adapter.wire[0].n - 1], 100),
+			  1000);
 	tap_fixture_end();
 }
 END_TEST
@@ -97,7 +101,9 @@ END_TEST
 START_TEST(without_memory_there_is_no_interface)
 {
 	struct mana_model_opts model = { .seed = 1 };
-	struct udrv_mana_opts opts = { .queues = 16, .tx_depth = TAP_FIXTURE_DEPTH, .rx_depth = 128, .poll = true };
+	struct udrv_mana_opts opts = {
+		.queues = 16, .tx_depth = TAP_FIXTURE_DEPTH, .rx_depth = 128, .poll = true
+	};
 
 	mana_fixture_init(&fx.adapter, &model, &opts, 0, 0);
 	mana_fixture_start(&fx.adapter);
@@ -112,7 +118,7 @@ START_TEST(without_memory_there_is_no_interface)
 }
 END_TEST
 
-/* ---- Death --------------------------------------------------------------------------------------------------------- */
+/* ---- Death ----------------------------------------------------------------------------------- */
 
 /* The verifying consumer uses the same queues. */
 static void echo(unsigned int i)
@@ -162,9 +168,12 @@ static void all_is_well(unsigned int at)
 	for (unsigned int i = 0; i < 40; i++)
 		ck_assert_int_eq(tap_fixture_push(i % TAP_FIXTURE_QUEUES, i, 1400), 0);
 	tap_fixture_settle(NULL);
-	ck_assert_msg(fx.adapter.wire[0].n == before + 40, "step %u: %u frames", at, fx.adapter.wire[0].n - before);
+	ck_assert_msg(fx.adapter.wire[0].n == before + 40, "step %u: %u frames", at,
+		      fx.adapter.wire[0].n - before);
 	for (unsigned int i = before; i < fx.adapter.wire[0].n; i++)
-		ck_assert_uint_lt(mana_frame_id(fx.adapter.wire[0].frame[i], fx.adapter.wire[0].len[i]), 40);
+		ck_assert_uint_lt(mana_frame_id(fx.adapter.wire[0].frame[i],
+						fx.adapter.wire[0].len[i]),
+				  40);
 }
 
 START_TEST(a_successor_frees_all_after_each_step)

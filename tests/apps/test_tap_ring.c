@@ -7,7 +7,10 @@
 #include "udrv/host/nic.h"
 #include "udrv/host/tap_internal.h"
 
-/* Frames of any length come and go in order; a successor may take over at any time. None ever lies on another. */
+/*
+ * Frames of any length come and go in order; a successor may take over at any time. None ever lies
+ * on another.
+ */
 START_TEST(no_two_frames_share_memory)
 {
 	static uint64_t flight[TAP_RING_SIZE / TAP_UNIT];
@@ -33,7 +36,8 @@ START_TEST(no_two_frames_share_memory)
 			/* The room that is offered is free, all of it. */
 			for (unsigned int k = 0; k < n; k++) {
 				uint64_t c = flight[(first + k) % (TAP_RING_SIZE / TAP_UNIT)];
-				uint32_t start = (c & 0xffff) * TAP_UNIT, size = (c >> 16) * TAP_UNIT;
+				uint32_t start = (c & 0xffff) * TAP_UNIT,
+					 size = (c >> 16) * TAP_UNIT;
 
 				apart &= at + TAP_ROOM <= start || at >= start + size;
 			}
@@ -60,10 +64,14 @@ START_TEST(no_two_frames_share_memory)
 }
 END_TEST
 
-/* Cookies are out of a state memfd: whatever they say, nothing is outside, and in the end nothing is left. */
+/*
+ * Cookies are out of a state memfd: whatever they say, nothing is outside, and in the end nothing
+ * is left.
+ */
 START_TEST(senseless_cookies_are_survived)
 {
-	static const uint64_t odd[] = { 0, UINT64_MAX >> 1, 1ull << 32 | 1 << 16, 0xffffffff, 0xffff, 4097ull << 16, 2 << 16 | 4095 };
+	static const uint64_t odd[] = { 0,	UINT64_MAX >> 1, 1ull << 32 | 1 << 16, 0xffffffff,
+					0xffff, 4097ull << 16,	 2 << 16 | 4095 };
 	struct tap_ring r = { 0 };
 	uint32_t at;
 

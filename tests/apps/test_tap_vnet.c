@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What TAP says of frames, translated, is done by the model's transmitter, which refuses contradictions; what leaves is
- * compared with frames made by other code.
+ * What TAP says of frames, translated, is done by the model's transmitter, which refuses
+ * contradictions; what leaves is compared with frames made by other code.
  */
 #include <check.h>
 #include <errno.h>
@@ -18,10 +18,10 @@
 #include "tests/unit/suite.h"
 #include "udrv/host/tap_vnet.h"
 
-#define MAX_FRAME	1514u
-#define HEADROOM	NET_HEADROOM
+#define MAX_FRAME 1514u
+#define HEADROOM  NET_HEADROOM
 
-/* ---- The device ------------------------------------------------------------------------------------------------ */
+/* ---- The device ------------------------------------------------------------------------------ */
 
 static struct wire {
 	struct net_backend backend;
@@ -50,9 +50,11 @@ static int transmit(const struct udrv_mana_tx *tx, uint8_t *frame, uint32_t len)
 	struct net_tx_result res;
 	int err;
 
-	net.flags = (f & UDRV_MANA_TX_IPV4 ? NET_TX_IPV4 : 0) | (f & UDRV_MANA_TX_IPV6 ? NET_TX_IPV6 : 0) |
+	net.flags = (f & UDRV_MANA_TX_IPV4 ? NET_TX_IPV4 : 0) |
+		    (f & UDRV_MANA_TX_IPV6 ? NET_TX_IPV6 : 0) |
 		    (f & UDRV_MANA_TX_TCP_CSUM ? NET_TX_CSUM_TCP : 0) |
-		    (f & UDRV_MANA_TX_UDP_CSUM ? NET_TX_CSUM_UDP : 0) | (f & UDRV_MANA_TX_VLAN ? NET_TX_VLAN : 0);
+		    (f & UDRV_MANA_TX_UDP_CSUM ? NET_TX_CSUM_UDP : 0) |
+		    (f & UDRV_MANA_TX_VLAN ? NET_TX_VLAN : 0);
 	if (f & UDRV_MANA_TX_TCP_CSUM)
 		net.l4 = tx->l4_off;
 	if (f & UDRV_MANA_TX_LSO) {
@@ -84,11 +86,11 @@ static void acceptable(const struct udrv_mana_tx *tx, uint32_t len)
 	ck_assert_uint_ge(len, 14);
 }
 
-/* ---- Checksums ------------------------------------------------------------------------------------------------- */
+/* ---- Checksums ------------------------------------------------------------------------------- */
 
 static const struct csum_case {
 	struct sample sample;
-	uint32_t flags;		/* expected */
+	uint32_t flags; /* expected */
 } csums[] = {
 	{ { 4, 6, .payload = 100 }, UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM },
 	{ { 4, 6, .payload = 0 }, UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM },
@@ -98,9 +100,12 @@ static const struct csum_case {
 	{ { 4, 17, .payload = 1472 }, UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_UDP_CSUM },
 	{ { 6, 6, .payload = 100, .tcp_options = 40 }, UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_TCP_CSUM },
 	{ { 6, 17, .payload = 1 }, UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_UDP_CSUM },
-	{ { 4, 6, .vlan = 0x6123, .payload = 100 }, UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM },
-	{ { 6, 17, .vlan = 5, .payload = 101 }, UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_UDP_CSUM },
-	{ { 4, 17, .vlan = 4094, .payload = 1472 }, UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_UDP_CSUM },
+	{ { 4, 6, .vlan = 0x6123, .payload = 100 },
+	  UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM },
+	{ { 6, 17, .vlan = 5, .payload = 101 },
+	  UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_UDP_CSUM },
+	{ { 4, 17, .vlan = 4094, .payload = 1472 },
+	  UDRV_MANA_TX_VLAN | UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_UDP_CSUM },
 	/* Behind an extension header the device finds nothing. */
 	{ { 6, 6, .payload = 99, .ip_options = 8 }, 0 },
 	{ { 6, 17, .payload = 200, .ip_options = 16 }, 0 },
@@ -157,10 +162,15 @@ START_TEST(a_wrong_seed_is_put_right)
 }
 END_TEST
 
-/* What is not what the device knows is summed up as Linux would: from the place that was told to the end. */
+/*
+ * What is not what the device knows is summed up as Linux would: from the place that was told to
+ * the end.
+ */
 START_TEST(other_protocols_are_summed_up_here)
 {
-	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 14, .csum_offset = 2 };
+	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				      .csum_start = 14,
+				      .csum_offset = 2 };
 	uint8_t frame[14 + 7] = { [12] = 0x12, 0x34, 1, 2, 0, 0, 3, 4, 5 };
 	struct udrv_mana_tx tx;
 	uint32_t skip;
@@ -191,7 +201,7 @@ START_TEST(a_plain_frame_stays_as_it_is)
 }
 END_TEST
 
-/* ---- Large sends ----------------------------------------------------------------------------------------------- */
+/* ---- Large sends ----------------------------------------------------------------------------- */
 
 static const struct sample large[] = {
 	{ 4, 6, .payload = 20000 },
@@ -206,7 +216,9 @@ static const struct sample large[] = {
 START_TEST(large_sends_are_cut)
 {
 	struct sample s = large[_i];
-	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_size = 1400, .csum_offset = 16 };
+	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				      .gso_size = 1400,
+				      .csum_offset = 16 };
 	struct sample_frame whole = sample_make(&s, 0), f;
 	struct udrv_mana_tx tx;
 	size_t at, got = 0;
@@ -239,8 +251,11 @@ START_TEST(a_small_large_send_is_a_checksum)
 {
 	struct sample s = { 4, 6, .payload = 1400, .seed = true };
 	struct sample_frame f = sample_make(&s, 0);
-	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
-				      .gso_size = 1400, .csum_start = 34, .csum_offset = 16 };
+	struct virtio_net_hdr hdr = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+				      .gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+				      .gso_size = 1400,
+				      .csum_start = 34,
+				      .csum_offset = 16 };
 	struct udrv_mana_tx tx;
 	uint32_t skip;
 
@@ -251,51 +266,79 @@ START_TEST(a_small_large_send_is_a_checksum)
 }
 END_TEST
 
-/* ---- Malformed ------------------------------------------------------------------------------------------------- */
+/* ---- Malformed ------------------------------------------------------------------------------- */
 
-#define C VIRTIO_NET_HDR_F_NEEDS_CSUM
+#define C  VIRTIO_NET_HDR_F_NEEDS_CSUM
 #define T4 VIRTIO_NET_HDR_GSO_TCPV4
 #define T6 VIRTIO_NET_HDR_GSO_TCPV6
 
-/* With a TCP segment in IPv4 of 1000 bytes of payload, headers end at 54. @at, @byte: what is changed in it. */
+/*
+ * With a TCP segment in IPv4 of 1000 bytes of payload, headers end at 54. @at, @byte: what is
+ * changed in it.
+ */
 static const struct malformed {
 	struct virtio_net_hdr hdr;
-	uint32_t len;		/* of the frame; 0: all */
+	uint32_t len; /* of the frame; 0: all */
 	uint32_t at;
 	uint8_t byte;
 	int err;
 } malformed[] = {
+	/* clang-format off */
 	{ { 0 }, .len = 13, .err = -EINVAL },
 	{ { .flags = C, .csum_start = 2000, .csum_offset = 16 }, .err = -EINVAL },
 	{ { .flags = C, .csum_start = 65535, .csum_offset = 65535 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 1019 }, .err = -EINVAL },	/* its second byte is outside */
+	/* its second byte is outside */
+	{ { .flags = C, .csum_start = 34, .csum_offset = 1019 }, .err = -EINVAL },
 	{ { .flags = C, .csum_start = 34, .csum_offset = 65535 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 0, .csum_offset = 16 }, .err = -EINVAL },	/* would write into addresses */
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4 }, .err = -EINVAL },	/* no size */
-	{ { .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T6, .gso_size = 500 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = T4, .gso_size = 500 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 35, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4 | VIRTIO_NET_HDR_GSO_ECN, .gso_size = 500 },
+	/* would write into addresses */
+	{ { .flags = C, .csum_start = 0, .csum_offset = 16 }, .err = -EINVAL },
+	/* no size */
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4 }, .err = -EINVAL },
+	{ { .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
 	  .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = VIRTIO_NET_HDR_GSO_UDP, .gso_size = 500 },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T6, .gso_size = 500 },
 	  .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = 5, .gso_size = 500 }, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 1461 }, .err = -EMSGSIZE },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 65535 }, .err = -EMSGSIZE },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, .len = 54, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, .len = 53, .err = -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, .len = 20, .err = -EINVAL },
-	/* Data offset of 4 words, of 15 words that are not there; another protocol; a fragment; version 5; IHL 4; SYN */
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 46, 0x40, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 10 }, 80, 46, 0xf0, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 23, 17, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 20, 0x20, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 14, 0x55, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 14, 0x44, -EINVAL },
-	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 }, 0, 47, 0x12, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = T4, .gso_size = 500 },
+	  .err = -EINVAL },
+	{ { .flags = C, .csum_start = 35, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16,
+	    .gso_type = T4 | VIRTIO_NET_HDR_GSO_ECN, .gso_size = 500 }, .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = VIRTIO_NET_HDR_GSO_UDP,
+	    .gso_size = 500 }, .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 6, .gso_type = 5, .gso_size = 500 },
+	  .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 1461 },
+	  .err = -EMSGSIZE },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 65535 },
+	  .err = -EMSGSIZE },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  .len = 54, .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  .len = 53, .err = -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  .len = 20, .err = -EINVAL },
+	/*
+	 * Data offset of 4 words, of 15 words that are not there; another protocol; a fragment;
+	 * version 5; IHL 4; SYN
+	 */
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 46, 0x40, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 10 },
+	  80, 46, 0xf0, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 23, 17, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 20, 0x20, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 14, 0x55, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 14, 0x44, -EINVAL },
+	{ { .flags = C, .csum_start = 34, .csum_offset = 16, .gso_type = T4, .gso_size = 500 },
+	  0, 47, 0x12, -EINVAL },
 	/* A tag in front of what is not long enough behind it */
 	{ { .flags = C, .csum_start = 3, .csum_offset = 16 }, 0, 12, 0x81, -EINVAL },
+	/* clang-format on */
 };
 
 START_TEST(nonsense_is_refused)
@@ -341,13 +384,19 @@ START_TEST(whatever_is_accepted_makes_sense)
 
 	srandom(1);
 	for (unsigned int i = 0; i < 30000; i++) {
-		struct sample s = { random() % 2 ? 4 : 6, random() % 3 ? 6 : 17, .vlan = random() % 4 ? 0 : 9,
-				    .payload = (size_t)(random() % 3000), .seed = true,
-				    .ip_options = random() % 4 ? 0 : 8, .tcp_options = random() % 2 ? 0 : 12 };
+		struct sample s = { random() % 2 ? 4 : 6,
+				    random() % 3 ? 6 : 17,
+				    .vlan = random() % 4 ? 0 : 9,
+				    .payload = (size_t)(random() % 3000),
+				    .seed = true,
+				    .ip_options = random() % 4 ? 0 : 8,
+				    .tcp_options = random() % 2 ? 0 : 12 };
 		struct sample_frame f = sample_make(&s, 0);
 		uint32_t len = random() % 4 ? f.len : random() % f.len, skip, cut = random() % 100;
 		struct virtio_net_hdr hdr = { .flags = random() % 8 ? C : (uint8_t)random(),
-					      .gso_type = random() % 2 ? 0 : s.version == 4 ? T4 : T6,
+					      .gso_type = random() % 2	 ? 0 :
+							  s.version == 4 ? T4 :
+									   T6,
 					      .gso_size = (uint16_t)(random() % 1600),
 					      .csum_start = (uint16_t)f.l4,
 					      .csum_offset = csum_offset(s.protocol) };
@@ -357,7 +406,9 @@ START_TEST(whatever_is_accepted_makes_sense)
 		ck_assert_ptr_nonnull(exact);
 		memcpy(exact + HEADROOM, f.data, len);
 		for (unsigned int k = random() % 3; k && len; k--)
-			exact[HEADROOM + random() % (len < cut ? len : cut + 1 < len ? cut + 1 : len)] = (uint8_t)random();
+			exact[HEADROOM + random() % (len < cut	   ? len :
+						     cut + 1 < len ? cut + 1 :
+								     len)] = (uint8_t)random();
 		if (!(random() % 8))
 			((uint8_t *)&hdr)[random() % sizeof(hdr)] = (uint8_t)random();
 		if (!tap_vnet_tx(&hdr, exact + HEADROOM, len, MAX_FRAME, &tx, &skip)) {
@@ -374,7 +425,7 @@ START_TEST(whatever_is_accepted_makes_sense)
 }
 END_TEST
 
-/* ---- Receiving ------------------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 START_TEST(only_what_was_verified_is_called_valid)
 {

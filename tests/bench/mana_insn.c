@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Instructions that the MANA driver takes for a packet of 64 bytes: to receive one (look, take, post its buffer again,
- * doorbells) and to send one (WQE, doorbell, completion, release). Run under callgrind by tests/bench/mana-insn, which
- * counts what happens in the driver's functions and nothing else.
+ * Instructions that the MANA driver takes for a packet of 64 bytes: to receive one (look, take,
+ * post its buffer again, doorbells) and to send one (WQE, doorbell, completion, release). Run under
+ * callgrind by tests/bench/mana-insn, which counts what happens in the driver's functions and
+ * nothing else.
  *
- * The adapter is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and this program posts the
- * completions.
+ * The adapter is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and this
+ * program posts the completions.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -15,24 +16,26 @@
 
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
-#else	/* builds everywhere; only a run under callgrind means something */
-#define CALLGRIND_ZERO_STATS		do { } while (0)
-#define CALLGRIND_DUMP_STATS_AT(name)	((void)(name))
+#else /* builds everywhere; only a run under callgrind means something */
+#define CALLGRIND_ZERO_STATS \
+	do {                 \
+	} while (0)
+#define CALLGRIND_DUMP_STATS_AT(name) ((void)(name))
 #endif
 
 #include "devices/mana/adapter.h"
 #include "tests/model/mana/mana_model.h"
 
-#define POOL_SIZE	(8u << 20)
-#define POOL_ADDR	0x100000000ull
-#define ROUNDS		1000u
-#define MAX_BATCH	32u
-#define PCI_COMMAND	4u
+#define POOL_SIZE   (8u << 20)
+#define POOL_ADDR   0x100000000ull
+#define ROUNDS	    1000u
+#define MAX_BATCH   32u
+#define PCI_COMMAND 4u
 
 static uint8_t *pool;
 static struct mana_model *model;
 
-/* ---- The model as a device ---------------------------------------------------------------------------------------- */
+/* ---- The model as a device ------------------------------------------------------------------- */
 
 static void *dma(void *ctx, uint64_t addr, size_t *len, bool write)
 {
@@ -129,7 +132,7 @@ static struct udrv_device *open_device(const struct udrv_mana_opts *opts)
 	return dev;
 }
 
-/* ---- What it would have written ----------------------------------------------------------------------------------- */
+/* ---- What it would have written -------------------------------------------------------------- */
 
 static void post(const struct mana_cq *cq, unsigned int n, uint32_t hdr)
 {
@@ -141,7 +144,8 @@ static void post(const struct mana_cq *cq, unsigned int n, uint32_t hdr)
 		cqe->data[0] = htole32(hdr | MANA_CQE_CLIENT_COMPLETION << MANA_CQE_CLIENT_SHIFT);
 		cqe->data[1] = htole32(MANA_RX_IP_OK | MANA_RX_UDP_OK);
 		cqe->data[2] = htole32(64);
-		cqe->info = htole32((idx >> cq->shift & GDMA_OWNER_MASK) << GDMA_OWNER_SHIFT | cq->info);
+		cqe->info = htole32((idx >> cq->shift & GDMA_OWNER_MASK) << GDMA_OWNER_SHIFT |
+				    cq->info);
 	}
 }
 
@@ -151,7 +155,8 @@ static int receive(struct udrv_mana_queue *q, unsigned int batch)
 
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		post(&q->rx_cq, batch, MANA_CQE_RX_OKAY);
-		if (udrv_mana_recv(q, pkts, batch) != (int)batch || udrv_mana_recv_release(q, batch))
+		if (udrv_mana_recv(q, pkts, batch) != (int)batch ||
+		    udrv_mana_recv_release(q, batch))
 			return -1;
 	}
 	return 0;
@@ -171,7 +176,8 @@ static int send(struct udrv_mana_queue *q, uint64_t buf, unsigned int batch)
 		if (udrv_mana_send(q, pkts, batch) != (int)batch)
 			return -1;
 		post(&q->tx_cq, batch, MANA_CQE_TX_OKAY);
-		if (udrv_mana_sent(q, done, batch) != (int)batch || udrv_mana_sent_release(q, batch))
+		if (udrv_mana_sent(q, done, batch) != (int)batch ||
+		    udrv_mana_sent_release(q, batch))
 			return -1;
 	}
 	return 0;
@@ -207,7 +213,8 @@ int main(void)
 		CALLGRIND_ZERO_STATS;
 		if (i & 1 ? send(q, buf, batch) : receive(q, batch))
 			return 1;
-		snprintf(name, sizeof(name), "%s%u %u %u", i & 1 ? "tx" : "rx", batch, batch, ROUNDS);
+		snprintf(name, sizeof(name), "%s%u %u %u", i & 1 ? "tx" : "rx", batch, batch,
+			 ROUNDS);
 		CALLGRIND_DUMP_STATS_AT(name);
 	}
 	return 0;

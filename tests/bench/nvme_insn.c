@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Instructions that the driver takes for one 4 KiB read: submit, doorbells, poll and release, with everything
- * on that a real queue has. Run under callgrind by tests/bench/nvme-insn, which counts what happens in the
- * driver's functions and nothing else.
+ * Instructions that the driver takes for one 4 KiB read: submit, doorbells, poll and release, with
+ * everything on that a real queue has. Run under callgrind by tests/bench/nvme-insn, which counts
+ * what happens in the driver's functions and nothing else.
  *
- * The controller is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and this program
- * posts the completions.
+ * The controller is set up on the model; then its BAR becomes plain memory, as VFIO maps it, and
+ * this program posts the completions.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,25 +15,29 @@
 
 #if __has_include(<valgrind/callgrind.h>)
 #include <valgrind/callgrind.h>
-#else	/* builds everywhere; only a run under callgrind means something */
-#define CALLGRIND_ZERO_STATS		do { } while (0)
-#define CALLGRIND_DUMP_STATS_AT(name)	((void)(name))
+#else /* builds everywhere; only a run under callgrind means something */
+#define CALLGRIND_ZERO_STATS \
+	do {                 \
+	} while (0)
+#define CALLGRIND_DUMP_STATS_AT(name) ((void)(name))
 #endif
 
 #include "devices/nvme/ctrl.h"
 #include "tests/model/nvme/nvme_model.h"
 
-#define POOL_SIZE	(4u << 20)
-#define POOL_ADDR	0x100000000ull
-#define ROUNDS		1000u
-#define MAX_BATCH	16u
+#define POOL_SIZE (4u << 20)
+#define POOL_ADDR 0x100000000ull
+#define ROUNDS	  1000u
+#define MAX_BATCH 16u
 
 static uint8_t *pool;
 
 static void *mem(void *ctx, uint64_t addr, uint64_t len)
 {
 	(void)ctx;
-	return addr >= POOL_ADDR && addr - POOL_ADDR + len <= POOL_SIZE ? pool + (addr - POOL_ADDR) : NULL;
+	return addr >= POOL_ADDR && addr - POOL_ADDR + len <= POOL_SIZE ?
+		       pool + (addr - POOL_ADDR) :
+		       NULL;
 }
 
 static struct udrv_device *open_device(struct nvme_model *m, const struct udrv_nvme_opts *opts)
@@ -68,7 +72,9 @@ static void complete(struct udrv_nvme_queue *q, unsigned int n)
 	for (unsigned int i = 0; i < n; i++) {
 		struct nvme_sqe *sqe = &q->sq[(tail - n + i) % q->sq_entries];
 
-		*at = (struct nvme_cqe){ .sqid = q->qid, .sqhd = q->sqe - q->sq, .cid = sqe->cid, .status = phase };
+		*at = (struct nvme_cqe){
+			.sqid = q->qid, .sqhd = q->sqe - q->sq, .cid = sqe->cid, .status = phase
+		};
 		if (++at == q->cq_end) {
 			at = q->cq;
 			phase ^= 1;
@@ -84,17 +90,24 @@ static int run(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch)
 
 	for (unsigned int i = 0; i < batch; i++) {
 		seg[i] = (struct udrv_nvme_seg){ .off = buf + i * 4096, .len = 4096 };
-		io[i] = (struct udrv_nvme_io){ .opcode = NVME_CMD_READ, .nsid = 1, .slba = i, .nlb = 1,
-					       .seg = &seg[i], .nseg = 1, .cookie = { i, 1 } };
+		io[i] = (struct udrv_nvme_io){ .opcode = NVME_CMD_READ,
+					       .nsid = 1,
+					       .slba = i,
+					       .nlb = 1,
+					       .seg = &seg[i],
+					       .nseg = 1,
+					       .cookie = { i, 1 } };
 	}
 	for (unsigned int round = 0; round < ROUNDS; round++) {
-		if (batch == 1 ? udrv_nvme_submit(q, io) : udrv_nvme_submit_batch(q, io, batch) != (int)batch)
+		if (batch == 1 ? udrv_nvme_submit(q, io) :
+				 udrv_nvme_submit_batch(q, io, batch) != (int)batch)
 			return -1;
 		udrv_nvme_ring(q);
 		complete(q, batch);
 		if (udrv_nvme_poll(q, done, batch) != (int)batch)
 			return -1;
-		if (batch == 1 ? udrv_nvme_release(q, done[0].slot) : udrv_nvme_release_batch(q, done, batch))
+		if (batch == 1 ? udrv_nvme_release(q, done[0].slot) :
+				 udrv_nvme_release_batch(q, done, batch))
 			return -1;
 	}
 	return 0;
@@ -102,7 +115,9 @@ static int run(struct udrv_nvme_queue *q, uint64_t buf, unsigned int batch)
 
 int main(void)
 {
-	const struct udrv_nvme_opts opts = { .size = sizeof(opts), .io_queues = 1, .depth = 64, .poll = true };
+	const struct udrv_nvme_opts opts = {
+		.size = sizeof(opts), .io_queues = 1, .depth = 64, .poll = true
+	};
 	struct nvme_model_opts mo = { .seed = 1, .mem = mem };
 	static uint8_t registers[0x4000] __attribute__((aligned(4096)));
 	struct udrv_nvme_queue *q;

@@ -15,7 +15,7 @@ struct fuzz {
 	uint64_t seed; /* of the pass that is running */
 	uint64_t state;
 	uint64_t passes, most; /* done, and how many at least */
-	double end; /* of time, 0: only passes count */
+	double end;	       /* of time, 0: only passes count */
 };
 
 /* @passes: how many in `make check`; @name: of the test, in the line that says the seed */

@@ -23,7 +23,8 @@
  * @book_entries: 0: 128
  * @nruns: the pool is cut into this many pieces of pages, 0: one; up to UDRV_DMA_MAX_RUNS
  * @first_run_pages: pages of the first piece, 0: all are of equal size
- *	Pieces lie at falling device addresses with gaps between them, so that no two are contiguous.
+ *	Pieces lie at falling device addresses with gaps between them, so
+ *	that no two are contiguous.
  * @ops, @ctx: the model; ops->close may be NULL
  */
 struct fake_device_opts {

@@ -11,12 +11,12 @@
 
 #include "tests/unit/mana_fixture.h"
 
-#define BUFFER_TAG	0x74657374u
-#define STEPS		64		/* that the device may take when a register is read */
-#define PCI_COMMAND	4u
-#define ID_AT		42u		/* Ethernet, IPv4, UDP */
+#define BUFFER_TAG  0x74657374u
+#define STEPS	    64 /* that the device may take when a register is read */
+#define PCI_COMMAND 4u
+#define ID_AT	    42u /* Ethernet, IPv4, UDP */
 
-/* ---- The device as the driver sees it ----------------------------------------------------------------------------- */
+/* ---- The device as the driver sees it -------------------------------------------------------- */
 
 static uint64_t bar_read(void *ctx, uint64_t off, unsigned int width)
 {
@@ -55,8 +55,10 @@ static int bar_map(void *ctx, unsigned int bar, struct udrv_bar *ret)
 static int config_read(void *ctx, unsigned int off, void *buf, unsigned int len)
 {
 	struct mana_fixture *fx = ctx;
+	/* clang-format off */
 	uint8_t config[64] = { 0x14, 0x14, 0xba, 0x00, fx->command & 0xff, fx->command >> 8,
 			       [0x08] = 0, 0, 0, 0x02, [0x2c] = 0x14, 0x14, 0xba, 0x00 };
+	/* clang-format on */
 
 	memset(buf, 0, len);
 	if (off < sizeof(config) && len <= sizeof(config) - off)
@@ -138,7 +140,7 @@ static const struct udrv_device_ops device_ops = {
 	.reset = reset,
 };
 
-/* ---- What the device sees ----------------------------------------------------------------------------------------- */
+/* ---- What the device sees -------------------------------------------------------------------- */
 
 static void *dma(void *ctx, uint64_t addr, size_t *len, bool write)
 {
@@ -207,12 +209,14 @@ static const struct net_backend_ops wire_ops = {
 	.close = wire_close,
 };
 
-/* ---- Life --------------------------------------------------------------------------------------------------------- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
-void mana_fixture_init(struct mana_fixture *fx, const struct mana_model_opts *mo, const struct udrv_mana_opts *opts,
-		       uint64_t buf_size, unsigned int nruns)
+void mana_fixture_init(struct mana_fixture *fx, const struct mana_model_opts *mo,
+		       const struct udrv_mana_opts *opts, uint64_t buf_size, unsigned int nruns)
 {
-	struct fake_device_opts fo = { .pool_size = 2 << 20, .ops = &device_ops, .ctx = fx, .nruns = nruns };
+	struct fake_device_opts fo = {
+		.pool_size = 2 << 20, .ops = &device_ops, .ctx = fx, .nruns = nruns
+	};
 	uint64_t state_size, dma_size;
 
 	*fx = (struct mana_fixture){ .opts = *opts, .buf_size = buf_size, .model = *mo };
@@ -267,7 +271,8 @@ void mana_fixture_start(struct mana_fixture *fx)
 	ck_assert_msg(!err, "start: %d, %s", err, fx->log.last);
 	if (!fx->buf_size)
 		return;
-	ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, fx->buf_size, 4096, 0, BUFFER_TAG, &fx->buf), 0);
+	ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, fx->buf_size, 4096, 0, BUFFER_TAG, &fx->buf),
+			 0);
 	fx->own_used = (fx->buf_size + 63) & ~(uint64_t)63;
 }
 
@@ -287,7 +292,8 @@ int mana_fixture_resume(struct mana_fixture *fx)
 	return udrv_mana_resume(fx->fd.dev, &fx->opts, &fx->mana);
 }
 
-int mana_fixture_listen(struct mana_fixture *fx, void (*fn)(void *ctx, struct udrv_mana_queue *q), void *ctx)
+int mana_fixture_listen(struct mana_fixture *fx, void (*fn)(void *ctx, struct udrv_mana_queue *q),
+			void *ctx)
 {
 	ck_assert_int_eq(udrv_loop_create(0, &fx->loop), 0);
 	return udrv_mana_irq_arm(fx->mana, fx->loop, fn, ctx);
@@ -297,9 +303,9 @@ void mana_fixture_key(struct mana_fixture *fx)
 {
 	/* Of Microsoft's "Verifying the RSS Hash Calculation". */
 	static const uint8_t key[UDRV_MANA_RSS_KEY] = {
-		0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca,
-		0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b,
-		0xbe, 0xac, 0x01, 0xfa,
+		0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3,
+		0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb, 0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3,
+		0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
 	};
 
 	for (unsigned int v = 0; v < udrv_mana_info(fx->mana)->vports; v++) {
@@ -316,7 +322,7 @@ void mana_fixture_run(struct mana_fixture *fx)
 	ck_assert_uint_lt(mana_model_run(fx->m, 100000), 100000);
 }
 
-/* ---- Frames ------------------------------------------------------------------------------------------------------- */
+/* ---- Frames ---------------------------------------------------------------------------------- */
 
 static void put16(uint8_t *p, uint16_t v)
 {
@@ -335,7 +341,8 @@ static uint16_t sum(const uint8_t *p, size_t len, uint32_t s)
 
 size_t mana_frame(uint8_t *frame, unsigned int vport, uint32_t flow, uint64_t id, size_t len)
 {
-	const uint8_t dst[6] = { 0x02, 'M', 'A', 'N', 'A', (uint8_t)vport }, src[6] = { 2, 0, 0, 0, 0, 2 };
+	const uint8_t dst[6] = { 0x02, 'M', 'A', 'N', 'A', (uint8_t)vport },
+		      src[6] = { 2, 0, 0, 0, 0, 2 };
 	uint16_t csum;
 
 	ck_assert_uint_ge(len, 60);
@@ -374,7 +381,8 @@ uint64_t mana_frame_id(const uint8_t *frame, size_t len)
 	return id;
 }
 
-void mana_inject(struct mana_fixture *fx, unsigned int vport, uint32_t flow, uint64_t id, size_t len)
+void mana_inject(struct mana_fixture *fx, unsigned int vport, uint32_t flow, uint64_t id,
+		 size_t len)
 {
 	uint8_t frame[9300];
 
@@ -382,7 +390,8 @@ void mana_inject(struct mana_fixture *fx, unsigned int vport, uint32_t flow, uin
 	ck_assert_int_eq(mana_model_receive(fx->m, vport, frame, len), 0);
 }
 
-int mana_send_one(struct mana_fixture *fx, struct udrv_mana_queue *q, uint64_t at, uint64_t id, size_t len)
+int mana_send_one(struct mana_fixture *fx, struct udrv_mana_queue *q, uint64_t at, uint64_t id,
+		  size_t len)
 {
 	struct udrv_mana_seg seg = { .off = fx->buf + at, .len = len };
 	struct udrv_mana_tx pkt = { .seg = &seg, .nseg = 1, .cookie = id };

@@ -5,15 +5,15 @@
 
 #include "tests/unit/nvme_fixture.h"
 
-#define BUFFER_TAG	0x74657374u
+#define BUFFER_TAG 0x74657374u
 
 static void *mem(void *ctx, uint64_t addr, uint64_t len)
 {
 	return fake_device_mem(ctx, addr, len);
 }
 
-void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts,
-		       uint64_t buf_size)
+void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo,
+		       const struct udrv_nvme_opts *opts, uint64_t buf_size)
 {
 	struct nvme_model_opts model = *mo;
 	struct fake_device_opts fo = { .pool_size = 2 << 20, .ops = &nvme_model_ops };
@@ -54,7 +54,9 @@ void nvme_fixture_start(struct nvme_fixture *fx)
 
 	ck_assert_msg(!err, "start: %d, %s", err, fx->log.last);
 	if (fx->buf_size)
-		ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, fx->buf_size, 4096, 0, BUFFER_TAG, &fx->buf), 0);
+		ck_assert_int_eq(udrv_dma_alloc(fx->fd.dma, fx->buf_size, 4096, 0, BUFFER_TAG,
+						&fx->buf),
+				 0);
 }
 
 void nvme_fixture_crash(struct nvme_fixture *fx)
@@ -77,8 +79,8 @@ void nvme_fixture_clean(const struct nvme_fixture *fx)
 	ck_assert_msg(!nvme_model_violations(fx->m, &first), "the model objects: %s", first);
 }
 
-struct udrv_nvme_io nvme_io(uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off, uint32_t block,
-			    uint64_t cookie, struct udrv_nvme_seg *seg)
+struct udrv_nvme_io nvme_io(uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
+			    uint32_t block, uint64_t cookie, struct udrv_nvme_seg *seg)
 {
 	*seg = (struct udrv_nvme_seg){ .off = off, .len = (uint64_t)n * block };
 	return (struct udrv_nvme_io){
@@ -92,8 +94,8 @@ struct udrv_nvme_io nvme_io(uint8_t opcode, uint32_t nsid, uint64_t slba, uint32
 	};
 }
 
-int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n, uint64_t off,
-		uint32_t block, uint64_t cookie)
+int nvme_submit(struct udrv_nvme_queue *q, uint8_t opcode, uint32_t nsid, uint64_t slba, uint32_t n,
+		uint64_t off, uint32_t block, uint64_t cookie)
 {
 	struct udrv_nvme_seg seg;
 	struct udrv_nvme_io io = nvme_io(opcode, nsid, slba, n, off, block, cookie, &seg);
@@ -117,7 +119,8 @@ struct udrv_nvme_done nvme_complete(struct nvme_fixture *fx, struct udrv_nvme_qu
 	return done;
 }
 
-int nvme_fixture_listen(struct nvme_fixture *fx, void (*fn)(void *ctx, struct udrv_nvme_queue *q), void *ctx)
+int nvme_fixture_listen(struct nvme_fixture *fx, void (*fn)(void *ctx, struct udrv_nvme_queue *q),
+			void *ctx)
 {
 	ck_assert_int_eq(udrv_loop_create(0, &fx->loop), 0);
 	return udrv_nvme_irq_arm(fx->ctrl, fx->loop, fn, ctx);

@@ -13,7 +13,7 @@ void one_init(const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opt
 void one_init_default(void)
 {
 	one_init(&(struct nvme_model_opts){ .seed = 1 },
-	     &(struct udrv_nvme_opts){ .poll = true, .depth = 8, .timeout_ms = 100 });
+		 &(struct udrv_nvme_opts){ .poll = true, .depth = 8, .timeout_ms = 100 });
 }
 
 int one_start(void)

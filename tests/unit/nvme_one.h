@@ -10,7 +10,10 @@
 
 extern struct nvme_fixture fx;
 
-/* nvme_fixture_init() with a buffer of 64 KiB; the default has a queue of 8 commands, polled, and 100 ms of time. */
+/*
+ * nvme_fixture_init() with a buffer of 64 KiB; the default has a queue of 8 commands, polled, and
+ * 100 ms of time.
+ */
 void one_init(const struct nvme_model_opts *mo, const struct udrv_nvme_opts *opts);
 void one_init_default(void);
 

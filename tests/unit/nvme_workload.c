@@ -5,7 +5,7 @@
 
 #include "tests/unit/nvme_workload.h"
 
-#define STRIDE	((WL_MAX_BLOCKS + 1) * WL_BLOCK)
+#define STRIDE ((WL_MAX_BLOCKS + 1) * WL_BLOCK)
 
 static uint32_t rnd(struct workload *w, uint32_t below)
 {
@@ -94,11 +94,13 @@ static void delivered(struct workload *w, unsigned int queue, const struct udrv_
 	if (done->status == UDRV_NVME_LOST && w->may_lose) {
 		op->lost = true;
 	} else {
-		ck_assert_msg(!done->status, "op %u: status %#x", (unsigned int)done->cookie[0], done->status);
+		ck_assert_msg(!done->status, "op %u: status %#x", (unsigned int)done->cookie[0],
+			      done->status);
 		if (op->opcode == NVME_CMD_READ)
-			ck_assert_msg(matches((unsigned int)done->cookie[0], buffer(w, (unsigned int)done->cookie[0]),
-					      op->blocks * WL_BLOCK), "op %u read wrong data",
-				      (unsigned int)done->cookie[0]);
+			ck_assert_msg(matches((unsigned int)done->cookie[0],
+					      buffer(w, (unsigned int)done->cookie[0]),
+					      op->blocks * WL_BLOCK),
+				      "op %u read wrong data", (unsigned int)done->cookie[0]);
 	}
 	/* The device had it, and nobody saw it complete. */
 	ck_assert(!done->resumed || op->life != w->life);
@@ -107,7 +109,8 @@ static void delivered(struct workload *w, unsigned int queue, const struct udrv_
 	op->state = OP_DONE;
 }
 
-static void set_state(struct workload *w, const struct udrv_nvme_done *done, unsigned int n, enum op_state state)
+static void set_state(struct workload *w, const struct udrv_nvme_done *done, unsigned int n,
+		      enum op_state state)
 {
 	for (unsigned int i = 0; i < n; i++)
 		w->op[done[i].cookie[0]].state = state;
@@ -132,8 +135,8 @@ static void deliver_all(struct workload *w, struct udrv_nvme_queue *q, unsigned 
 }
 
 /* Commands for @queue that have not been submitted yet: how many, and which. */
-static unsigned int next_ones(const struct workload *w, unsigned int queue, unsigned int max, struct udrv_nvme_io *io,
-			      struct udrv_nvme_seg *seg)
+static unsigned int next_ones(const struct workload *w, unsigned int queue, unsigned int max,
+			      struct udrv_nvme_io *io, struct udrv_nvme_seg *seg)
 {
 	unsigned int n = 0;
 
@@ -146,7 +149,8 @@ static unsigned int next_ones(const struct workload *w, unsigned int queue, unsi
 			io[n] = nvme_io(op->opcode, 1, 0, 0, 0, 0, i, &seg[n]);
 		else
 			io[n] = nvme_io(op->opcode, 1, (uint64_t)i * WL_MAX_BLOCKS, op->blocks,
-					w->fx->buf + (uint64_t)i * STRIDE + op->shift, WL_BLOCK, i, &seg[n]);
+					w->fx->buf + (uint64_t)i * STRIDE + op->shift, WL_BLOCK, i,
+					&seg[n]);
 		n++;
 	}
 	return n;
@@ -172,7 +176,8 @@ static void submit_some(struct workload *w, struct udrv_nvme_queue *q, unsigned 
 		}
 		ck_assert_msg(did > 0 || did == -EAGAIN, "submit: %d, %s", did, w->fx->log.last);
 		for (int i = 0; i < (int)step; i++)
-			w->op[io[at + (unsigned int)i].cookie[0]].state = i < did ? OP_SUBMITTED : OP_NEW;
+			w->op[io[at + (unsigned int)i].cookie[0]].state = i < did ? OP_SUBMITTED :
+										    OP_NEW;
 		if (did < (int)step)
 			return;
 	}
@@ -249,7 +254,8 @@ void workload_reconcile(struct workload *w)
 			op->state = op->present ? OP_DONE : OP_RELEASED;
 			break;
 		default:
-			ck_assert_msg(op->present, "op %u in state %d has lost its slot", i, op->state);
+			ck_assert_msg(op->present, "op %u in state %d has lost its slot", i,
+				      op->state);
 		}
 	}
 }
@@ -264,7 +270,8 @@ void workload_verify(struct workload *w)
 		const struct op *op = &w->op[i];
 
 		if (op->opcode == NVME_CMD_WRITE && !op->lost)
-			ck_assert_msg(matches(i, disk(w, i), op->blocks * WL_BLOCK), "op %u: wrong data on disk", i);
+			ck_assert_msg(matches(i, disk(w, i), op->blocks * WL_BLOCK),
+				      "op %u: wrong data on disk", i);
 	}
 	ck_assert_int_eq(udrv_nvme_inspect(w->fx->fd.st, &snap), 0);
 	for (unsigned int i = 1; i <= snap.io_queues; i++) {

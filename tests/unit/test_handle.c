@@ -187,7 +187,10 @@ START_TEST(another_device)
 	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
 		mock_set_config(facts[i].off, mock_config(facts[i].off) ^ facts[i].flip);
 		ck_assert_int_eq(handle_try_device(), -ESTALE);
-		/* It takes an adopted device to compare, and no adoption makes the difference go away. */
+		/*
+		 * It takes an adopted device to compare, and no adoption
+		 * makes the difference go away.
+		 */
 		ck_assert_int_eq(handle_adopt(), 0);
 		ck_assert_int_eq(handle_try_device(), -ESTALE);
 		mock_set_config(facts[i].off, mock_config(facts[i].off) ^ facts[i].flip);

@@ -86,8 +86,8 @@ static void serve(const struct probe *p, unsigned int calls)
 
 		ck_assert_int_ge(n, 0);
 		nothing += n == 0;
-		ck_assert_uint_lt(
-			nothing, 3); /* once is a round that a busy idle source kept from waiting */
+		/* once is a round that a busy idle source kept from waiting */
+		ck_assert_uint_lt(nothing, 3);
 	}
 }
 
@@ -246,7 +246,8 @@ static void add_more(void *ctx)
 /* What is removed between two waits is still in the kernel's hands for a moment. */
 START_TEST(removal_of_an_armed_source)
 {
-	struct probe late = { .remove_at = 1 }, victim = { .fd = eventfd(0, _i ? EFD_NONBLOCK : 0) };
+	struct probe late = { .remove_at = 1 },
+		     victim = { .fd = eventfd(0, _i ? EFD_NONBLOCK : 0) };
 
 	ck_assert_int_eq(udrv_loop_eventfd(loop, victim.fd, on_event, &victim, &late.victim), 0);
 	ck_assert_int_eq(udrv_loop_run_once(loop, 0), 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Nothing that saved state says, or that a device writes, may crash the driver, make it look where it should not, or
- * keep it for ever: the sanitizers watch. What it makes of such input is its own affair, as long as it is an error or
- * a working queue.
+ * Nothing that saved state says, or that a device writes, may crash the driver, make it look where
+ * it should not, or keep it for ever: the sanitizers watch. What it makes of such input is its own
+ * affair, as long as it is an error or a working queue.
  */
 #include <check.h>
 #include <errno.h>
@@ -29,7 +29,9 @@ static uint32_t draw(uint32_t below)
 static void set_up(uint64_t seed)
 {
 	struct mana_model_opts model = { .seed = seed };
-	struct udrv_mana_opts opts = { .queues = 2, .tx_depth = 64, .rx_depth = 128, .timeout_ms = 60, .poll = true };
+	struct udrv_mana_opts opts = {
+		.queues = 2, .tx_depth = 64, .rx_depth = 128, .timeout_ms = 60, .poll = true
+	};
 
 	rng = seed * 2654435761u + 88172645463325252ull;
 	mana_fixture_init(&fx, &model, &opts, 1 << 16, 0);
@@ -69,14 +71,16 @@ static void use(unsigned int rounds)
 	}
 }
 
-/* ---- Saved state -------------------------------------------------------------------------------------------------- */
+/* ---- Saved state ----------------------------------------------------------------------------- */
 
-static const uint32_t nasty[] = { 0, 1, 2, 63, 64, 127, 128, 255, 256, 511, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
+static const uint32_t nasty[] = { 0,   1,   2,	 63,	     64,	 127,	     128,
+				  255, 256, 511, 0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff };
 
 static void damage_area(const char *name)
 {
 	size_t size;
-	uint32_t *word = udrv_state_area(fx.fd.st, name, &size), *at = &word[draw((uint32_t)(size / 4))];
+	uint32_t *word = udrv_state_area(fx.fd.st, name, &size),
+		 *at = &word[draw((uint32_t)(size / 4))];
 
 	/* Most words are slots: the headers deserve as much. */
 	if (draw(2))
@@ -115,7 +119,8 @@ START_TEST(damaged_counters)
 			udrv_mana_tick(fx.mana, 60000000000);
 		} else {
 			refused++;
-			ck_assert_msg(err == -EBADMSG || err == -EIO || err == -ESTALE, "resume: %d", err);
+			ck_assert_msg(err == -EBADMSG || err == -EIO || err == -ESTALE,
+				      "resume: %d", err);
 			fx.mana = NULL;
 			/* And then it starts anew. */
 			err = udrv_mana_start(fx.fd.dev, &fx.opts, &fx.mana);
@@ -181,8 +186,12 @@ START_TEST(damaged_tree)
 			err = udrv_mana_resume(fx.fd.dev, &fx.opts, &fx.mana);
 			n++;
 			refused += err != 0;
-			/* Ids and keys may be anything; nothing may be missing but what is optional. */
-			ck_assert_msg(!how || err == -EBADMSG || !strcmp(copy, "short-form"), "%s is missing: %d", copy, err);
+			/*
+			 * Ids and keys may be anything; nothing may be
+			 * missing but what is optional.
+			 */
+			ck_assert_msg(!how || err == -EBADMSG || !strcmp(copy, "short-form"),
+				      "%s is missing: %d", copy, err);
 			if (err)
 				fx.mana = NULL;
 			else
@@ -200,7 +209,8 @@ START_TEST(another_device)
 	set_up(1);
 	mana_fixture_crash(&fx);
 	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
-	fdt_setprop_inplace_u32(udrv_state_edit(fx.fd.st), mana_node(udrv_state_edit(fx.fd.st)), "subsystem", 7);
+	fdt_setprop_inplace_u32(udrv_state_edit(fx.fd.st), mana_node(udrv_state_edit(fx.fd.st)),
+				"subsystem", 7);
 	ck_assert_int_eq(udrv_state_commit(fx.fd.st), 0);
 	ck_assert_int_eq(udrv_mana_resume(fx.fd.dev, &fx.opts, &fx.mana), -ESTALE);
 	fx.mana = NULL;
@@ -208,7 +218,7 @@ START_TEST(another_device)
 }
 END_TEST
 
-/* ---- A hostile device --------------------------------------------------------------------------------------------- */
+/* ---- A hostile device ------------------------------------------------------------------------ */
 
 static int ring(void *ctx, uint64_t off, uint64_t size, uint64_t tag)
 {
@@ -221,10 +231,13 @@ static int ring(void *ctx, uint64_t off, uint64_t size, uint64_t tag)
 	return 0;
 }
 
-/* Random entries with likely owner bits, ids and types all over the rings and the channel's pages. */
+/*
+ * Random entries with likely owner bits, ids and types all over the rings and the channel's pages.
+ */
 static void scribble(unsigned int words)
 {
-	static const uint64_t tags[] = { 0x6d616e6100010000ull, 0x6d616e6100020000ull, 0x6d616e6100020001ull };
+	static const uint64_t tags[] = { 0x6d616e6100010000ull, 0x6d616e6100020000ull,
+					 0x6d616e6100020001ull };
 
 	while (words--) {
 		uint64_t found[3] = { tags[draw(3)], 0, 0 };
@@ -235,7 +248,8 @@ static void scribble(unsigned int words)
 		at = (uint32_t *)(fx.fd.mem + found[1] + 4 * draw((uint32_t)(found[2] / 4)));
 		/* Some of them where an entry's last dword is, or its first. */
 		if (draw(2))
-			at = (uint32_t *)((uintptr_t)at & ~(uintptr_t)63) + (draw(2) ? 15 : 3 + 4 * draw(4));
+			at = (uint32_t *)((uintptr_t)at & ~(uintptr_t)63) +
+			     (draw(2) ? 15 : 3 + 4 * draw(4));
 		switch (draw(4)) {
 		case 0:
 			v = draw(UINT32_MAX);

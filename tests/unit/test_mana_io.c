@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Traffic both ways: what leaves is what was sent, what arrives is what was received, in order, once. */
+/*
+ * Traffic both ways: what leaves is what was sent, what arrives is what was
+ * received, in order, once.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +14,8 @@
 
 static struct mana_fixture fx;
 
-static void set_up(const struct mana_model_opts *model, const struct udrv_mana_opts *opts, uint64_t buf, unsigned int nruns)
+static void set_up(const struct mana_model_opts *model, const struct udrv_mana_opts *opts,
+		   uint64_t buf, unsigned int nruns)
 {
 	mana_fixture_init(&fx, model, opts, buf, nruns);
 	mana_fixture_start(&fx);
@@ -56,7 +60,9 @@ START_TEST(sends_in_order_and_wraps)
 
 			seg[i] = (struct udrv_mana_seg){ .off = fx.buf + i * 2048, .len = len };
 			mana_frame(udrv_dma_ptr(fx.fd.dma, seg[i].off), 0, 0, id + i, len);
-			pkt[i] = (struct udrv_mana_tx){ .seg = &seg[i], .nseg = 1, .cookie = id + i };
+			pkt[i] = (struct udrv_mana_tx){ .seg = &seg[i],
+							.nseg = 1,
+							.cookie = id + i };
 		}
 		/* One less than there are slots. */
 		ck_assert_int_eq(udrv_mana_send(q, pkt, 64), 63);
@@ -66,7 +72,8 @@ START_TEST(sends_in_order_and_wraps)
 		id += 63;
 		ck_assert_uint_eq(fx.wire[0].n, 63);
 		for (unsigned int i = 0; i < 63; i++)
-			ck_assert_uint_eq(mana_frame_id(fx.wire[0].frame[i], fx.wire[0].len[i]), seen++);
+			ck_assert_uint_eq(mana_frame_id(fx.wire[0].frame[i], fx.wire[0].len[i]),
+					  seen++);
 		net_close(&fx.wire[0].backend);
 	}
 	udrv_mana_counters(q, &c);
@@ -100,7 +107,9 @@ START_TEST(receives_in_order_and_wraps)
 		ck_assert_int_eq(n, (int)burst);
 		for (int i = 0; i < n; i++, seen++) {
 			ck_assert_uint_eq(pkt[i].len, 60 + seen % 1455);
-			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, pkt[i].off), pkt[i].len), seen);
+			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, pkt[i].off),
+							pkt[i].len),
+					  seen);
 			ck_assert_uint_eq(pkt[i].flags & (UDRV_MANA_RX_IP_OK | UDRV_MANA_RX_L4_OK),
 					  UDRV_MANA_RX_IP_OK | UDRV_MANA_RX_L4_OK);
 			bytes += pkt[i].len;
@@ -139,7 +148,7 @@ START_TEST(buffers_may_be_kept)
 	ck_assert_uint_eq(udrv_mana_recv_held(q), 100);
 	ck_assert_int_eq(udrv_mana_recv_repost(q, 101), -EINVAL);
 	ck_assert_int_eq(udrv_mana_recv_repost(q, 40), 0);
-	ck_assert_int_eq(udrv_mana_recv_release(q, 28), 0);	/* reposts the oldest: of the 100 */
+	ck_assert_int_eq(udrv_mana_recv_release(q, 28), 0); /* reposts the oldest: of the 100 */
 	ck_assert_uint_eq(udrv_mana_recv_held(q), 60);
 	for (uint64_t id = 1000; id < 1100; id++)
 		mana_inject(&fx, 0, 0, id, 60);
@@ -171,7 +180,9 @@ START_TEST(gathers_pieces)
 		for (unsigned int i = 0; i < nseg; i++) {
 			size_t part = i == nseg - 1 ? len - at : (len - at) / (nseg - i);
 
-			seg[i] = (struct udrv_mana_seg){ .off = fx.buf + i * 8192 + 4000 * (nseg == 15), .len = part };
+			seg[i] = (struct udrv_mana_seg){
+				.off = fx.buf + i * 8192 + 4000 * (nseg == 15), .len = part
+			};
 			memcpy(udrv_dma_ptr(fx.fd.dma, seg[i].off), frame + at, part);
 			at += part;
 		}
@@ -204,6 +215,7 @@ START_TEST(refuses_bad_packets)
 		struct udrv_mana_tx t;
 		int err;
 	} bad[] = {
+		/* clang-format off */
 		{ { fx.buf, 13 }, 1, { 0 }, -EMSGSIZE },
 		{ { fx.buf, 1515 }, 1, { 0 }, -EMSGSIZE },
 		{ { fx.buf, 0 }, 1, { 0 }, -EINVAL },
@@ -215,16 +227,23 @@ START_TEST(refuses_bad_packets)
 		{ { UINT64_MAX - 10, 60 }, 1, { 0 }, -EINVAL },
 		{ { fx.buf, 60 }, 1, { .flags = 0x80 }, -EINVAL },
 		{ { fx.buf, 60 }, 1, { .flags = UDRV_MANA_TX_TCP_CSUM, .l4_off = 34 }, -EINVAL },
-		{ { fx.buf, 60 }, 1, { .flags = UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_IP_CSUM }, -EINVAL },
-		{ { fx.buf, 60 }, 1, { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM, .l4_off = 1024 }, -EINVAL },
 		{ { fx.buf, 60 }, 1,
-		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54, .mss = 0 }, -EINVAL },
+		  { .flags = UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_IP_CSUM }, -EINVAL },
+		{ { fx.buf, 60 }, 1,
+		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_TCP_CSUM, .l4_off = 1024 }, -EINVAL },
+		{ { fx.buf, 60 }, 1,
+		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54,
+		    .mss = 0 }, -EINVAL },
 		{ { fx.buf, 54 }, 1,
-		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54, .mss = 1000 }, -EINVAL },
+		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54,
+		    .mss = 1000 }, -EINVAL },
 		{ { fx.buf, 53 }, 2,
-		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54, .mss = 1000 }, -EINVAL },
+		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54,
+		    .mss = 1000 }, -EINVAL },
 		{ { fx.buf, 2000 }, 1,
-		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54, .mss = 1461 }, -EINVAL },
+		  { .flags = UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO, .l4_off = 34, .hdr_len = 54,
+		    .mss = 1461 }, -EINVAL },
+		/* clang-format on */
 	};
 
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -233,7 +252,8 @@ START_TEST(refuses_bad_packets)
 		seg[0] = bad[i].seg0;
 		pkt.seg = seg;
 		pkt.nseg = bad[i].nseg;
-		ck_assert_msg(udrv_mana_send(q, &pkt, 1) == bad[i].err, "case %u: %s", i, fx.log.last);
+		ck_assert_msg(udrv_mana_send(q, &pkt, 1) == bad[i].err, "case %u: %s", i,
+			      fx.log.last);
 	}
 	ck_assert_uint_eq(udrv_mana_sending(q), 0);
 	mana_fixture_end(&fx);
@@ -250,7 +270,9 @@ START_TEST(inserts_and_removes_tags)
 	struct mana_model_opts model = { .seed = 1 };
 	struct udrv_mana_opts opts = { .poll = true };
 	struct udrv_mana_seg seg;
-	struct udrv_mana_tx pkt = { .seg = &seg, .nseg = 1, .flags = UDRV_MANA_TX_VLAN, .vlan_tci = 0xb123 };
+	struct udrv_mana_tx pkt = {
+		.seg = &seg, .nseg = 1, .flags = UDRV_MANA_TX_VLAN, .vlan_tci = 0xb123
+	};
 	struct udrv_mana_rx rx;
 	struct udrv_mana_queue *q;
 	uint8_t frame[64 + 4];
@@ -278,18 +300,27 @@ START_TEST(inserts_and_removes_tags)
 }
 END_TEST
 
-/* The device finishes checksums that only hold the pseudo header's sum, and cuts large TCP packets. */
+/*
+ * The device finishes checksums that only hold the pseudo header's sum, and cuts large TCP packets.
+ */
 static const struct {
 	struct sample s;
 	uint32_t flags;
 } offloads[] = {
 	{ { .version = 4, .protocol = 17, .payload = 300, .seed = true },
 	  UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IP_CSUM | UDRV_MANA_TX_UDP_CSUM },
-	{ { .version = 6, .protocol = 17, .payload = 301, .seed = true }, UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_UDP_CSUM },
+	{ { .version = 6, .protocol = 17, .payload = 301, .seed = true },
+	  UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_UDP_CSUM },
 	{ { .version = 4, .protocol = 6, .payload = 1000, .tcp_options = 12, .seed = true },
 	  UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_IP_CSUM | UDRV_MANA_TX_TCP_CSUM },
-	{ { .version = 6, .protocol = 6, .payload = 999, .seed = true }, UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_TCP_CSUM },
-	{ { .version = 4, .protocol = 6, .payload = 20000, .tcp_options = 12, .seed = true, .large = true },
+	{ { .version = 6, .protocol = 6, .payload = 999, .seed = true },
+	  UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_TCP_CSUM },
+	{ { .version = 4,
+	    .protocol = 6,
+	    .payload = 20000,
+	    .tcp_options = 12,
+	    .seed = true,
+	    .large = true },
 	  UDRV_MANA_TX_IPV4 | UDRV_MANA_TX_LSO },
 	{ { .version = 6, .protocol = 6, .payload = 20001, .seed = true, .large = true },
 	  UDRV_MANA_TX_IPV6 | UDRV_MANA_TX_LSO },
@@ -314,7 +345,8 @@ START_TEST(offloads_are_done)
 	pkt.hdr_len = f.payload;
 	ck_assert_int_eq(udrv_mana_send(q, &pkt, 1), 1);
 	ck_assert_uint_eq(reap(q), 1);
-	ck_assert_uint_eq(fx.wire[0].n, offloads[_i].s.large ? (offloads[_i].s.payload + 1399) / 1400 : 1);
+	ck_assert_uint_eq(fx.wire[0].n,
+			  offloads[_i].s.large ? (offloads[_i].s.payload + 1399) / 1400 : 1);
 	for (unsigned int i = 0; i < fx.wire[0].n; i++) {
 		const char *wrong = sample_wrong(fx.wire[0].frame[i], fx.wire[0].len[i]);
 
@@ -342,7 +374,8 @@ START_TEST(tells_what_the_device_found)
 	frame[99] ^= 1;
 	ck_assert_int_eq(mana_model_receive(fx.m, 0, frame, sizeof(frame)), 0);
 	ck_assert_int_eq(udrv_mana_recv(q, &rx, 1), 1);
-	ck_assert_uint_eq(rx.flags & (UDRV_MANA_RX_CSUM_BAD | UDRV_MANA_RX_L4_OK), UDRV_MANA_RX_CSUM_BAD);
+	ck_assert_uint_eq(rx.flags & (UDRV_MANA_RX_CSUM_BAD | UDRV_MANA_RX_L4_OK),
+			  UDRV_MANA_RX_CSUM_BAD);
 	udrv_mana_counters(q, &c);
 	ck_assert_uint_eq(c.rx_csum_bad, 1);
 	mana_fixture_end(&fx);
@@ -363,7 +396,8 @@ static unsigned int spread(unsigned int queues, unsigned int per_queue[])
 		per_queue[i] = 0;
 		while ((n = udrv_mana_recv(q, rx, 64)) > 0) {
 			for (int p = 0; p < n; p++) {
-				ck_assert_uint_eq(rx[p].flags & UDRV_MANA_RX_HASH, UDRV_MANA_RX_HASH);
+				ck_assert_uint_eq(rx[p].flags & UDRV_MANA_RX_HASH,
+						  UDRV_MANA_RX_HASH);
 				ck_assert_uint_eq(rx[p].hash_type, MANA_HASH_UDP_IPV4);
 			}
 			per_queue[i] += (unsigned int)n;

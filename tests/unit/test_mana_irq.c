@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Interrupts come for everything that happens, and for nothing else: with few vectors, after resumes and resets. */
+/*
+ * Interrupts come for everything that happens, and for nothing else: with few vectors, after
+ * resumes and resets.
+ */
 #include <check.h>
 #include <errno.h>
 
@@ -62,10 +65,13 @@ START_TEST(interrupts_tell)
 		mana_inject(&fx, 0, round, round, 60);
 		turn();
 		ck_assert_msg(received == round + 1, "round %u: no interrupt for a packet", round);
-		ck_assert_int_eq(mana_send_one(&fx, udrv_mana_queue(fx.mana, 0, round % 4), 0, round, 60), 1);
+		ck_assert_int_eq(mana_send_one(&fx, udrv_mana_queue(fx.mana, 0, round % 4), 0,
+					       round, 60),
+				 1);
 		net_close(&fx.wire[0].backend);
 		turn();
-		ck_assert_msg(completed == round + 1, "round %u: no interrupt for a completion", round);
+		ck_assert_msg(completed == round + 1, "round %u: no interrupt for a completion",
+			      round);
 	}
 	idle = calls;
 	for (int i = 0; i < 10; i++)

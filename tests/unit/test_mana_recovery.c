@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What goes wrong at the device ends in recovery or in a clear error, and nothing is left behind. */
+/*
+ * What goes wrong at the device ends in recovery or in a clear error, and nothing is left behind.
+ */
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +10,7 @@
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SECOND	1000000000ull
+#define SECOND 1000000000ull
 
 static struct mana_fixture fx;
 static struct udrv_mana_queue *q;
@@ -60,13 +62,16 @@ static void traffic_works(void)
 		n = udrv_mana_recv(q, rx, 8);
 		ck_assert_int_ge(n, 0);
 		for (int i = 0; i < n; i++)
-			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[i].off), rx[i].len), next_id + received++);
+			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[i].off),
+							rx[i].len),
+					  next_id + received++);
 		ck_assert_int_eq(udrv_mana_recv_release(q, (unsigned int)n), 0);
 	}
 	ck_assert_uint_eq(sent, 5);
 	ck_assert_uint_eq(received, 5);
 	for (unsigned int i = 0; i < 5; i++)
-		ck_assert_uint_eq(mana_frame_id(fx.wire[0].frame[i], fx.wire[0].len[i]), next_id + i);
+		ck_assert_uint_eq(mana_frame_id(fx.wire[0].frame[i], fx.wire[0].len[i]),
+				  next_id + i);
 	next_id += 5;
 }
 
@@ -82,7 +87,7 @@ static void ends_well(void)
 	mana_fixture_end(&fx);
 }
 
-/* ---- Set-up ------------------------------------------------------------------------------------------------------- */
+/* ---- Set-up ---------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *fault;
@@ -155,7 +160,7 @@ START_TEST(a_stuck_channel_is_freed_by_the_reset)
 }
 END_TEST
 
-/* ---- The running adapter ----------------------------------------------------------------------------------------- */
+/* ---- The running adapter --------------------------------------------------------------------- */
 
 /* Three sends that do not complete: they are lost in the reset, once each, and new ones are not. */
 static void lose_three(uint64_t now_ns)
@@ -238,7 +243,9 @@ START_TEST(the_device_asks_to_be_reset)
 	for (unsigned int i = 0; i < 5; i++)
 		mana_inject(&fx, 0, 0, i, 100);
 	udrv_mana_counters(q, &c);
-	ck_assert_int_eq(udrv_mana_recv(q, rx, 2) + udrv_mana_recv(udrv_mana_queue(fx.mana, 0, 1), rx, 2), 2);
+	ck_assert_int_eq(udrv_mana_recv(q, rx, 2) +
+				 udrv_mana_recv(udrv_mana_queue(fx.mana, 0, 1), rx, 2),
+			 2);
 
 	fault("reset-request");
 	udrv_state_set_updating(fx.fd.st, true);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Set-up, reset and close are stopped after each store: a successor begins again, each send ends once, as completed
- * or as lost, and at the end nothing is left at the device or in the pool.
+ * Set-up, reset and close are stopped after each store: a successor begins again, each send ends
+ * once, as completed or as lost, and at the end nothing is left at the device or in the pool.
  */
 #include <check.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
 
-#define SENDS	9u
+#define SENDS 9u
 
 static struct mana_fixture fx;
 static unsigned int lost[SENDS], completed[SENDS];
@@ -57,7 +57,9 @@ static void die(void)
 	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
 }
 
-/* Sends 0 to 2 complete and are released, 3 to 5 complete, 6 to 8 are not looked at by the device. */
+/*
+ * Sends 0 to 2 complete and are released, 3 to 5 complete, 6 to 8 are not looked at by the device.
+ */
 static void send_all(void)
 {
 	struct udrv_mana_queue *q = udrv_mana_queue(fx.mana, 0, 1);
@@ -97,7 +99,8 @@ static void reap(void)
 static void each_ended_once(unsigned int at)
 {
 	for (unsigned int i = 3; i < SENDS; i++)
-		ck_assert_msg(lost[i] + completed[i] == 1, "step %u: send %u ended %u times", at, i, lost[i] + completed[i]);
+		ck_assert_msg(lost[i] + completed[i] == 1, "step %u: send %u ended %u times", at, i,
+			      lost[i] + completed[i]);
 	for (unsigned int i = 0; i < 3; i++)
 		ck_assert_uint_eq(lost[i] + completed[i], 0);
 }
@@ -136,7 +139,9 @@ static void ends_well(void)
 	fx.eager = false;
 	fx.mana = NULL;
 	mana_model_live(fx.m, &live);
-	ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs + live.regions, 0);
+	ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs +
+				  live.regions,
+			  0);
 	ck_assert_uint_eq(udrv_dma_used(fx.fd.dma), fx.own_used);
 	mana_fixture_end(&fx);
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Resume at every step: the driver is stopped after each store to persistent memory and after each doorbell in turn, a
- * successor takes over the same memory and the same, still running adapter, and both books have to come out
- * right: what the test's consumer received and sent, and what the wire carried.
+ * Resume at every step: the driver is stopped after each store to persistent memory and after each
+ * doorbell in turn, a successor takes over the same memory and the same, still running adapter,
+ * and both books have to come out right: what the test's consumer received and sent, and what the
+ * wire carried.
  *
- * The consumer records a packet before it takes it, so a packet may be shown to it twice, but only one that it had
- * not taken; the record is what does not die (in real life a memfd of its own).
+ * The consumer records a packet before it takes it, so a packet may be shown to it twice, but only
+ * one that it had not taken; the record is what does not die (in real life a memfd of its own).
  */
 #include <check.h>
 #include <errno.h>
@@ -16,24 +17,25 @@
 #include "tests/unit/mana_fixture.h"
 #include "tests/unit/suite.h"
 
-#define PACKETS	48		/* each way */
+#define PACKETS 48 /* each way */
 #define SLOT	2048u
 
 struct setting {
 	struct mana_model_opts model;
 	struct udrv_mana_opts opts;
-	unsigned int burst;		/* packets of each way in a round */
-	bool go_on;			/* the device does all it can between predecessor and successor; otherwise nothing */
+	unsigned int burst; /* packets of each way in a round */
+	/* the device does all it can between predecessor and successor; otherwise nothing */
+	bool go_on;
 };
 
 /* What the consumer recorded. Static: longjmp() must find it as it was left. */
 struct record {
-	unsigned int taken[PACKETS];	/* times that the packet was taken */
+	unsigned int taken[PACKETS]; /* times that the packet was taken */
 	unsigned int shown[PACKETS];
-	unsigned int completed[PACKETS];	/* times that a send's completion was released */
+	unsigned int completed[PACKETS]; /* times that a send's completion was released */
 	unsigned int injected;
-	unsigned int sent;		/* the next one to be sent */
-	bool sending;			/* a send of @nsend was under way */
+	unsigned int sent; /* the next one to be sent */
+	bool sending;	   /* a send of @nsend was under way */
 	unsigned int nsend;
 };
 
@@ -62,7 +64,8 @@ static void receive(struct udrv_mana_queue *q)
 		uint64_t id = mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[i].off), rx[i].len);
 
 		ck_assert_uint_lt(id, PACKETS);
-		ck_assert_msg(!rec.taken[id], "packet %u was taken and is shown again", (unsigned int)id);
+		ck_assert_msg(!rec.taken[id], "packet %u was taken and is shown again",
+			      (unsigned int)id);
 		rec.shown[id]++;
 	}
 	/* One by one, so that a stop falls between. */
@@ -113,7 +116,8 @@ static void reap(struct udrv_mana_queue *q)
 	for (int i = 0; i < n; i++) {
 		ck_assert_uint_lt(done[i].cookie, PACKETS);
 		ck_assert_uint_eq(done[i].status, 0);
-		ck_assert_msg(!rec.completed[done[i].cookie], "send %u was released and is shown again",
+		ck_assert_msg(!rec.completed[done[i].cookie],
+			      "send %u was released and is shown again",
 			      (unsigned int)done[i].cookie);
 		ck_assert_int_eq(udrv_mana_sent_release(q, 1), 0);
 		rec.completed[done[i].cookie]++;
@@ -163,8 +167,9 @@ static int count_ids(void *ctx, uint64_t cookie)
 }
 
 /*
- * The consumer comes back. What was in flight when the call was cut short is found out: a send is there, completed, or
- * was never made; a packet that was taken is not shown again although the call did not return.
+ * The consumer comes back. What was in flight when the call was cut short is found out: a send is
+ * there, completed, or was never made; a packet that was taken is not shown again although the call
+ * did not return.
  */
 static void reconcile(unsigned int at)
 {
@@ -178,11 +183,13 @@ static void reconcile(unsigned int at)
 		rec.sending = false;
 		for (unsigned int i = rec.sent; i < rec.sent + rec.nsend; i++)
 			n += there[i];
-		ck_assert_msg(!n || n == rec.nsend, "step %u: %u of %u packets of a send exist", at, n, rec.nsend);
+		ck_assert_msg(!n || n == rec.nsend, "step %u: %u of %u packets of a send exist", at,
+			      n, rec.nsend);
 		rec.sent += n;
 	}
 	for (unsigned int i = 0; i < rec.sent; i++)
-		ck_assert_msg(there[i] != (rec.completed[i] > 0) || !there[i], "step %u: send %u is there and released", at, i);
+		ck_assert_msg(there[i] != (rec.completed[i] > 0) || !there[i],
+			      "step %u: send %u is there and released", at, i);
 	/* Completed and released in the very step: neither there nor recorded. At most one. */
 	for (unsigned int i = 0, n = 0; i < rec.sent; i++) {
 		if (!there[i] && !rec.completed[i]) {
@@ -213,7 +220,8 @@ static void note_taken(unsigned int at)
 			uint64_t id = mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[p].off), rx[p].len);
 
 			ck_assert_uint_lt(id, PACKETS);
-			ck_assert_msg(!rec.taken[id] && !waits[id], "step %u: packet %u is shown again", at, (unsigned int)id);
+			ck_assert_msg(!rec.taken[id] && !waits[id],
+				      "step %u: packet %u is shown again", at, (unsigned int)id);
 			waits[id] = true;
 		}
 	}
@@ -301,7 +309,10 @@ static bool take_over(unsigned int at)
 
 static void die(void)
 {
-	/* What the cut short call was in the middle of is not to be freed in order: it is memory of the process. */
+	/*
+	 * What the cut short call was in the middle of is not to be freed in order: it is memory of
+	 * the process.
+	 */
 	mana_fixture_crash(&fx);
 	if (now->go_on)
 		mana_fixture_run(&fx);
@@ -501,7 +512,8 @@ START_TEST(reception_goes_on_after_a_flood)
 	ck_assert_uint_eq(udrv_mana_resume_report(fx.mana)->rx_waiting, 128);
 	while ((n = udrv_mana_recv(q, rx, 64)) > 0) {
 		for (int i = 0; i < n; i++)
-			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[i].off), 60), got++);
+			ck_assert_uint_eq(mana_frame_id(udrv_dma_ptr(fx.fd.dma, rx[i].off), 60),
+					  got++);
 		udrv_mana_recv_release(q, (unsigned int)n);
 	}
 	ck_assert_uint_eq(got, 128);
@@ -512,7 +524,10 @@ START_TEST(reception_goes_on_after_a_flood)
 }
 END_TEST
 
-/* RSS is changed and the process stops in between: whatever the tree says in the end is what the device does. */
+/*
+ * RSS is changed and the process stops in between: whatever the tree says in the end is what the
+ * device does.
+ */
 static struct udrv_mana_rss wanted;
 
 static void change(void *unused)
@@ -560,7 +575,8 @@ int main(void)
 	TCase *tc = suite_case(suite, "resume", 120);
 
 	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
-	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0,
+			    sizeof(settings) / sizeof(settings[0]));
 	tcase_add_loop_test(tc, a_thousand_resumes, 0, sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(tc, the_report_is_exact);
 	tcase_add_test(tc, a_kept_buffer_stays_as_it_is);

@@ -17,7 +17,9 @@ static void shut_down(void)
 	ck_assert_msg(!err, "shutdown: %d, %s", err, fx.log.last);
 	fx.mana = NULL;
 	mana_model_live(fx.m, &live);
-	ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs + live.regions, 0);
+	ck_assert_uint_eq(live.hwc + live.registered + live.eqs + live.sqs + live.rqs +
+				  live.regions,
+			  0);
 	ck_assert_uint_eq(udrv_dma_used(fx.fd.dma), fx.own_used);
 	ck_assert_uint_eq(udrv_state_lifecycle(fx.fd.st), UDRV_INIT);
 	ck_assert_uint_eq(fx.command & 4, 0);
@@ -39,7 +41,10 @@ static const struct {
 	/* Memory in pieces, jumbo frames. */
 	{ { .seed = 7 }, { .queues = 2, .rx_depth = 1000, .tx_depth = 1000 }, 64, 1, 2 },
 	{ { .seed = 8, .mtu = 9000 }, { .queues = 2, .mtu = 9000, .rx_depth = 128 }, 64, 1, 2 },
-	{ { .seed = 9, .mtu = 4000 }, { .mtu = 9000, .rx_depth = 8192, .tx_depth = 4096 }, 0, 1, 1 },
+	/* clang-format off */
+	{ { .seed = 9, .mtu = 4000 },
+	  { .mtu = 9000, .rx_depth = 8192, .tx_depth = 4096 }, 0, 1, 1 },
+	/* clang-format on */
 };
 
 START_TEST(starts_and_closes)
@@ -59,7 +64,7 @@ START_TEST(starts_and_closes)
 	ck_assert_uint_eq(live.eqs, info->vports * info->queues);
 	/* In basic units: a buffer of more than a page takes two. */
 	ck_assert_uint_eq(live.rx_posted, info->vports * info->queues * info->rx_depth *
-					  (info->rx_buf_size > 4096 ? 2 : 1));
+						  (info->rx_buf_size > 4096 ? 2 : 1));
 	for (unsigned int v = 0; v < info->vports; v++) {
 		const uint8_t mac[6] = { 0x02, 'M', 'A', 'N', 'A', (uint8_t)v };
 
@@ -113,8 +118,8 @@ END_TEST
 START_TEST(refuses_impossible_options)
 {
 	static const struct udrv_mana_opts bad[] = {
-		{ .queues = 17 }, { .vports = 3 }, { .rx_depth = 8193 }, { .tx_depth = 4097 }, { .mtu = 67 },
-		{ .mtu = 9217 },
+		{ .queues = 17 },     { .vports = 3 }, { .rx_depth = 8193 },
+		{ .tx_depth = 4097 }, { .mtu = 67 },   { .mtu = 9217 },
 	};
 	uint64_t state, pool;
 

@@ -7,7 +7,7 @@
 #include "devices/mana/adapter.h"
 #include "tests/unit/suite.h"
 
-#define PAGES	64u
+#define PAGES 64u
 
 static uint64_t page_addr[PAGES];
 static struct mana_vport_facts vport;
@@ -41,7 +41,8 @@ static void set_up(void)
 /* Bits @hi to @lo of the dword at byte @off. */
 static uint32_t bits(unsigned int off, unsigned int hi, unsigned int lo)
 {
-	uint32_t v = wqe[off] | wqe[off + 1] << 8 | wqe[off + 2] << 16 | (uint32_t)wqe[off + 3] << 24;
+	uint32_t v = wqe[off] | wqe[off + 1] << 8 | wqe[off + 2] << 16 |
+		     (uint32_t)wqe[off + 3] << 24;
 
 	return v >> lo & (uint32_t)((1ull << (hi - lo + 1)) - 1);
 }
@@ -63,14 +64,14 @@ START_TEST(short_form)
 	set_up();
 	ck_assert_int_eq(mana_wqe_build(&q, &pkt, 1514, wqe), 64);
 	ck_assert_uint_eq(bits(0, 31, 0), 0);
-	ck_assert_uint_eq(bits(4, 7, 0), 2);		/* SGEs */
-	ck_assert_uint_eq(bits(4, 10, 8), 2);		/* dwords of OOB */
+	ck_assert_uint_eq(bits(4, 7, 0), 2);  /* SGEs */
+	ck_assert_uint_eq(bits(4, 10, 8), 2); /* dwords of OOB */
 	ck_assert_uint_eq(bits(4, 31, 11), 0);
-	ck_assert_uint_eq(bits(8, 7, 0), 0);		/* short, no offloads */
-	ck_assert_uint_eq(bits(8, 31, 8), 0xabcdef);	/* CQ */
+	ck_assert_uint_eq(bits(8, 7, 0), 0);	     /* short, no offloads */
+	ck_assert_uint_eq(bits(8, 31, 8), 0xabcdef); /* CQ */
 	ck_assert_uint_eq(bits(12, 9, 0), 0);
-	ck_assert_uint_eq(bits(12, 23, 10), 0x2345);	/* SQ */
-	ck_assert_uint_eq(bits(12, 31, 24), 5);		/* vport */
+	ck_assert_uint_eq(bits(12, 23, 10), 0x2345); /* SQ */
+	ck_assert_uint_eq(bits(12, 31, 24), 5);	     /* vport */
 	sge_is(16, page_addr[5] + 100, 14);
 	sge_is(32, page_addr[6], 500);
 	/* What pads the last basic unit is not what lay on the stack. */
@@ -95,14 +96,14 @@ START_TEST(long_form)
 	ck_assert_uint_eq(bits(4, 7, 0), 1);
 	ck_assert_uint_eq(bits(4, 10, 8), 6);
 	ck_assert_uint_eq(bits(4, 31, 11), 0);
-	ck_assert_uint_eq(bits(8, 1, 0), 1);		/* long */
-	ck_assert_uint_eq(bits(8, 3, 2), 2);		/* IPv6 */
-	ck_assert_uint_eq(bits(8, 7, 4), 2);		/* TCP */
+	ck_assert_uint_eq(bits(8, 1, 0), 1); /* long */
+	ck_assert_uint_eq(bits(8, 3, 2), 2); /* IPv6 */
+	ck_assert_uint_eq(bits(8, 7, 4), 2); /* TCP */
 	ck_assert_uint_eq(bits(12, 9, 0), 54);
-	ck_assert_uint_eq(bits(16, 3, 0), 8);		/* tag */
-	ck_assert_uint_eq(bits(16, 18, 16), 5);		/* PCP */
-	ck_assert_uint_eq(bits(16, 19, 19), 1);		/* DEI */
-	ck_assert_uint_eq(bits(16, 31, 20), 0xabe);	/* VID */
+	ck_assert_uint_eq(bits(16, 3, 0), 8);	    /* tag */
+	ck_assert_uint_eq(bits(16, 18, 16), 5);	    /* PCP */
+	ck_assert_uint_eq(bits(16, 19, 19), 1);	    /* DEI */
+	ck_assert_uint_eq(bits(16, 31, 20), 0xabe); /* VID */
 	ck_assert_uint_eq(bits(20, 27, 16), 5);
 	ck_assert_uint_eq(bits(24, 31, 0) | bits(28, 31, 0), 0);
 	sge_is(32, page_addr[5], 200);
@@ -146,7 +147,7 @@ START_TEST(large_send)
 	ck_assert_uint_eq(bits(4, 11, 11), 1);
 	ck_assert_uint_eq(bits(4, 29, 16), 1448);
 	ck_assert_uint_eq(bits(8, 3, 2), 1);
-	ck_assert_uint_eq(bits(8, 6, 4), 3);		/* IP and TCP */
+	ck_assert_uint_eq(bits(8, 6, 4), 3); /* IP and TCP */
 	ck_assert_uint_eq(bits(12, 9, 0), 34);
 	sge_is(16, page_addr[8] + 4000, 66);
 	sge_is(32, page_addr[8] + 4066, 3000 - 66);

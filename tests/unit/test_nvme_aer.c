@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Asynchronous events: namespaces that change, and a driver that is stopped at every step of finding out. */
+/*
+ * Asynchronous events: namespaces that change, and a driver that is stopped at every step of
+ * finding out.
+ */
 #include <check.h>
 #include <stdlib.h>
 
@@ -113,8 +116,8 @@ START_TEST(other_events)
 	ck_assert_uint_eq(events, 1);
 	ck_assert_uint_eq(last_nsid, 0);
 	nvme_model_event(fx.m, NVME_LOG_ERROR << 16 | NVME_AEN_ERROR);
-	nvme_model_event(fx.m, 7);			/* vendor specific, without a page */
-	nvme_model_event(fx.m, 0xee << 16 | 7);		/* with one that cannot be read */
+	nvme_model_event(fx.m, 7);		/* vendor specific, without a page */
+	nvme_model_event(fx.m, 0xee << 16 | 7); /* with one that cannot be read */
 	serve(NULL);
 	ck_assert_uint_ge(events, 3);
 	nvme_model_resize(fx.m, 1, 32);
@@ -172,7 +175,10 @@ START_TEST(an_answer_waits_for_a_slot)
 }
 END_TEST
 
-/* The log page may be gone with the predecessor that read it: the change must be found all the same. */
+/*
+ * The log page may be gone with the predecessor that read it: the change
+ * must be found all the same.
+ */
 START_TEST(stopped_at_every_step_of_an_answer)
 {
 	unsigned int at = 0;

@@ -19,6 +19,7 @@ static struct nvme_queue_state *state(const char *area)
 	return udrv_state_area(fx.fd.st, area, NULL);
 }
 
+/* clang-format off */
 static void not_ready(void) { udrv_state_set_lifecycle(fx.fd.st, UDRV_RESETTING); }
 static void closing(void) { udrv_state_set_lifecycle(fx.fd.st, UDRV_CLOSING); }
 static void other_cc(void) { nvme_model_poke(fx.m, NVME_REG_CC, NVME_CC_EN); }
@@ -41,8 +42,17 @@ static void huge_list(void) { state("nvme-io")->list_size = 1 << 30; }
 static void slot_state(void) { nvme_queue_slots(state("nvme-io"))[0].state = 77; }
 static void slot_cid(void) { nvme_queue_slots(state("nvme-io"))[0].sqe.cid ^= 1; }
 static void slot_seq(void) { nvme_queue_slots(state("nvme-io"))[0].seq = 1ull << 40; }
-static void many_queues(void) { ((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->io_capacity = 60; }
-static void many_slots(void) { ((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->slot_capacity = 4000; }
+/* clang-format on */
+
+static void many_queues(void)
+{
+	((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->io_capacity = 60;
+}
+
+static void many_slots(void)
+{
+	((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->slot_capacity = 4000;
+}
 
 static const struct damage damages[] = {
 	{ "lifecycle RESETTING", not_ready, -EAGAIN },
@@ -85,7 +95,8 @@ START_TEST(resume_is_refused)
 	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
 	d->apply();
 	nvme_model_forbid_setup(fx.m, true);
-	ck_assert_msg(udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl) == d->err, "%s: %s", d->what, fx.log.last);
+	ck_assert_msg(udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl) == d->err, "%s: %s", d->what,
+		      fx.log.last);
 	nvme_fixture_clean(&fx);
 	nvme_model_forbid_setup(fx.m, false);
 	if (d->err != -ENODEV && d->err != -EAGAIN && strstr(d->what, "no room") == NULL) {
@@ -100,7 +111,10 @@ START_TEST(resume_is_refused)
 }
 END_TEST
 
-/* Every word of the hot state, one at a time, with something else in it: no crash, whatever comes of it. */
+/*
+ * Every word of the hot state, one at a time, with something else in it: no crash, whatever comes
+ * of it.
+ */
 START_TEST(damaged_words)
 {
 	static const char *const areas[] = { "nvme-ctrl", "nvme-q0", "nvme-io" };

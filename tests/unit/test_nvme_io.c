@@ -11,7 +11,7 @@
 #include "tests/unit/nvme_workload.h"
 #include "tests/unit/suite.h"
 
-#define BLOCK	4096u
+#define BLOCK 4096u
 
 static struct nvme_fixture fx;
 static struct udrv_nvme_queue *q;
@@ -25,7 +25,8 @@ static void set_up(const struct nvme_model_opts *mo, const struct udrv_nvme_opts
 
 static void set_up_default(void)
 {
-	set_up(&(struct nvme_model_opts){ .seed = 1 }, &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
+	set_up(&(struct nvme_model_opts){ .seed = 1 },
+	       &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
 }
 
 static void *at(uint64_t off)
@@ -82,7 +83,8 @@ START_TEST(other_commands)
 	range = at(8192);
 	range[0] = (struct nvme_dsm_range){ .slba = htole64(8), .nlb = htole32(1) };
 	range[1] = (struct nvme_dsm_range){ .slba = htole64(10), .nlb = htole32(2) };
-	ck_assert_int_eq(nvme_submit(q, NVME_CMD_DSM, 1, 0, 2, fx.buf + 8192, sizeof(*range), 4), 0);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_DSM, 1, 0, 2, fx.buf + 8192, sizeof(*range), 4),
+			 0);
 	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
 	ck_assert_uint_eq(disk[8 * BLOCK], 0);
 	ck_assert_uint_eq(disk[9 * BLOCK], 0x11);
@@ -108,11 +110,13 @@ START_TEST(what_is_wrong_is_refused)
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 5, fx.buf, BLOCK, 1), -EMSGSIZE);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 2, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 0, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
-	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 0xffffffff, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 0xffffffff, 0, 1, fx.buf, BLOCK, 1),
+			 -ENODEV);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1024, 1, fx.buf, BLOCK, 1), -EINVAL);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 1023, 2, fx.buf, BLOCK, 1), -EINVAL);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull, 1, fx.buf, BLOCK, 1), -EINVAL);
-	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull - 1, 3, fx.buf, BLOCK, 1), -EINVAL);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, ~0ull - 1, 3, fx.buf, BLOCK, 1),
+			 -EINVAL);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 0, fx.buf, BLOCK, 1), -EINVAL);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, 512, 1), -EINVAL);
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.fd.size, BLOCK, 1), -EINVAL);
@@ -124,7 +128,7 @@ START_TEST(what_is_wrong_is_refused)
 	ck_assert_int_eq(nvme_submit(q, NVME_CMD_FLUSH, 1, 0, 1, fx.buf, BLOCK, 1), -EINVAL);
 	ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
 	udrv_nvme_ring(q);
-	ck_assert_uint_eq(nvme_model_outstanding(fx.m), 1);	/* the Asynchronous Event Request */
+	ck_assert_uint_eq(nvme_model_outstanding(fx.m), 1); /* the Asynchronous Event Request */
 	nvme_fixture_end(&fx);
 }
 END_TEST
@@ -215,14 +219,20 @@ START_TEST(full_queue)
 }
 END_TEST
 
-/* Wrap, phase, out of order, PRP lists, several queues: long runs under many seeds and geometries. */
+/*
+ * Wrap, phase, out of order, PRP lists, several queues: long runs under many seeds and geometries.
+ */
 START_TEST(workloads)
 {
-	struct nvme_model_opts mo = { .seed = (uint64_t)_i + 1, .mqes = (uint16_t)(5 + _i * 3 % 60),
+	struct nvme_model_opts mo = { .seed = (uint64_t)_i + 1,
+				      .mqes = (uint16_t)(5 + _i * 3 % 60),
 				      .dstrd = (uint8_t)(_i % 3) };
-	struct udrv_nvme_opts opts = { .io_queues = 1 + (unsigned int)_i % 4, .depth = 1 + (unsigned int)_i % 33,
+	struct udrv_nvme_opts opts = { .io_queues = 1 + (unsigned int)_i % 4,
+				       .depth = 1 + (unsigned int)_i % 33,
 				       .poll = true };
-	struct workload_opts load = { .ops = 170, .batch = 1 + (unsigned int)_i % 20, .seed = (uint64_t)_i };
+	struct workload_opts load = { .ops = 170,
+				      .batch = 1 + (unsigned int)_i % 20,
+				      .seed = (uint64_t)_i };
 	static struct workload w;
 
 	nvme_fixture_init(&fx, &mo, &opts, workload_buffer_size(load.ops));
@@ -235,7 +245,9 @@ START_TEST(workloads)
 }
 END_TEST
 
-/* A completion of a slot's previous command, and one that comes twice, are not its present one's. */
+/*
+ * A completion of a slot's previous command, and one that comes twice, are not its present one's.
+ */
 START_TEST(stale_and_repeated_completions)
 {
 	struct udrv_nvme_snapshot snap;
@@ -263,7 +275,8 @@ START_TEST(garbage_completions)
 	unsigned int n;
 	int ret = 0;
 
-	set_up(&(struct nvme_model_opts){ .seed = 9 }, &(struct udrv_nvme_opts){ .poll = true, .depth = 100 });
+	set_up(&(struct nvme_model_opts){ .seed = 9 },
+	       &(struct udrv_nvme_opts){ .poll = true, .depth = 100 });
 	nvme_model_faults(fx.m)->garbage = 20;
 	for (unsigned int i = 0; i < 20; i++) {
 		ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
@@ -312,7 +325,9 @@ START_TEST(interrupts)
 		for (unsigned int i = 0; i < 30; i++) {
 			struct udrv_nvme_queue *queue = udrv_nvme_queue(fx.ctrl, i % queues);
 
-			ck_assert_int_eq(nvme_submit(queue, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK, i), 0);
+			ck_assert_int_eq(nvme_submit(queue, NVME_CMD_READ, 1, i, 1, fx.buf, BLOCK,
+						     i),
+					 0);
 			udrv_nvme_ring(queue);
 			for (unsigned int n = 0; n < 100 && got <= i; n++) {
 				nvme_model_run(fx.m, 5);

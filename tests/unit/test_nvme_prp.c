@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The PRP builder against a reference that knows nothing of pages: where does byte n of the transfer lie? */
+/*
+ * The PRP builder against a reference that knows nothing of pages: where does byte n of the
+ * transfer lie?
+ */
 #include <check.h>
 #include <endian.h>
 #include <errno.h>
@@ -9,9 +12,9 @@
 #include "devices/nvme/prp.h"
 #include "tests/unit/suite.h"
 
-#define PAGES		64u
-#define PAGE		4096u
-#define LIST_PAGE	63u		/* of the pool, for the list */
+#define PAGES	  64u
+#define PAGE	  4096u
+#define LIST_PAGE 63u /* of the pool, for the list */
 
 static uint64_t page_addr[PAGES];
 static uint8_t *base;
@@ -37,13 +40,22 @@ static uint64_t addr_of(uint64_t off)
 	return page_addr[off / PAGE] + off % PAGE;
 }
 
-/* ck_assert() tells the runner where it is each time, which is too slow for what happens a million times. */
-#define must(cond)	do { if (!(cond)) ck_abort_msg("%s", #cond); } while (0)
+/*
+ * ck_assert() tells the runner where it is each time, which is too slow for what
+ * happens a million times.
+ */
+#define must(cond)                                 \
+	do {                                       \
+		if (!(cond))                       \
+			ck_abort_msg("%s", #cond); \
+	} while (0)
 
 /* The device's view: address of byte @at of @len, following the specification to the letter. */
-static uint64_t device_addr(const struct nvme_sqe *sqe, const uint64_t *list, uint64_t len, uint64_t at)
+static uint64_t device_addr(const struct nvme_sqe *sqe, const uint64_t *list, uint64_t len,
+			    uint64_t at)
 {
-	uint64_t prp1 = le64toh(sqe->prp1), prp2 = le64toh(sqe->prp2), first = PAGE - prp1 % PAGE, entry;
+	uint64_t prp1 = le64toh(sqe->prp1), prp2 = le64toh(sqe->prp2), first = PAGE - prp1 % PAGE,
+		 entry;
 
 	if (at < first)
 		return prp1 + at;
@@ -53,7 +65,8 @@ static uint64_t device_addr(const struct nvme_sqe *sqe, const uint64_t *list, ui
 }
 
 /* Each dword of the transfer lies where the segments say. */
-static void compare(const struct udrv_nvme_seg *seg, unsigned int nseg, uint64_t len, uint32_t list_size)
+static void compare(const struct udrv_nvme_seg *seg, unsigned int nseg, uint64_t len,
+		    uint32_t list_size)
 {
 	uint64_t *list = (uint64_t *)(base + LIST_PAGE * PAGE), at = 0;
 	struct nvme_sqe sqe = { 0 };
@@ -74,16 +87,18 @@ static void compare(const struct udrv_nvme_seg *seg, unsigned int nseg, uint64_t
 			if (left > seg[i].len - n)
 				left = seg[i].len - n;
 			must(device_addr(&sqe, list, len, at) == addr_of(seg[i].off + n));
-			must(device_addr(&sqe, list, len, at + left - 1) == addr_of(seg[i].off + n + left - 1));
+			must(device_addr(&sqe, list, len, at + left - 1) ==
+			     addr_of(seg[i].off + n + left - 1));
 			n += left;
 			at += left;
 		}
 	}
 	must(at == len);
 	/* And nothing was written behind the list. */
-	must(list_size == PAGE || (base[LIST_PAGE * PAGE + list_size] == 0xee &&
-				   !memcmp(base + LIST_PAGE * PAGE + list_size,
-					   base + LIST_PAGE * PAGE + list_size + 1, PAGE - list_size - 1)));
+	must(list_size == PAGE ||
+	     (base[LIST_PAGE * PAGE + list_size] == 0xee &&
+	      !memcmp(base + LIST_PAGE * PAGE + list_size, base + LIST_PAGE * PAGE + list_size + 1,
+		      PAGE - list_size - 1)));
 }
 
 START_TEST(every_alignment_and_length)
@@ -107,7 +122,8 @@ START_TEST(random_segments)
 		uint64_t len = 0;
 
 		for (unsigned int i = 0; i < n; i++) {
-			uint64_t pages = 1 + (uint64_t)random() % 4, page = (uint64_t)random() % (LIST_PAGE - 4);
+			uint64_t pages = 1 + (uint64_t)random() % 4,
+				 page = (uint64_t)random() % (LIST_PAGE - 4);
 
 			seg[i].off = page * PAGE;
 			seg[i].len = pages * PAGE;
@@ -138,7 +154,8 @@ START_TEST(list_is_as_large_as_it_must_be)
 		compare(&seg, 1, seg.len, size);
 		seg.len = (uint64_t)(size / 8 + 2) * PAGE;
 		if (seg.len + 4092 <= dma.size)
-			ck_assert_int_eq(nvme_prp_build(&dma, &seg, 1, seg.len, list, LIST_PAGE * PAGE, size, &sqe),
+			ck_assert_int_eq(nvme_prp_build(&dma, &seg, 1, seg.len, list,
+							LIST_PAGE * PAGE, size, &sqe),
 					 -EMSGSIZE);
 	}
 }
@@ -151,19 +168,20 @@ struct bad {
 };
 
 static const struct bad bad[] = {
-	{ { { 0, 0 } }, 0, 512 },				/* no segment */
-	{ { { 0, 0 } }, 1, 0 },					/* nothing */
-	{ { { 0, 512 } }, 1, 1024 },				/* too short */
-	{ { { 0, 1024 } }, 1, 512 },				/* too long */
-	{ { { 2, 512 } }, 1, 512 },				/* not on a dword */
-	{ { { PAGES * PAGE, 512 } }, 1, 512 },			/* behind the pool */
-	{ { { PAGES * PAGE - 512, 1024 } }, 1, 1024 },		/* over its end */
-	{ { { ~0ull - 511, 512 } }, 1, 512 },			/* wraps */
+	{ { { 0, 0 } }, 0, 512 },		       /* no segment */
+	{ { { 0, 0 } }, 1, 0 },			       /* nothing */
+	{ { { 0, 512 } }, 1, 1024 },		       /* too short */
+	{ { { 0, 1024 } }, 1, 512 },		       /* too long */
+	{ { { 2, 512 } }, 1, 512 },		       /* not on a dword */
+	{ { { PAGES * PAGE, 512 } }, 1, 512 },	       /* behind the pool */
+	{ { { PAGES * PAGE - 512, 1024 } }, 1, 1024 }, /* over its end */
+	{ { { ~0ull - 511, 512 } }, 1, 512 },	       /* wraps */
 	{ { { 0, ~0ull } }, 1, ~0ull },
-	{ { { 0, 512 }, { PAGE, 512 } }, 2, 1024 },		/* a hole in the first page */
-	{ { { 0, PAGE }, { PAGE + 512, 512 } }, 2, PAGE + 512 },	/* the second begins inside a page */
-	{ { { 0, PAGE }, { PAGE, 0 } }, 2, PAGE },		/* an empty one */
-	{ { { 0, ~0ull - 511 }, { PAGE, 1024 } }, 2, 512 },	/* lengths that add up by wrapping */
+	{ { { 0, 512 }, { PAGE, 512 } }, 2, 1024 }, /* a hole in the first page */
+	/* the second begins inside a page */
+	{ { { 0, PAGE }, { PAGE + 512, 512 } }, 2, PAGE + 512 },
+	{ { { 0, PAGE }, { PAGE, 0 } }, 2, PAGE },	    /* an empty one */
+	{ { { 0, ~0ull - 511 }, { PAGE, 1024 } }, 2, 512 }, /* lengths that add up by wrapping */
 };
 
 START_TEST(bad_segments_are_refused)
@@ -172,7 +190,9 @@ START_TEST(bad_segments_are_refused)
 	uint64_t *list = (uint64_t *)(base + LIST_PAGE * PAGE);
 	struct nvme_sqe sqe = { 0 };
 
-	ck_assert_int_eq(nvme_prp_build(&dma, b->seg, b->nseg, b->bytes, list, LIST_PAGE * PAGE, 64, &sqe), -EINVAL);
+	ck_assert_int_eq(nvme_prp_build(&dma, b->seg, b->nseg, b->bytes, list, LIST_PAGE * PAGE, 64,
+					&sqe),
+			 -EINVAL);
 }
 END_TEST
 

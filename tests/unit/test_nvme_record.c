@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What an earlier version left, as it left it: data/state-v1.bin and data/pool-v1.bin were written by the version
- * that fixed the format (UDRV_RECORD=1 writes them again, which is right only together with a new major version).
- * Whatever is changed later has to go on from them: same meaning of every field, and no command lost.
+ * What an earlier version left, as it left it: data/state-v1.bin and data/pool-v1.bin were written
+ * by the version that fixed the format (UDRV_RECORD=1 writes them again, which is right only
+ * together with a new major version). Whatever is changed later has to go on from them: same
+ * meaning of every field, and no command lost.
  *
- * The model is brought to where the record's device was by the same steps. Should a later version lay its queues out
- * differently, give the model the addresses of the record instead.
+ * The model is brought to where the record's device was by the same steps. Should a later version
+ * lay its queues out differently, give the model the addresses of the record instead.
  */
 #include <check.h>
 #include <errno.h>
@@ -42,15 +43,21 @@ static void until_the_stop(void)
 	nvme_fixture_start(&fx);
 	q = udrv_nvme_queue(fx.ctrl, 0);
 	for (unsigned int i = 0; i < DONE; i++) {
-		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, i, 1, fx.buf + i * BLOCK, BLOCK, i), 0);
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, i, 1, fx.buf + i * BLOCK, BLOCK,
+					     i),
+				 0);
 		nvme_complete(&fx, q);
 	}
 	for (unsigned int i = 0; i < IN_FLIGHT; i++)
-		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, 100 + i, 1, fx.buf + i * BLOCK, BLOCK, 100 + i), 0);
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 1, 100 + i, 1, fx.buf + i * BLOCK,
+					     BLOCK, 100 + i),
+				 0);
 	udrv_nvme_ring(q);
 	q = udrv_nvme_queue(fx.ctrl, 1);
 	for (unsigned int i = 0; i < UNRUNG; i++)
-		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 2, 200 + i, 1, fx.buf + i * BLOCK, BLOCK, 200 + i), 0);
+		ck_assert_int_eq(nvme_submit(q, NVME_CMD_WRITE, 2, 200 + i, 1, fx.buf + i * BLOCK,
+					     BLOCK, 200 + i),
+				 0);
 	nvme_fixture_crash(&fx);
 }
 
@@ -74,7 +81,9 @@ static void save(const char *path, int memfd)
 	munmap(p, (size_t)st.st_size);
 }
 
-/* The record in the place of what the steps above have left: zeroes behind it are not in the file. */
+/*
+ * The record in the place of what the steps above have left: zeroes behind it are not in the file.
+ */
 static void load(const char *path, int memfd)
 {
 	struct stat st, file;
@@ -82,7 +91,8 @@ static void load(const char *path, int memfd)
 	int fd;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	ck_assert_msg(fd >= 0, "%s: %s (tests run at the top of the repository)", path, strerror(errno));
+	ck_assert_msg(fd >= 0, "%s: %s (tests run at the top of the repository)", path,
+		      strerror(errno));
 	ck_assert_int_eq(fstat(memfd, &st), 0);
 	ck_assert_int_eq(fstat(fd, &file), 0);
 	ck_assert_int_gt(file.st_size, 0);

@@ -12,7 +12,7 @@ START_TEST(overdue_commands_are_aborted)
 	struct udrv_nvme_queue *q;
 
 	one_init(&(struct nvme_model_opts){ .seed = 1, .acl = 3 },
-	     &(struct udrv_nvme_opts){ .poll = true, .depth = 8, .timeout_ms = 100 });
+		 &(struct udrv_nvme_opts){ .poll = true, .depth = 8, .timeout_ms = 100 });
 	nvme_fixture_start(&fx);
 	q = udrv_nvme_queue(fx.ctrl, 0);
 	one_hang(q, 6);
@@ -170,7 +170,8 @@ END_TEST
 START_TEST(a_reset_makes_no_more_queues)
 {
 	one_init(&(struct nvme_model_opts){ .seed = 1 },
-	     &(struct udrv_nvme_opts){ .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
+		 &(struct udrv_nvme_opts){
+			 .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
 	ck_assert_int_eq(one_start(), 0);
 	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->io_queues, 4);
 	ck_assert_int_eq(udrv_nvme_shutdown(fx.ctrl), 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Resume at every step: the driver is stopped after each store to persistent memory and after each doorbell in
- * turn, a successor takes over the same memory and the same, still running controller, and the owner's book
- * has to come out right.
+ * Resume at every step: the driver is stopped after each store to persistent memory and after each
+ * doorbell in turn, a successor takes over the same memory and the same, still running controller,
+ * and the owner's book has to come out right.
  */
 #include <check.h>
 #include <errno.h>
@@ -17,7 +17,7 @@ struct setting {
 	struct nvme_model_opts model;
 	struct udrv_nvme_opts opts;
 	struct workload_opts load;
-	unsigned int device_steps;	/* taken by the device while there is no driver, at most */
+	unsigned int device_steps; /* taken by the device while there is no driver, at most */
 };
 
 static struct nvme_fixture fx;
@@ -67,7 +67,8 @@ static void crash(const struct setting *s, uint64_t salt)
 {
 	nvme_fixture_crash(&fx);
 	if (s->device_steps)
-		nvme_model_run(fx.m, (unsigned int)(salt * 2654435761u >> 7) % (s->device_steps + 1));
+		nvme_model_run(fx.m,
+			       (unsigned int)(salt * 2654435761u >> 7) % (s->device_steps + 1));
 }
 
 static void finish(void)
@@ -80,18 +81,25 @@ static void finish(void)
 
 static const struct setting settings[] = {
 	/* The device does nothing while there is no driver. */
-	{ { .seed = 3 }, { .io_queues = 1, .depth = 4, .poll = true }, { .ops = 20, .batch = 3, .seed = 1 }, 0 },
+	/* clang-format off */
+	{ { .seed = 3 }, { .io_queues = 1, .depth = 4, .poll = true },
+	  { .ops = 20, .batch = 3, .seed = 1 }, 0 },
 	/* It does something. */
-	{ { .seed = 4 }, { .io_queues = 2, .depth = 8, .poll = true }, { .ops = 24, .batch = 6, .seed = 2 }, 20 },
+	{ { .seed = 4 }, { .io_queues = 2, .depth = 8, .poll = true },
+	  { .ops = 24, .batch = 6, .seed = 2 }, 20 },
 	/* The smallest rings: 6 entries, of which 4 are the reserve. */
 	{ { .seed = 5, .mqes = 5 }, { .io_queues = 1, .depth = 8, .poll = true },
 	  { .ops = 16, .batch = 2, .seed = 3 }, 8 },
 	/* Rings that are no power of two, and wrap often; with everything completed in between. */
 	{ { .seed = 6, .mqes = 8 }, { .io_queues = 1, .depth = 8, .poll = true },
 	  { .ops = 40, .batch = 4, .seed = 4 }, 1000 },
-	/* No more entries than the depth and the reserve need: there must be room for every completion. */
+	/*
+	 * No more entries than the depth and the reserve need: there must be
+	 * room for every completion.
+	 */
 	{ { .seed = 7, .mqes = 15 }, { .io_queues = 1, .depth = 11, .poll = true },
 	  { .ops = 60, .batch = 11, .seed = 6 }, 0 },
+	/* clang-format on */
 };
 
 START_TEST(resume_at_every_step)
@@ -170,7 +178,10 @@ START_TEST(a_completion_settles_a_doubt)
 			nvme_fixture_free(&fx);
 		}
 	} while (more);
-	/* After `ringing` the doorbell was not written, after the doorbell it was: one nudge each without completions. */
+	/*
+	 * After `ringing` the doorbell was not written, after the doorbell it was: one nudge each
+	 * without completions.
+	 */
 	ck_assert_uint_gt(nudges[0], 10);
 	ck_assert_uint_le(nudges[1] * 4, nudges[0] * 3);
 }
@@ -199,9 +210,10 @@ static void reset(void *unused)
 /* A reset that is cut short is begun again; each command ends once, completed or lost. */
 START_TEST(stopped_at_every_step_of_a_reset)
 {
-	static const struct setting s = {
-		{ .seed = 8 }, { .io_queues = 2, .depth = 8, .poll = true }, { .ops = 30, .batch = 6, .seed = 7 }, 0
-	};
+	static const struct setting s = { { .seed = 8 },
+					  { .io_queues = 2, .depth = 8, .poll = true },
+					  { .ops = 30, .batch = 6, .seed = 7 },
+					  0 };
 	unsigned int at = 0;
 	bool more;
 
@@ -246,7 +258,9 @@ START_TEST(stopped_at_every_step_of_a_start)
 			take_over();
 		}
 		ck_assert_int_eq(udrv_dma_alloc(fx.fd.dma, 4096, 4096, 0, 99, &fx.buf), 0);
-		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 1), NVME_CMD_READ, 1, 0, 1, fx.buf, 4096, 1), 0);
+		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 1), NVME_CMD_READ, 1, 0, 1,
+					     fx.buf, 4096, 1),
+				 0);
 		ck_assert_uint_eq(nvme_complete(&fx, udrv_nvme_queue(fx.ctrl, 1)).status, 0);
 		/* Nothing was allocated twice. */
 		ck_assert_uint_le(udrv_dma_used(fx.fd.dma), 200 << 10);
@@ -271,8 +285,9 @@ START_TEST(interrupts_after_a_resume)
 	nvme_fixture_init(&fx, &mo, &opts, 65536);
 	nvme_fixture_start(&fx);
 	for (unsigned int i = 0; i < 12; i++) {
-		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, i % 3), NVME_CMD_READ, 1, i, 1,
-					     fx.buf + i * 4096, 4096, i), 0);
+		ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, i % 3), NVME_CMD_READ, 1, i,
+					     1, fx.buf + i * 4096, 4096, i),
+				 0);
 		udrv_nvme_ring(udrv_nvme_queue(fx.ctrl, i % 3));
 	}
 	nvme_fixture_crash(&fx);
@@ -304,15 +319,22 @@ START_TEST(crash_loop)
 	unsigned int crashes = 0;
 
 	seed = (uint64_t)_i * 1000003 + 17;
-	s.model = (struct nvme_model_opts){ .seed = seed, .mqes = (uint16_t)(5 + rnd(40)), .dstrd = (uint8_t)rnd(2) };
-	s.opts = (struct udrv_nvme_opts){ .io_queues = 1 + rnd(3), .depth = 1 + rnd(30), .poll = true };
+	s.model = (struct nvme_model_opts){ .seed = seed,
+					    .mqes = (uint16_t)(5 + rnd(40)),
+					    .dstrd = (uint8_t)rnd(2) };
+	s.opts = (struct udrv_nvme_opts){ .io_queues = 1 + rnd(3),
+					  .depth = 1 + rnd(30),
+					  .poll = true };
 	s.load = (struct workload_opts){ .ops = 60 + rnd(60), .batch = 1 + rnd(8), .seed = seed };
 	s.device_steps = rnd(3) ? rnd(60) : 0;
 
 	set_up(&s);
 	while (run_until(1 + rnd(150))) {
 		crash(&s, rnd(1000));
-		/* The reserve is 4 a queue: a device that does nothing meanwhile must not be crashed upon for ever. */
+		/*
+		 * The reserve is 4 a queue: a device that does nothing meanwhile must not be
+		 * crashed upon for ever.
+		 */
 		for (unsigned int n = rnd(3); n && resume_until(1 + rnd(60)); n--) {
 			crash(&s, rnd(1000));
 			nvme_model_run(fx.m, rnd(10));
@@ -334,7 +356,8 @@ int main(void)
 	TCase *tc = suite_case(suite, "steps", 240);
 
 	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
-	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, sizeof(settings) / sizeof(settings[0]));
+	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0,
+			    sizeof(settings) / sizeof(settings[0]));
 	tcase_add_test(tc, a_completion_settles_a_doubt);
 	tcase_add_test(tc, stopped_at_every_step_of_a_reset);
 	tcase_add_test(tc, stopped_at_every_step_of_a_start);

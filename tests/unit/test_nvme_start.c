@@ -23,8 +23,13 @@ START_TEST(facts_are_known)
 {
 	const struct udrv_nvme_info *info;
 
-	one_init(&(struct nvme_model_opts){ .seed = 1, .nn = 3, .nsze = 100, .lbads = 9, .mdts = 3, .max_queues = 2 },
-	     &(struct udrv_nvme_opts){ .poll = true, .io_queues = 5, .depth = 30 });
+	one_init(&(struct nvme_model_opts){ .seed = 1,
+					    .nn = 3,
+					    .nsze = 100,
+					    .lbads = 9,
+					    .mdts = 3,
+					    .max_queues = 2 },
+		 &(struct udrv_nvme_opts){ .poll = true, .io_queues = 5, .depth = 30 });
 	nvme_fixture_start(&fx);
 	info = udrv_nvme_info(fx.ctrl);
 	ck_assert_str_eq(info->sn, "MODEL-1");
@@ -58,9 +63,9 @@ struct refusal {
 };
 
 static const struct refusal refusals[] = {
-	{ { .seed = 1, .cap_toggle = 1ull << 37 }, -EOPNOTSUPP },	/* no NVM command set */
-	{ { .seed = 1, .cap_toggle = 1ull << 48 }, -EOPNOTSUPP },	/* pages of 8 KiB at least */
-	{ { .seed = 1, .mqes = 4 }, -EOPNOTSUPP },			/* no room for the reserve */
+	{ { .seed = 1, .cap_toggle = 1ull << 37 }, -EOPNOTSUPP }, /* no NVM command set */
+	{ { .seed = 1, .cap_toggle = 1ull << 48 }, -EOPNOTSUPP }, /* pages of 8 KiB at least */
+	{ { .seed = 1, .mqes = 4 }, -EOPNOTSUPP },		  /* no room for the reserve */
 };
 
 START_TEST(start_is_refused)
@@ -129,12 +134,15 @@ END_TEST
 
 START_TEST(namespaces_that_cannot_be_used)
 {
-	one_init(&(struct nvme_model_opts){ .seed = 1, .nn = 2 }, &(struct udrv_nvme_opts){ .poll = true });
+	one_init(&(struct nvme_model_opts){ .seed = 1, .nn = 2 },
+		 &(struct udrv_nvme_opts){ .poll = true });
 	nvme_model_metadata(fx.m, 1, 8);
 	nvme_fixture_start(&fx);
 	ck_assert(!udrv_nvme_ns(fx.ctrl, 0)->usable);
 	ck_assert(udrv_nvme_ns(fx.ctrl, 1)->usable);
-	ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 0), NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, 1), -ENODEV);
+	ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 0), NVME_CMD_READ, 1, 0, 1, fx.buf,
+				     BLOCK, 1),
+			 -ENODEV);
 	nvme_fixture_end(&fx);
 }
 END_TEST
@@ -151,13 +159,17 @@ END_TEST
 
 START_TEST(size_of_the_state)
 {
-	static const struct { unsigned int queues, depth; } geometry[] = { { 1, 64 }, { 4, 64 }, { 8, 64 }, { 2, 1023 } };
+	static const struct {
+		unsigned int queues, depth;
+	} geometry[] = { { 1, 64 }, { 4, 64 }, { 8, 64 }, { 2, 1023 } };
 
 	/* 16 KiB and 160 bytes a slot, the reserve and the admin queue's slots included. */
 	for (unsigned int i = 0; i < 4; i++) {
-		struct udrv_nvme_opts opts = { .size = sizeof(opts), .io_queues = geometry[i].queues,
+		struct udrv_nvme_opts opts = { .size = sizeof(opts),
+					       .io_queues = geometry[i].queues,
 					       .depth = geometry[i].depth };
-		uint64_t state, dma, slots = geometry[i].queues * (geometry[i].depth + NVME_RESERVE);
+		uint64_t state, dma,
+			slots = geometry[i].queues * (geometry[i].depth + NVME_RESERVE);
 
 		ck_assert_int_eq(udrv_nvme_requirements(&opts, &state, &dma), 0);
 		ck_assert_uint_le(state, 16384 + 160 * (slots + NVME_ADMIN_SLOTS));
@@ -176,7 +188,7 @@ START_TEST(restart_delivers_what_was_outstanding_as_lost)
 	one_hang(q, 5);
 	nvme_fixture_crash(&fx);
 	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
-	fx.opts.depth = 2;	/* what is outstanding takes more, so it stays 5 */
+	fx.opts.depth = 2; /* what is outstanding takes more, so it stays 5 */
 	ck_assert_int_eq(one_start(), 0);
 	q = udrv_nvme_queue(fx.ctrl, 0);
 	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->depth, 5);
@@ -240,7 +252,8 @@ START_TEST(shutdown_of_a_controller_that_does_not_answer)
 	unsigned int said;
 
 	one_init(&(struct nvme_model_opts){ 0 },
-		 &(struct udrv_nvme_opts){ .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
+		 &(struct udrv_nvme_opts){
+			 .poll = true, .io_queues = 4, .depth = 8, .timeout_ms = 100 });
 	nvme_fixture_start(&fx);
 	nvme_model_faults(fx.m)->hang_admin = true;
 	said = fx.log.count[UDRV_LOG_WARN];

@@ -44,8 +44,9 @@ static unsigned int fds_before;
 
 static void setup(void)
 {
-	ck_assert_int_eq(
-		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0,
+				    pair),
+			 0);
 	fds_before = open_fds();
 }
 

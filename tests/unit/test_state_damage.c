@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* State that was cut, flipped, forged, or is of another version: nothing that is read is believed. */
+/*
+ * State that was cut, flipped, forged, or is of another version: nothing that is read is believed.
+ */
 #include <check.h>
 #include <endian.h>
 #include <errno.h>
@@ -175,7 +177,7 @@ static const struct {
 	{ STATE_AREAS_OFF - 64, 64, -EBADMSG },
 	{ 0, 64, -EBADMSG },
 	{ SIZE - 64, 0, -EBADMSG },
-	{ STATE_AREAS_OFF, 64, -EBADMSG }, /* "one" is there */
+	{ STATE_AREAS_OFF, 64, -EBADMSG },	  /* "one" is there */
 	{ STATE_AREAS_OFF + 64, 8192, -EBADMSG }, /* around a part of "two" */
 };
 

@@ -22,21 +22,21 @@ struct host_driver;
 struct json_object;
 struct udrv_msg;
 
-#define AGENT_DEVICES	16
-#define AGENT_CLIENTS	(AGENT_DEVICES + 32)
+#define AGENT_DEVICES 16
+#define AGENT_CLIENTS (AGENT_DEVICES + 32)
 
 /* The kernel-to-kernel format that this agent's kernel speaks: N of the release's "-udrvN". */
-#define AGENT_FORMAT	2
+#define AGENT_FORMAT 2
 
 /** enum agent_state - where a device is */
 enum agent_state {
-	DEV_PENDING,		/* to be opened clean, as soon as no session is in the way */
-	DEV_STARTING,		/* a host was started, or is awaited */
-	DEV_RUNNING,		/* a host drives it */
-	DEV_BACKOFF,		/* its host died; the next one is due at @due_ns */
-	DEV_FAILED,		/* given up and quiesced; @error says why */
-	DEV_STOPPED,		/* closed for an update that does not keep it */
-	DEV_DETACHED,		/* left alone, as its policy says, since an update */
+	DEV_PENDING,  /* to be opened clean, as soon as no session is in the way */
+	DEV_STARTING, /* a host was started, or is awaited */
+	DEV_RUNNING,  /* a host drives it */
+	DEV_BACKOFF,  /* its host died; the next one is due at @due_ns */
+	DEV_FAILED,   /* given up and quiesced; @error says why */
+	DEV_STOPPED,  /* closed for an update that does not keep it */
+	DEV_DETACHED, /* left alone, as its policy says, since an update */
 };
 
 /**
@@ -148,7 +148,10 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner);
 
 /** agent_configure() - add every configured device that is not known yet, as DEV_PENDING */
 int agent_configure(struct agent *a);
-/** agent_driver_opts() - sizes of a new handle for @h->driver; -EINVAL: bad options of the driver; -EOPNOTSUPP: no such driver (message) */
+/**
+ * agent_driver_opts() - sizes of a new handle for @h->driver; -EINVAL: bad options of the driver;
+ * -EOPNOTSUPP: no such driver (message)
+ */
 int agent_driver_opts(const struct udrv_handle *h, struct udrv_handle_opts *ret);
 
 /* bind.c: PCI and sysfs */
@@ -160,14 +163,14 @@ const struct host_driver *bind_driver(const char *bdf);
 
 /*
  * custody.c: PID 1's side of a descriptor's life: udrv-init's, or systemd's; without either they do
- * nothing. Putting something there does not wait: once it is sent, it outlives this process, whenever
- * PID 1 gets to it.
+ * nothing. Putting something there does not wait: once it is sent, it outlives this process,
+ * whenever PID 1 gets to it.
  */
 /** custody_choose() - by how this process was started; first of all */
 void custody_choose(struct agent *a);
 /**
- * custody_session() - take what PID 1 has opened for the first agent: @a->luo and @a->incoming, or -errno in their
- * place; it keeps the session
+ * custody_session() - take what PID 1 has opened for the first agent: @a->luo and @a->incoming, or
+ * -errno in their place; it keeps the session
  *
  * Return: 0; -ENOENT: it opens nothing; -errno: the connection is of no more use.
  */
@@ -181,9 +184,14 @@ void custody_put_fd(struct agent *a, const char *name, int fd);
 int custody_settle(struct agent *a);
 int custody_drop(struct agent *a, const char *name);
 int custody_ready(struct agent *a);
-/** custody_leave() - into the next kernel, which is loaded. 0: PID 1 does it, soon; -errno: it is refused */
+/**
+ * custody_leave() - into the next kernel, which is loaded. 0: PID 1 does it,
+ * soon; -errno: it is refused
+ */
 int custody_leave(struct agent *a);
-/** custody_alive() - tell PID 1, if it wants to know; returns when it is due next, UINT64_MAX: never */
+/**
+ * custody_alive() - tell PID 1, if it wants to know; returns when it is due next, UINT64_MAX: never
+ */
 uint64_t custody_alive(struct agent *a);
 /**
  * custody_still_open() - may something that was dropped be what is in the way? Then waits a moment
@@ -209,8 +217,8 @@ void device_start_host(struct agent *a, struct agent_device *d);
  */
 void device_give_part(struct agent_device *d, unsigned int mask);
 /**
- * device_watch_host() - learn of its end, and put its lease into custody: before it has the last part of its handle, or
- * at its start if it has all. A host that cannot be watched is ended
+ * device_watch_host() - learn of its end, and put its lease into custody: before it has the last
+ * part of its handle, or at its start if it has all. A host that cannot be watched is ended
  */
 void device_watch_host(struct agent *a, struct agent_device *d);
 /** device_given() - a host that waited has all of its handle: from now on it is listened to */
@@ -242,7 +250,9 @@ const char *device_state_name(enum agent_state s);
 void rescue_take(struct agent *a, struct udrv_handle *h);
 /** rescue_give() - put it into a new handle, in place of what that has of the same size */
 void rescue_give(struct agent *a, struct udrv_handle *h);
-/** rescue_find() - the UDRV_HANDLE_EXTRA descriptors of a device, -1 for none; NULL: nothing of it */
+/**
+ * rescue_find() - the UDRV_HANDLE_EXTRA descriptors of a device, -1 for none; NULL: nothing of it
+ */
 const int *rescue_find(const struct agent *a, const char *name);
 /** rescue_kept() - is this one of ours in custody? Then @fd is taken over */
 bool rescue_kept(struct agent *a, const char *name, int fd);
@@ -257,7 +267,7 @@ struct policy_settings {
 	uint32_t restart_limit;
 	uint32_t restart_max_ms;
 	bool detached;
-	uint64_t base;		/* tokens of its consumers' memory */
+	uint64_t base; /* tokens of its consumers' memory */
 	uint32_t mask;
 };
 
@@ -272,20 +282,20 @@ void policy_restore(struct agent *a);
 void policy_json(const struct agent_device *d, struct json_object *o);
 
 /* directory.c: what crosses a kexec, by name */
-#define DIRECTORY_TOKEN		0
-#define DIRECTORY_SIZE		65536u
+#define DIRECTORY_TOKEN 0
+#define DIRECTORY_SIZE	65536u
 
 /** struct directory_phase - a step of an update, for the report */
 struct directory_phase {
 	const char *name;
-	uint64_t start_ns, duration_ns;		/* since the update was begun */
+	uint64_t start_ns, duration_ns; /* since the update was begun */
 };
 
 /**
  * directory_write() - make a directory memfd
  * @to_kernel: release of the next kernel; NULL: an empty directory of a cold boot
- * @ret_map: a mapping of DIRECTORY_SIZE bytes, which the tree need not fill, for directory_stamp(); the caller
- *	unmaps them; may be NULL
+ * @ret_map: a mapping of DIRECTORY_SIZE bytes, which the tree need not fill, for directory_stamp();
+ *	the caller unmaps them; may be NULL
  */
 int directory_write(const struct agent *a, const char *to_kernel,
 		    const struct directory_phase *phases, unsigned int nphases, void **ret_map);
@@ -307,7 +317,8 @@ int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct polic
 		       void *ctx);
 /**
  * directory_refresh() - the present directory with other settings and outcomes
- * @phases: of the update, since the next kernel's udrv-init began; recorded once, 0 of them: not now
+ * @phases: of the update, since the next kernel's udrv-init began; recorded
+ *	once, 0 of them: not now
  *
  * Record and cycle of the last update stay. Return: memfd, @ret as of directory_read(); -errno.
  */
@@ -334,17 +345,23 @@ int check_cmdline(const char *cmdline, char *why, size_t why_size);
  * check_payload() - payload.c: is the kernel in a bzImage whole, and does it have KHO and LUO?
  * @digest: SHA-256 of the file, in hexadecimal digits; "": unknown
  *
- * It takes long. Return: 0, also if one cannot look into it; -EBADMSG: damaged; -EINVAL: built without; -errno.
+ * It takes long. Return: 0, also if one cannot look into it; -EBADMSG: damaged; -EINVAL: built
+ * without; -errno.
  */
 int check_payload(int fd, const char *digest, char *why, size_t why_size);
-/** check_digest() - payload.c: is the file's SHA-256 @digest, in hexadecimal digits? -EBADMSG: no; -errno */
+/**
+ * check_digest() - payload.c: is the file's SHA-256 @digest, in hexadecimal
+ * digits? -EBADMSG: no; -errno
+ */
 int check_digest(int fd, const char *digest, char *why, size_t why_size);
 /** check_memory() - do kernel and initramfs fit into KHO's scratch memory? Unknown is 0, too */
 int check_memory(int kernel, int image, char *why, size_t why_size);
 
 /* report.c: what became of the last update */
 
-/** report_mark() - a phase of this kernel's part of it ends now; it began where the last one ended */
+/**
+ * report_mark() - a phase of this kernel's part of it ends now; it began where the last one ended
+ */
 void report_mark(const char *phase, const char *device);
 /** report_settled() - every device is dealt with: record what became of it, for agents to come */
 void report_settled(struct agent *a);
@@ -353,7 +370,9 @@ struct json_object *report_json(const struct agent *a);
 
 /* update.c: see update.h */
 
-/** agent_update() - serve UDRV_MSG_UPDATE: begin one, the answer comes later; -errno of the socket */
+/**
+ * agent_update() - serve UDRV_MSG_UPDATE: begin one, the answer comes later; -errno of the socket
+ */
 int agent_update(struct agent *a, struct agent_client *c, struct udrv_msg *m);
 int update_abort(struct agent_client *c, uint32_t id);
 int update_commit(struct agent_client *c, uint32_t id);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Exponential back-off. It keeps no timer: the agent's loop waits until the next time that is due. */
+/*
+ * Exponential back-off. It keeps no timer: the agent's loop waits until the next time that is due.
+ */
 #include "udrv/agent/backoff.h"
 
 void backoff_init(struct backoff *b)

@@ -48,7 +48,7 @@ const struct host_driver *bind_driver(const char *bdf)
 
 	if (class < 0 || vendor < 0 || device < 0)
 		return NULL;
-	return host_driver_match((uint32_t)class, (uint16_t)vendor, (uint16_t)device);
+	return host_driver_match((uint32_t) class, (uint16_t)vendor, (uint16_t)device);
 }
 
 int bind_vfio(const char *bdf)

@@ -87,8 +87,10 @@ int check_image(int fd, char *release, size_t size, char *why, size_t why_size)
 	return check_length(fd, head, why, why_size);
 }
 
-/* The largest of KHO's scratch areas, out of which the next kernel lives until it knows what is preserved; 0:
- * unknown. */
+/*
+ * The largest of KHO's scratch areas, out of which the next kernel lives until it knows what is
+ * preserved; 0: unknown.
+ */
 static uint64_t largest_scratch(void)
 {
 	uint64_t largest = 0;
@@ -119,12 +121,11 @@ int check_memory(int kernel, int image, char *why, size_t why_size)
 	need = get_le32(init) + 2 * (uint64_t)st.st_size;
 	if (need <= scratch)
 		return 0;
-	snprintf(
-		why, why_size,
-		"it needs %llu MiB to begin with (kernel, and the initramfs of %llu MiB twice), KHO keeps %llu MiB "
-		"free: boot with a larger kho_scratch=, or take a smaller one",
-		(unsigned long long)(need >> 20), (unsigned long long)st.st_size >> 20,
-		(unsigned long long)(scratch >> 20));
+	snprintf(why, why_size,
+		 "it needs %llu MiB to begin with (kernel, and the initramfs of %llu MiB twice), KHO keeps %llu MiB "
+		 "free: boot with a larger kho_scratch=, or take a smaller one",
+		 (unsigned long long)(need >> 20), (unsigned long long)st.st_size >> 20,
+		 (unsigned long long)(scratch >> 20));
 	return -ENOSPC;
 }
 

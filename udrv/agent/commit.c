@@ -37,14 +37,16 @@ void commit_kill(struct update *u)
 
 		if (!d->stopping)
 			continue;
-		app_warn(
-			"%s (%s): its host does not end: it is killed, what is outstanding is lost",
-			d->h.name, d->h.bdf);
+		app_warn("%s (%s): its host does not end: it is killed, what is outstanding is lost",
+			 d->h.name, d->h.bdf);
 		device_kill(d);
 	}
 }
 
-/* Memory of consumers of devices that start clean in the next kernel: they learn from it there what was lost. */
+/*
+ * Memory of consumers of devices that start clean in the next kernel: they learn from it there what
+ * was lost.
+ */
 static int preserve_rescued(struct update *u)
 {
 	struct agent *a = u->a;
@@ -60,10 +62,10 @@ static int preserve_rescued(struct update *u)
 			err = luo_preserve(u->session, fd[e],
 					   directory_token(i) + UDRV_FD_EXTRA + e);
 			if (err)
-				return update_refuse(
-					u, err,
-					"%s (%s): its consumers' memory cannot be preserved: %s",
-					a->dev[i].h.name, a->dev[i].h.bdf, strerror(-err));
+				return update_refuse(u, err,
+						     "%s (%s): its consumers' memory cannot be preserved: %s",
+						     a->dev[i].h.name, a->dev[i].h.bdf,
+						     strerror(-err));
 		}
 	}
 	return 0;

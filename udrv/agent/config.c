@@ -67,7 +67,9 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Every device that there is a driver for: nvme0, nvme1 …, mana0 … in the order of their addresses. */
+/*
+ * Every device that there is a driver for: nvme0, nvme1 …, mana0 … in the order of their addresses.
+ */
 static int scan(struct agent *a)
 {
 	char *bdf[AGENT_DEVICES];

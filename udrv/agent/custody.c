@@ -20,8 +20,9 @@ void custody_choose(struct agent *a)
 	else if (!custody_fdstore_open())
 		a->keeper = &custody_fdstore;
 	else
-		app_warn("neither udrv-init nor systemd (FileDescriptorStoreMax=) keeps descriptors: if this process "
-			 "ends, its devices are closed");
+		app_warn(
+			"neither udrv-init nor systemd (FileDescriptorStoreMax=) keeps descriptors: if this process "
+			"ends, its devices are closed");
 	a->luo_on_demand = a->keeper && a->keeper->opens_luo;
 }
 

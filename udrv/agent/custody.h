@@ -17,17 +17,18 @@
  * @session: take what PID 1 opened for the first agent; NULL: it opens nothing
  * @opens_luo: PID 1 opens /dev/liveupdate itself: the agent must not keep it open
  * @put_handle, @put_fd: 0: it is sent; -errno
- * @closes_late: what was dropped may be open in PID 1 for a moment longer, and nothing tells until when
+ * @closes_late: what was dropped may be open in PID 1 for a moment longer, and
+ *	nothing tells until when
  * @leave: reboot into the loaded kernel. 0: PID 1 does that, soon; -errno
- * @alive: tell, if that is due, that the agent is; returns when it is due next (app_now_ns()), UINT64_MAX: never
+ * @alive: tell, if that is due, that the agent is; returns when it is due next (app_now_ns()),
+ *	UINT64_MAX: never
  */
 struct custody_backend {
 	const char *name;
 	bool opens_luo;
 	bool closes_late;
 	int (*session)(struct agent *a);
-	int (*get_all)(struct agent *a,
-		       void (*handle)(struct agent *a, struct udrv_handle *h),
+	int (*get_all)(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		       void (*fd)(struct agent *a, const char *name, int fd));
 	int (*put_handle)(struct agent *a, const struct udrv_handle *h);
 	int (*put_fd)(struct agent *a, const char *name, int fd);
@@ -43,8 +44,8 @@ extern const struct custody_backend custody_init, custody_fdstore;
 /**
  * custody_fdstore_open() - connect to systemd by what is in the environment
  *
- * Return: 0; -ENOENT: it has not started this process, or without a notification socket; -ENOTSUP: it
- * keeps no descriptors for this service; -errno (message).
+ * Return: 0; -ENOENT: it has not started this process, or without a notification socket; -ENOTSUP:
+ * it keeps no descriptors for this service; -errno (message).
  */
 int custody_fdstore_open(void);
 

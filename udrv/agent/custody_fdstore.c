@@ -3,9 +3,9 @@
  * Custody in the fd store of systemd, for a unit with FileDescriptorStoreMax=. What is sent to it
  * outlives this process: systemd reads its queue before it looks at who has died.
  *
- * It answers nothing. What it would refuse is therefore refused here: more descriptors than it keeps,
- * names that it does not take; and a file that it has already, under whatever name, it does not take
- * once more.
+ * It answers nothing. What it would refuse is therefore refused here: more descriptors than it
+ * keeps, names that it does not take; and a file that it has already, under whatever name, it does
+ * not take once more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,7 +59,10 @@ static int store(const struct fdstore_name *n, int fd)
 
 	if (err)
 		return err;
-	/* FDPOLL=0: the lease of a host that has ended must not vanish before the next agent has seen it. */
+	/*
+	 * FDPOLL=0: the lease of a host that has ended must not vanish before the next agent has
+	 * seen it.
+	 */
 	snprintf(text, sizeof(text), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 	err = notify_send(&systemd, text, fd);
 	if (!err)
@@ -149,8 +152,8 @@ static int begin(struct fdstore_name *n, const char *name, unsigned int fds)
 
 /*
  * A memfd may be there already, as part of a handle that is about to be dropped: let systemd have a
- * description of its own. One that is sealed against writing may be a program, which must not be open
- * for writing.
+ * description of its own. One that is sealed against writing may be a program, which must not be
+ * open for writing.
  */
 static int description(int fd)
 {
@@ -274,7 +277,8 @@ static int take_handed(void)
 				sequence = h.name.seq;
 			continue;
 		}
-		app_warn("systemd's store has a descriptor that is none of ours (%s): it is dropped", name);
+		app_warn("systemd's store has a descriptor that is none of ours (%s): it is dropped",
+			 name);
 		close(h.fd);
 		unstore_text(name);
 	}
@@ -325,7 +329,8 @@ static int gather(const struct fdstore_name *n, struct udrv_handle *ret, unsigne
 	for (unsigned int i = 0; i < nhanded; i++) {
 		const struct handed *h = &handed[i];
 
-		if (h->fd < 0 || h->name.part < 0 || !same(&h->name, n) || *ret_parts & 1u << h->name.part)
+		if (h->fd < 0 || h->name.part < 0 || !same(&h->name, n) ||
+		    *ret_parts & 1u << h->name.part)
 			continue;
 		*ret_parts |= 1u << h->name.part;
 		if (h->name.part == FDSTORE_META)
@@ -459,14 +464,15 @@ static int ready(struct agent *a)
 
 	for (unsigned int i = 0; i < a->ndev; i++)
 		running += a->dev[i].state == DEV_RUNNING;
-	snprintf(text, sizeof(text), "READY=1\nSTATUS=%u of %u device(s) running, %llu live update(s)", running,
+	snprintf(text, sizeof(text),
+		 "READY=1\nSTATUS=%u of %u device(s) running, %llu live update(s)", running,
 		 a->ndev, (unsigned long long)a->cycle);
 	return notify_send(&systemd, text, -1);
 }
 
 /*
- * Other services and file systems are systemd's to put in order. It keeps the session open, and hands
- * it to the same unit in the next kernel.
+ * Other services and file systems are systemd's to put in order. It keeps the session open, and
+ * hands it to the same unit in the next kernel.
  */
 static int leave(struct agent *a)
 {

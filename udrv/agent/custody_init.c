@@ -56,7 +56,9 @@ static int session(struct agent *a)
 
 	err = udrv_msg_recv(a->custody, &m);
 	if (!err)
-		err = m.type == UDRV_MSG_SESSION ? udrv_msg_take_session(&m, &a->luo, &a->incoming) : -EBADMSG;
+		err = m.type == UDRV_MSG_SESSION ?
+			      udrv_msg_take_session(&m, &a->luo, &a->incoming) :
+			      -EBADMSG;
 	udrv_msg_drop_fds(&m);
 	return err;
 }

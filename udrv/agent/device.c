@@ -44,7 +44,10 @@ device_fail(struct agent_device *d, const char *fmt, ...)
 	app_err("%s (%s): %s: the device is given up", d->h.name, d->h.bdf, d->error);
 }
 
-/* PID 1 may not have closed yet the handle that the device had before: to the kernel that is EINVAL. */
+/*
+ * PID 1 may not have closed yet the handle that the device had before: to
+ * the kernel that is EINVAL.
+ */
 static int create_handle(const struct agent *a, struct udrv_handle *h,
 			 const struct udrv_handle_opts *opts)
 {
@@ -89,9 +92,9 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
 }
 
 /*
- * The child. The first host in this kernel is a plain fork, which has its program in memory, and the
- * descriptors of its handle as far as they are there; later ones are executed, since they may be of a new
- * build, and lease like any other process.
+ * The child. The first host in this kernel is a plain fork, which has its program in memory, and
+ * the descriptors of its handle as far as they are there; later ones are executed, since they may
+ * be of a new build, and lease like any other process.
  */
 static void __attribute__((noreturn))
 host_child(const struct agent *a, const struct agent_device *d, int sock)
@@ -123,10 +126,9 @@ static void give_up(struct agent *a, struct agent_device *d, const char *why)
 
 	err = udrv_handle_quiesce(&d->h, app_log(NULL));
 	device_close_handle(a, d, true);
-	device_fail(
-		d, "%s; %s", why,
-		err ? "it may not be quiet (see above)" :
-		      "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
+	device_fail(d, "%s; %s", why,
+		    err ? "it may not be quiet (see above)" :
+			  "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
 }
 
 /* Whether another host may be tried, which is when the back-off says. */
@@ -297,9 +299,10 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 		return udrv_msg_reply_error(sock, id, err ? err : ESRCH, "who are you?");
 	if (d->pidfd >= 0) {
 		close(peer.pidfd);
-		return peer.pid == d->pid ? send_lease(a, d, sock, id) :
-					    udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d",
-								 d->h.name, d->pid);
+		return peer.pid == d->pid ?
+			       send_lease(a, d, sock, id) :
+			       udrv_msg_reply_error(sock, id, EBUSY, "%s is leased to process %d",
+						    d->h.name, d->pid);
 	}
 	d->pid = peer.pid;
 	d->pidfd = peer.pidfd;
@@ -336,9 +339,8 @@ static void start_over(struct agent *a, struct agent_device *d)
 	/* Its consumers' memory may be what is wrong. */
 	bool rescue = d->handles++ == 0;
 
-	app_warn(
-		"%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean%s",
-		d->h.name, d->h.bdf, rescue ? "" : ", without its consumers' memory");
+	app_warn("%s (%s): its state cannot be resumed: the device is closed, which quiesces it, and started clean%s",
+		 d->h.name, d->h.bdf, rescue ? "" : ", without its consumers' memory");
 	device_close_handle(a, d, rescue);
 	if (d->handles > HANDLES_MAX) {
 		device_fail(d, "%u new handles in a row were of no use either", HANDLES_MAX);

@@ -23,8 +23,8 @@
  * };
  *
  * handles lists what is kept, in full; settings every device, the tokens being those of consumers'
- * memory that outlives a handle. outcomes and phases-after are written after the kexec, for agents that come
- * later.
+ * memory that outlives a handle. outcomes and phases-after are written after the kexec, for agents
+ * that come later.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -87,13 +87,16 @@ static int write_setting(void *fdt, int parent, const struct agent *a, unsigned 
 	node = fdt_add_subnode(fdt, parent, d->h.name);
 	if (node < 0)
 		return node;
-	return fdt_setprop_string(fdt, node, "bdf", d->h.bdf)			     ?:
-		       fdt_setprop_u32(fdt, node, "policy", d->h.policy)	     ?:
-		       fdt_setprop_u32(fdt, node, "restart-limit", d->backoff.limit) ?:
-		       fdt_setprop_u32(fdt, node, "restart-max-ms", (uint32_t)(d->backoff.max_ns / 1000000)) ?:
-		       (detached ? fdt_setprop_empty(fdt, node, "detached") : 0)		 ?:
-		       (mask ? fdt_setprop_u64(fdt, node, "base-token", directory_token(i)) : 0) ?:
-		       (mask ? fdt_setprop_u32(fdt, node, "fds", mask) : 0);
+	/* clang-format off */
+	return fdt_setprop_string(fdt, node, "bdf", d->h.bdf) ?:
+	       fdt_setprop_u32(fdt, node, "policy", d->h.policy) ?:
+	       fdt_setprop_u32(fdt, node, "restart-limit", d->backoff.limit) ?:
+	       fdt_setprop_u32(fdt, node, "restart-max-ms",
+			       (uint32_t)(d->backoff.max_ns / 1000000)) ?:
+	       (detached ? fdt_setprop_empty(fdt, node, "detached") : 0) ?:
+	       (mask ? fdt_setprop_u64(fdt, node, "base-token", directory_token(i)) : 0) ?:
+	       (mask ? fdt_setprop_u32(fdt, node, "fds", mask) : 0);
+	/* clang-format on */
 }
 
 static int write_settings(void *fdt, const struct agent *a, bool leaving)
@@ -150,8 +153,11 @@ static int write_outcomes(void *fdt, const struct agent *a)
 
 		if (n < 0)
 			return n;
-		err = fdt_setprop_string(fdt, n, "start", d->state == DEV_RUNNING ? d->start : device_state_name(d->state)) ?:
-			      (d->error[0] ? fdt_setprop_string(fdt, n, "error", d->error) : 0);
+		/* clang-format off */
+		err = fdt_setprop_string(fdt, n, "start", d->state == DEV_RUNNING ?
+					 d->start : device_state_name(d->state)) ?:
+		      (d->error[0] ? fdt_setprop_string(fdt, n, "error", d->error) : 0);
+		/* clang-format on */
 	}
 	return err;
 }
@@ -225,8 +231,8 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 static uint8_t scratch[DIRECTORY_SIZE] __attribute__((aligned(8)));
 
 /*
- * A memfd of no more than the tree takes: the next kernel restores it, and its agent reads it, page by
- * page inside the blackout.
+ * A memfd of no more than the tree takes: the next kernel restores it, and its agent reads it, page
+ * by page inside the blackout.
  */
 static int directory_memfd(void **ret_map)
 {
@@ -289,9 +295,9 @@ int directory_refresh(const struct agent *a, const struct directory_phase *phase
 
 	if (a->fdt)
 		err = fdt_open_into(a->fdt, scratch, DIRECTORY_SIZE) ?:
-		      write_settings(scratch, a, false)		      ?:
-		      write_outcomes(scratch, a)		      ?:
-		      write_phases_after(scratch, phases, nphases);
+			      write_settings(scratch, a, false)	     ?:
+			      write_outcomes(scratch, a)	     ?:
+			      write_phases_after(scratch, phases, nphases);
 	else
 		err = write_tree(scratch, a, NULL, NULL, 0);
 	if (err) {
@@ -409,8 +415,7 @@ int directory_handles(const void *fdt,
 
 	if (handles < 0)
 		return 0;
-	fdt_for_each_subnode(node, fdt, handles)
-	{
+	fdt_for_each_subnode(node, fdt, handles) {
 		struct udrv_handle h = UDRV_HANDLE_INIT;
 		const char *name = fdt_get_name(fdt, node, NULL);
 		const char *bdf = get_str(fdt, node, "bdf");
@@ -445,8 +450,7 @@ int directory_settings(const void *fdt, void (*fn)(void *ctx, const struct polic
 
 	if (parent < 0)
 		return 0;
-	fdt_for_each_subnode(node, fdt, parent)
-	{
+	fdt_for_each_subnode(node, fdt, parent) {
 		const char *name = fdt_get_name(fdt, node, NULL);
 		const char *bdf = get_str(fdt, node, "bdf");
 		struct policy_settings s = {
@@ -489,8 +493,7 @@ static struct json_object *phases_json(const void *fdt, int update, const char *
 
 	if (parent < 0)
 		return phases;
-	fdt_for_each_subnode(node, fdt, parent)
-	{
+	fdt_for_each_subnode(node, fdt, parent) {
 		const struct directory_phase phase = {
 			.name = fdt_get_name(fdt, node, NULL),
 			.start_ns = get_u64(fdt, node, "start-ns"),
@@ -512,8 +515,7 @@ static struct json_object *outcomes_json(const void *fdt, int update)
 
 	if (decisions < 0)
 		return all;
-	fdt_for_each_property_offset(prop, fdt, decisions)
-	{
+	fdt_for_each_property_offset(prop, fdt, decisions) {
 		struct json_object *o = json_object_new_object();
 		const char *name = NULL;
 		int node;

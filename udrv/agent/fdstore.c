@@ -26,9 +26,11 @@ struct meta {
 };
 
 static const char *const parts[FDSTORE_PARTS] = {
-	[UDRV_FD_VFIO] = "vfio",	  [UDRV_FD_IOMMU] = "iommu",	  [UDRV_FD_STATE] = "state",
-	[UDRV_FD_DMA] = "dma",		  [UDRV_FD_EXTRA] = "extra0",	  [UDRV_FD_EXTRA + 1] = "extra1",
-	[UDRV_FD_EXTRA + 2] = "extra2",	  [UDRV_FD_EXTRA + 3] = "extra3", [FDSTORE_META] = "meta",
+	[UDRV_FD_VFIO] = "vfio",	[UDRV_FD_IOMMU] = "iommu",
+	[UDRV_FD_STATE] = "state",	[UDRV_FD_DMA] = "dma",
+	[UDRV_FD_EXTRA] = "extra0",	[UDRV_FD_EXTRA + 1] = "extra1",
+	[UDRV_FD_EXTRA + 2] = "extra2", [UDRV_FD_EXTRA + 3] = "extra3",
+	[FDSTORE_META] = "meta",
 };
 _Static_assert(UDRV_FD_EXTRA + 4 == FDSTORE_META, "each of a handle's descriptors has a name");
 

@@ -6,10 +6,10 @@
  *	BOOT/SEQUENCE/NAME		a descriptor
  *	BOOT/SEQUENCE/NAME/PART		one of a handle's
  *
- * BOOT is the beginning of the kernel's boot id: after a kexec only the session is of use of what an
- * earlier kernel's agent has put there. SEQUENCE rises, so that something new can be put under a NAME
- * before the old one is removed. A handle's PART "meta" is put last: a handle without it was never
- * put completely.
+ * BOOT is the beginning of the kernel's boot id: after a kexec only the session is of use of what
+ * an earlier kernel's agent has put there. SEQUENCE rises, so that something new can be put under a
+ * NAME before the old one is removed. A handle's PART "meta" is put last: a handle without it was
+ * never put completely.
  */
 #ifndef UDRV_AGENT_FDSTORE_H
 #define UDRV_AGENT_FDSTORE_H
@@ -22,7 +22,10 @@
 
 #define FDSTORE_BOOT_LEN 8
 
-/** FDSTORE_META - number of the part that describes a handle; the others' are those of enum udrv_handle_fd */
+/**
+ * FDSTORE_META - number of the part that describes a handle; the others' are
+ * those of enum udrv_handle_fd
+ */
 #define FDSTORE_META  UDRV_HANDLE_FDS
 #define FDSTORE_PARTS (UDRV_HANDLE_FDS + 1)
 
@@ -40,7 +43,10 @@ struct fdstore_name {
 /** fdstore_boot() - this kernel's BOOT; -errno */
 int fdstore_boot(char ret[FDSTORE_BOOT_LEN + 1]);
 
-/** fdstore_name_format() - as text; -EINVAL: @n->name has characters that a name must not have; -E2BIG */
+/**
+ * fdstore_name_format() - as text; -EINVAL: @n->name has characters that a
+ * name must not have; -E2BIG
+ */
 int fdstore_name_format(const struct fdstore_name *n, char *buf, size_t size);
 
 /** fdstore_name_parse() - -EBADMSG: none of ours */

@@ -72,7 +72,8 @@ int holder_open_luo(int *luo, char *why, size_t size)
 		holder_find(LUO_DEVICE, who, sizeof(who));
 		snprintf(why, size, LUO_DEVICE " is open in %s: end it first", who);
 	} else if (*luo == -ENOENT || *luo == -ENODEV || *luo == -ENXIO) {
-		snprintf(why, size, LUO_DEVICE ": %s: this kernel was not booted with liveupdate=on kho=on",
+		snprintf(why, size,
+			 LUO_DEVICE ": %s: this kernel was not booted with liveupdate=on kho=on",
 			 app_errname(*luo));
 	} else {
 		snprintf(why, size, LUO_DEVICE ": %s", strerror(-*luo));
@@ -91,7 +92,8 @@ int holder_create_session(int luo, char *why, size_t size)
 		holder_find(LUO_SESSION_LINK SESSION_NAME, who, sizeof(who));
 		snprintf(why, size, "%s holds a session '" SESSION_NAME "': end it first", who);
 	} else {
-		snprintf(why, size, "cannot create the session '" SESSION_NAME "': %s", strerror(-session));
+		snprintf(why, size, "cannot create the session '" SESSION_NAME "': %s",
+			 strerror(-session));
 	}
 	return session;
 }

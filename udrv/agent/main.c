@@ -239,7 +239,10 @@ static int serve_one(struct agent *a, struct agent_client *c)
 	return err;
 }
 
-/* The first places are of hosts that were forked with their connection, one a device; the others are anybody's. */
+/*
+ * The first places are of hosts that were forked with their connection, one a device; the others
+ * are anybody's.
+ */
 static struct agent_client *free_client(struct agent *a, bool forked)
 {
 	unsigned int i = forked ? 0 : AGENT_DEVICES, end = forked ? AGENT_DEVICES : AGENT_CLIENTS;
@@ -259,7 +262,10 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner)
 		close(sock);
 }
 
-/* The agent waits for nobody: a client whose answers do not fit any more, as it does not read them, is hung up on. */
+/*
+ * The agent waits for nobody: a client whose answers do not fit any more, as it does not read them,
+ * is hung up on.
+ */
 static void accept_client(struct agent *a)
 {
 	int sock = udrv_proto_accept(a->listener, true);
@@ -337,7 +343,8 @@ static void serve(struct agent *a)
 		answer_waiting(a);
 		custody_settle(a);
 		/* Who comes when there is no room waits until somebody leaves. */
-		p[0] = (struct pollfd){ .fd = free_client(a, false) ? a->listener : -1, .events = POLLIN };
+		p[0] = (struct pollfd){ .fd = free_client(a, false) ? a->listener : -1,
+					.events = POLLIN };
 		p[1] = (struct pollfd){ .fd = update_pollfd(), .events = POLLIN };
 		for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 			clients[i] = (struct pollfd){ .fd = a->client[i].sock, .events = POLLIN };
@@ -380,7 +387,10 @@ int udrv_agent_run(const struct agent_start *start)
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
 	custody_choose(&a);
-	/* Hosts that the restoration executes look for the socket; the first agent's are forked, and do not. */
+	/*
+	 * Hosts that the restoration executes look for the socket; the first agent's are forked,
+	 * and do not.
+	 */
 	if (!a.first && agent_listen(&a))
 		return APP_FAILED;
 	if (agent_restore(&a))

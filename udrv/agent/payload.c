@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What is inside of a bzImage. A kernel that was built without LUO, or does not unpack, is found out
- * before the devices' lives depend on it. Our kernels are compressed with LZ4 in its legacy frame;
- * into others one cannot look, and they pass. Neither that frame nor the boot protocol has a
+ * What is inside of a bzImage. A kernel that was built without LUO, or does not unpack, is found
+ * out before the devices' lives depend on it. Our kernels are compressed with LZ4 in its legacy
+ * frame; into others one cannot look, and they pass. Neither that frame nor the boot protocol has a
  * checksum: what only looks right is for a digest to find.
  */
 #include <errno.h>
@@ -46,8 +46,8 @@ static bool more_length(const uint8_t **in, const uint8_t *end, size_t *len)
 }
 
 /*
- * Copy @n bytes from @back before @to. Each that is read is there by then, and up to seven after them may be
- * written, if there is @room.
+ * Copy @n bytes from @back before @to. Each that is read is there by then, and up to seven after
+ * them may be written, if there is @room.
  */
 static void copy_match(uint8_t *to, size_t back, size_t n, size_t room)
 {

@@ -72,10 +72,9 @@ static int preserve_memory(const struct update *u, struct worker *w, const struc
 			continue;
 		err = luo_preserve(u->session, d->h.fd[i], base + i);
 		if (err)
-			return worker_refuse(
-				w, err,
-				"%s (%s): its memory (descriptor %u) cannot be preserved: %s",
-				d->h.name, d->h.bdf, i, strerror(-err));
+			return worker_refuse(w, err,
+					     "%s (%s): its memory (descriptor %u) cannot be preserved: %s",
+					     d->h.name, d->h.bdf, i, strerror(-err));
 	}
 	worker_end(w);
 	return 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The report of the last update. Its first half comes with the directory, from the agent that left
- * the old kernel; the second is taken here, and recorded beside it once every device is dealt with. A mark
- * costs a read of the cycle counter: it may stand where every millisecond counts.
+ * the old kernel; the second is taken here, and recorded beside it once every device is dealt with.
+ * A mark costs a read of the cycle counter: it may stand where every millisecond counts.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,8 +88,7 @@ static struct json_object *degraded_json(struct json_object *outcomes)
 {
 	struct json_object *array = json_object_new_array();
 
-	json_object_object_foreach(outcomes, name, o)
-	{
+	json_object_object_foreach(outcomes, name, o) {
 		const char *decision = json_get_str(o, "decision", "?");
 		const char *start = json_get_str(o, "start", "not settled yet");
 		const char *error = json_get_str(o, "error", "");

@@ -91,9 +91,8 @@ void rescue_give(struct agent *a, struct udrv_handle *h)
 			close(*fd);
 			*fd = r->fd[i];
 		} else {
-			app_warn(
-				"%s (%s): its consumers' old memory has another size: they begin anew",
-				h->name, h->bdf);
+			app_warn("%s (%s): its consumers' old memory has another size: they begin anew",
+				 h->name, h->bdf);
 			close(r->fd[i]);
 		}
 		key(text, sizeof(text), h->name, i);

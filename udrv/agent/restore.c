@@ -75,9 +75,9 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		return;
 	}
 	/*
-	 * "outgoing": an update that its agent did not live to see; closing the session undoes it. The kernel
-	 * that it has loaded is harmless without a session: the reboot would be an ordinary one.
-	 * udrv-init's duplicate has to wait until all of its answer was read.
+	 * "outgoing": an update that its agent did not live to see; closing the session undoes it.
+	 * The kernel that it has loaded is harmless without a session: the reboot would be an
+	 * ordinary one. udrv-init's duplicate has to wait until all of its answer was read.
 	 */
 	close(fd);
 	if (nstale < sizeof(stale) / sizeof(stale[0]))
@@ -90,7 +90,10 @@ static void drop_stale(struct agent *a)
 		custody_drop(a, stale[--nstale]);
 }
 
-/* Is there a session of the previous kernel? udrv-init looks for the first agent; systemd hands it over. */
+/*
+ * Is there a session of the previous kernel? udrv-init looks for the first
+ * agent; systemd hands it over.
+ */
 static int open_session(struct agent *a)
 {
 	int err;
@@ -104,9 +107,8 @@ static int open_session(struct agent *a)
 		a->luo = luo_open();
 	a->luo_err = a->luo < 0 ? a->luo : 0;
 	if (a->luo < 0) {
-		app_warn(
-			"/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
-			app_errname(a->luo));
+		app_warn("/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
+			 app_errname(a->luo));
 		return 0;
 	}
 	if (a->directory >= 0)
@@ -166,8 +168,8 @@ static int retrieve(struct agent *a, struct agent_device *d, uint64_t base, uint
 }
 
 /*
- * Memory first: the device may write to it from the moment on at which the kernel lets go of it. With
- * it a host can begin, and open the rest as it comes.
+ * Memory first: the device may write to it from the moment on at which the kernel lets go of it.
+ * With it a host can begin, and open the rest as it comes.
  */
 static int retrieve_memory(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
 {
@@ -224,7 +226,10 @@ static void adopt(struct agent *a, struct agent_device *d)
 		return;
 	}
 	d->adopt = false;
-	/* The answer to what was sent first also tells that udrv-init has mounted what a host needs. */
+	/*
+	 * The answer to what was sent first also tells that udrv-init has
+	 * mounted what a host needs.
+	 */
 	custody_settle(a);
 	/* Before it is used: an agent that came after this one's death would adopt it once more. */
 	custody_put_handle(a, &d->h);
@@ -330,9 +335,8 @@ static void report_ready(struct agent *a)
 		else
 			started++;
 	}
-	app_info(
-		"ready: %u device(s): %u resumed, %u started, %u failed, %u detached; kexecs since the cold boot: %llu",
-		a->ndev, resumed, started, failed, detached, (unsigned long long)a->cycle);
+	app_info("ready: %u device(s): %u resumed, %u started, %u failed, %u detached; kexecs since the cold boot: %llu",
+		 a->ndev, resumed, started, failed, detached, (unsigned long long)a->cycle);
 }
 
 void agent_progress(struct agent *a)

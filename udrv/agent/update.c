@@ -22,7 +22,9 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
-static struct update the_update = { .kernel = -1, .image = -1, .session = -1, .worker = WORKER_INIT };
+static struct update the_update = {
+	.kernel = -1, .image = -1, .session = -1, .worker = WORKER_INIT
+};
 
 int update_refuse(struct update *u, int err, const char *fmt, ...)
 {
@@ -213,11 +215,11 @@ static int check_devices(struct update *u)
 		if (d->state != DEV_PENDING && d->state != DEV_STARTING &&
 		    (d->state != DEV_BACKOFF || a->incoming < 0))
 			continue;
-		return update_refuse(
-			u, -EBUSY, "%s (%s) is %s: wait until it runs%s", d->h.name, d->h.bdf,
-			device_state_name(d->state),
-			a->incoming < 0 ? "" :
-					  "; the previous update's session is not finished before");
+		return update_refuse(u, -EBUSY, "%s (%s) is %s: wait until it runs%s", d->h.name,
+				     d->h.bdf, device_state_name(d->state),
+				     a->incoming < 0 ?
+					     "" :
+					     "; the previous update's session is not finished before");
 	}
 	return 0;
 }
@@ -536,9 +538,8 @@ int update_commit(struct agent_client *c, uint32_t id)
 	struct update *u = &the_update;
 
 	if (u->stage != UPDATE_PREPARED)
-		return udrv_msg_reply_error(
-			c->sock, id, ENOENT,
-			"no update is prepared: udrvctl update --prepare comes first");
+		return udrv_msg_reply_error(c->sock, id, ENOENT,
+					    "no update is prepared: udrvctl update --prepare comes first");
 	u->client = c;
 	u->id = id;
 	begin_commit(u);

@@ -23,12 +23,12 @@ struct json_object;
 /** enum update_stage - how far it is */
 enum update_stage {
 	UPDATE_IDLE,
-	UPDATE_LOAD,		/* a worker loads the next kernel */
-	UPDATE_PRESERVE,	/* a worker preserves memory and devices */
-	UPDATE_PREPARED,	/* all can be had; commit or abort is awaited */
-	UPDATE_STOP,		/* hosts of devices that are not kept are ending */
-	UPDATE_LEAVE,		/* PID 1 has been asked to go on to the next kernel */
-	UPDATE_UNDO,		/* a worker that was killed is ending; then all is undone */
+	UPDATE_LOAD,	 /* a worker loads the next kernel */
+	UPDATE_PRESERVE, /* a worker preserves memory and devices */
+	UPDATE_PREPARED, /* all can be had; commit or abort is awaited */
+	UPDATE_STOP,	 /* hosts of devices that are not kept are ending */
+	UPDATE_LEAVE,	 /* PID 1 has been asked to go on to the next kernel */
+	UPDATE_UNDO,	 /* a worker that was killed is ending; then all is undone */
 };
 
 /**
@@ -81,7 +81,10 @@ bool update_keeps(const struct agent_device *d);
 /* prepare.c: what workers do */
 int prepare_load(void *ctx, struct worker *w);
 int prepare_preserve(void *ctx, struct worker *w);
-/** prepare_updating() - set or clear the word in each kept device's state; -EBUSY, -errno with @u->why */
+/**
+ * prepare_updating() - set or clear the word in each kept device's state;
+ * -EBUSY, -errno with @u->why
+ */
 int prepare_updating(struct update *u, bool on);
 
 /* commit.c */
@@ -91,7 +94,9 @@ void commit_begin(struct update *u);
 bool commit_stopped(const struct update *u);
 /** commit_kill() - end those that take too long the hard way */
 void commit_kill(struct update *u);
-/** commit_leave() - write the directory and reboot. 0: PID 1 does that, soon; -errno with @u->why */
+/**
+ * commit_leave() - write the directory and reboot. 0: PID 1 does that, soon; -errno with @u->why
+ */
 int commit_leave(struct update *u);
 /** commit_undo() - devices that were stopped are started again */
 void commit_undo(struct update *u);

@@ -10,7 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/** enum worker_event_type - what a worker tells, in order; a last one of WORKER_DONE unless it died */
+/**
+ * enum worker_event_type - what a worker tells, in order; a last one of WORKER_DONE unless it died
+ */
 enum worker_event_type {
 	WORKER_BEGIN,
 	WORKER_END,
@@ -46,12 +48,16 @@ struct worker {
 	struct worker_event event;
 };
 
-#define WORKER_INIT { .pid = -1, .pidfd = -1, .sock = -1 }
+#define WORKER_INIT                                \
+	{                                          \
+		.pid = -1, .pidfd = -1, .sock = -1 \
+	}
 
 /**
  * worker_start() - run @job(@ctx) in a child that dies with the agent
  *
- * The job tells its steps with worker_begin() and worker_end(), and why it fails with worker_refuse().
+ * The job tells its steps with worker_begin() and worker_end(), and why it
+ * fails with worker_refuse().
  * Return: 0; -errno: there is no child.
  */
 int worker_start(struct worker *w, int (*job)(void *ctx, struct worker *w), void *ctx);

@@ -10,8 +10,8 @@ struct json_object;
 struct udrv_msg;
 
 struct cli {
-	bool json;		/* -o json */
-	int argc;		/* what follows the command, options included */
+	bool json; /* -o json */
+	int argc;  /* what follows the command, options included */
 	char **argv;
 };
 

@@ -98,7 +98,10 @@ int cmd_restart(struct cli *c)
 	return c->argc == 1 ? restart(c, c->argv[0], -1) : cli_usage();
 }
 
-/* A private copy that nobody can change any more: whatever becomes of the file, the next host can be started. */
+/*
+ * A private copy that nobody can change any more: whatever becomes of the file, the next host can
+ * be started.
+ */
 static int copy_program(const char *path)
 {
 	struct stat st;

@@ -22,8 +22,7 @@ static bool all_leaves(struct json_object *array)
 
 static void print_text(struct json_object *o, int indent)
 {
-	json_object_object_foreach(o, key, val)
-	{
+	json_object_object_foreach(o, key, val) {
 		printf("%*s%s:", indent, "", key);
 		if (json_object_is_type(val, json_type_object)) {
 			printf("\n");

@@ -54,8 +54,9 @@ static void add_host_status(struct json_object *device)
 	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
 	if (client_call_path(path, &call, &o) || !o)
 		return;
-	json_object_object_foreach(o, key, val) if (!json_get(device, key))
-		json_set(device, key, json_object_get(val));
+	json_object_object_foreach(o, key, val)
+		if (!json_get(device, key))
+			json_set(device, key, json_object_get(val));
 	json_object_put(o);
 }
 

@@ -115,9 +115,9 @@ static const struct option update_options[] = { { "kernel", required_argument, N
 
 struct update_args {
 	const char *kernel, *image;
-	int what; /* 'C', 'a', 'r', 0: an update */
+	int what;	    /* 'C', 'a', 'r', 0: an update */
 	unsigned int modes; /* how many of them */
-	bool details; /* something that only an update takes */
+	bool details;	    /* something that only an update takes */
 };
 
 static bool parse(int argc, char **argv, struct update_args *args, struct json_object *req)

@@ -27,9 +27,10 @@ static struct app_log_state log_state = { .fd = -1 };
 
 static void app_log_write(void *ctx, enum udrv_log_level level, const char *msg)
 {
-	static const char severity[] = {
-		[UDRV_LOG_ERR] = '3', [UDRV_LOG_WARN] = '4', [UDRV_LOG_INFO] = '6', [UDRV_LOG_DEBUG] = '7'
-	};
+	static const char severity[] = { [UDRV_LOG_ERR] = '3',
+					 [UDRV_LOG_WARN] = '4',
+					 [UDRV_LOG_INFO] = '6',
+					 [UDRV_LOG_DEBUG] = '7' };
 	struct app_log_state *s = ctx;
 	char line[640];
 	int n;

@@ -24,7 +24,8 @@ int udrvctl_main(int argc, char **argv);
  * struct agent_start - what udrv-init starts an agent with
  * @custody: connection to udrv-init, -1 without one
  * @tsc_init: app_tsc() at udrv-init's first instruction
- * @first: nothing is in custody yet, and udrv-init may still be mounting; it will send UDRV_MSG_SESSION
+ * @first: nothing is in custody yet, and udrv-init may still be mounting; it
+ *	will send UDRV_MSG_SESSION
  */
 struct agent_start {
 	int custody;
@@ -58,9 +59,9 @@ struct host_lease {
 int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease);
 
 /* Exit codes of all programs. */
-#define APP_OK		0
-#define APP_FAILED	1
-#define APP_USAGE	2
+#define APP_OK	   0
+#define APP_FAILED 1
+#define APP_USAGE  2
 
 /**
  * app_log() - the program's log
@@ -83,15 +84,18 @@ void app_log_kmsg(void);
  */
 void app_stdio(void);
 
-/** app_last_error() - the last error that this process has logged, or "": the reason of what failed last */
+/**
+ * app_last_error() - the last error that this process has logged, or "": the
+ * reason of what failed last
+ */
 const char *app_last_error(void);
 
 /** app_log_level() - least severe level that is logged; UDRV_LOG_INFO at the beginning */
 void app_log_level(enum udrv_log_level level);
 
-#define app_err(...)	udrv_log(app_log(NULL), UDRV_LOG_ERR, __VA_ARGS__)
-#define app_warn(...)	udrv_log(app_log(NULL), UDRV_LOG_WARN, __VA_ARGS__)
-#define app_info(...)	udrv_log(app_log(NULL), UDRV_LOG_INFO, __VA_ARGS__)
+#define app_err(...)  udrv_log(app_log(NULL), UDRV_LOG_ERR, __VA_ARGS__)
+#define app_warn(...) udrv_log(app_log(NULL), UDRV_LOG_WARN, __VA_ARGS__)
+#define app_info(...) udrv_log(app_log(NULL), UDRV_LOG_INFO, __VA_ARGS__)
 
 /**
  * app_join() - @a and @b as one string, cut to @size
@@ -150,13 +154,17 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
  * @keep: descriptors beside 0–2 that the child keeps open, @n of them, -1 allowed
  *
  * What a parent has open must not live on in a child: closing the last duplicate means something
- * here. No handlers of pthread_atfork() run, and no locks are reinitialized: the caller has one thread.
+ * here. No handlers of pthread_atfork() run, and no locks are reinitialized:
+ * the caller has one thread.
  *
  * Return: as fork(); -1 with errno.
  */
 pid_t app_fork(const int *keep, unsigned int n);
 
-/** app_name() - what ps calls this process: one that was forked has its parent's name, and may be busy at first */
+/**
+ * app_name() - what ps calls this process: one that was forked has its parent's name, and may be
+ * busy at first
+ */
 void app_name(const char *name);
 
 /** app_now_ns() - CLOCK_MONOTONIC in nanoseconds */

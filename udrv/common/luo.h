@@ -8,14 +8,16 @@
 /* The one session that holds all of ours. */
 #define SESSION_NAME "udrv"
 
-#define LUO_DEVICE "/dev/liveupdate"
+#define LUO_DEVICE   "/dev/liveupdate"
 /* What a link in /proc/PID/fd to a session begins with; its name follows. */
 #define LUO_SESSION_LINK "anon_inode:[luo_session] "
 
 /** luo_open() - /dev/liveupdate, which the kernel gives to one process; others get -EBUSY */
 int luo_open(void);
 int luo_create_session(int luo, const char *name);
-/** luo_retrieve_session() - of the previous kernel; -ENOENT: there is none. Closing it finishes it */
+/**
+ * luo_retrieve_session() - of the previous kernel; -ENOENT: there is none. Closing it finishes it
+ */
 int luo_retrieve_session(int luo, const char *name);
 int luo_preserve(int session, int fd, uint64_t token);
 /** luo_retrieve() - once more gives another descriptor of the same file */

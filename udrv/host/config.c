@@ -64,7 +64,10 @@ int config_mana(struct udrv_mana_opts *ret, bool *ret_tap)
 	err = boot_options("udrv.mana", options, N(options));
 	if (err)
 		return err;
-	/* A ring is a power of two, and what the consumer needs follows from how many sends that has. */
+	/*
+	 * A ring is a power of two, and what the consumer needs follows from
+	 * how many sends that has.
+	 */
 	while (depth & (depth - 1))
 		depth += depth & -depth;
 	*ret_tap = tap;

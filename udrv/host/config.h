@@ -17,8 +17,8 @@ struct udrv_nvme_opts;
  * folios are 2 MiB: a memfd of that size is one, which is preserved, retrieved and mapped in one
  * go.
  */
-#define CONFIG_CONSUMER_DMA	(2ull << 20)
-#define CONFIG_CONSUMER_MEMFD	(2ull << 20)
+#define CONFIG_CONSUMER_DMA   (2ull << 20)
+#define CONFIG_CONSUMER_MEMFD (2ull << 20)
 
 /** config_nvme() - udrv.nvme= of the kernel command line over the defaults; -EINVAL (message) */
 int config_nvme(struct udrv_nvme_opts *ret);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a host needs of its device's driver: the same host serves NVMe controllers and MANA adapters. */
+/*
+ * What a host needs of its device's driver: the same host serves NVMe
+ * controllers and MANA adapters.
+ */
 #ifndef UDRV_HOST_DRIVER_H
 #define UDRV_HOST_DRIVER_H
 
@@ -19,22 +22,26 @@ struct udrv_handle_opts;
  * @vendor, @device: PCI ids of such a device, where its class does not tell; or 0
  * @consumer: who uses the queues
  * @requirements: sizes of a new handle, consumers included; -EINVAL (message)
- * @configure: read the driver's options; -EINVAL (message). Before @start; after a resume, which takes most of them
- *	from the state, once what was there is delivered
- * @resume_begin: begin to take the running device over; only the state is there yet, and nothing is written
+ * @configure: read the driver's options; -EINVAL (message). Before @start; after a resume, which
+ *	takes most of them from the state, once what was there is delivered
+ * @resume_begin: begin to take the running device over; only the state is there
+ *	yet, and nothing is written
  * @resume_look: the device can be read now. Nothing is written
- * @resume_finish: the device may be used now. Of all three: -EAGAIN, -ESTALE, -EBADMSG, -EIO: @start it instead;
- *	other -errno: it is given up (message)
+ * @resume_finish: the device may be used now. Of all three: -EAGAIN, -ESTALE, -EBADMSG, -EIO:
+ *	@start it instead; other -errno: it is given up (message)
  * @resume_drop: one of them refused: free what @resume_begin made
  * @start: reset the device and set it up; -errno (message)
  * @deliver: take the completions of every queue and give them to the consumer
  * @arm: deliver by interrupts from now on; -EOPNOTSUPP: it is to be polled; -errno
  * @tick: timeouts, events, resets. 1: the device was reset; -errno: it does not work
- * @reset: reset the device and set it up again; what was outstanding is lost. -EAGAIN: an update is under way
- * @shutdown: close the device; -EBUSY, -EAGAIN: not yet; other -errno: it was reset instead. Nothing else is called then
+ * @reset: reset the device and set it up again; what was outstanding is lost. -EAGAIN: an update is
+ *	under way
+ * @shutdown: close the device; -EBUSY, -EAGAIN: not yet; other -errno: it was reset instead.
+ *	Nothing else is called then
  * @tell_resume: one line about what the resume found
  * @status: add the driver's part of the status
- * @command: a request of udrvctl's that only this driver knows, or NULL; answered: 0, otherwise -errno
+ * @command: a request of udrvctl's that only this driver knows, or NULL;
+ *	answered: 0, otherwise -errno
  */
 struct host_driver {
 	const char *name, *what;
@@ -55,7 +62,8 @@ struct host_driver {
 	int (*shutdown)(struct host *h);
 	void (*tell_resume)(struct host *h);
 	void (*status)(struct host *h, struct json_object *o);
-	int (*command)(struct host *h, const char *command, struct json_object *req, int sock, uint32_t id);
+	int (*command)(struct host *h, const char *command, struct json_object *req, int sock,
+		       uint32_t id);
 };
 
 extern const struct host_driver nvme_host_driver, mana_host_driver;

@@ -27,8 +27,8 @@ struct udrv_msg;
 /**
  * struct consumer_ops - who uses the device's queues
  * @name: for commands
- * @prepare: optional; a resume has begun (&struct host_driver.resume_begin), the device may not be there yet: get
- *	ready for an @open that is to come. Whatever is wrong is found by @open
+ * @prepare: optional; a resume has begun (&struct host_driver.resume_begin), the device may not be
+ *	there yet: get ready for an @open that is to come. Whatever is wrong is found by @open
  * @open: after the driver runs, before any completion was polled. @resumed: take over what a
  *	predecessor left
  * @issue: after a round of completions, and from a timer: submit and ring
@@ -52,9 +52,9 @@ extern const struct consumer_ops verify_consumer, nic_consumer;
 /* struct host_irq - interrupts, counted so that a kicked eventfd cannot stand in for one */
 struct host_irq {
 	int vectors;
-	uint64_t latched_map[IRQ_WORDS];	/* vectors pending in the PBA before re-arming */
+	uint64_t latched_map[IRQ_WORDS]; /* vectors pending in the PBA before re-arming */
 	unsigned int latched;
-	unsigned int delivered;		/* of those, seen in /proc/interrupts since */
+	unsigned int delivered; /* of those, seen in /proc/interrupts since */
 };
 
 /**
@@ -92,7 +92,7 @@ struct host {
 	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
-	uint64_t failing_since_ns;	/* 0: the device works */
+	uint64_t failing_since_ns; /* 0: the device works */
 	bool failed;
 	struct host_irq irq;
 	bool poll_due;
@@ -107,14 +107,16 @@ int host_lease(struct host *h, const char *name);
 /**
  * host_await() - wait until the handle has descriptor @fd
  *
- * On the connection that this process was forked with, a handle that is being adopted comes in parts: each has
- * what the ones before did not have.
+ * On the connection that this process was forked with, a handle that is being adopted comes in
+ * parts: each has what the ones before did not have.
  *
  * Return: 0, at once if it has it; -ENOTCONN: it does not come; -errno.
  */
 int host_await(struct host *h, enum udrv_handle_fd fd);
 void host_adopted(struct host *h);
-/** host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot */
+/**
+ * host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot
+ */
 void host_refused(struct host *h);
 
 /* irq.c */

@@ -6,12 +6,12 @@
  * udrv-host's exit status that tells the agent: this handle is of no use, make a new one (message
  * was logged)
  */
-#define HOST_EXIT_HANDLE	3
+#define HOST_EXIT_HANDLE 3
 
 /**
- * udrv-host's exit status that tells the agent: no host can run this device with this driver, do not
- * try again (message was logged)
+ * udrv-host's exit status that tells the agent: no host can run this device with this driver, do
+ * not try again (message was logged)
  */
-#define HOST_EXIT_DEVICE	4
+#define HOST_EXIT_DEVICE 4
 
 #endif

@@ -88,7 +88,6 @@ void host_irq_after(struct host *h)
 		irq->delivered = delivered(h);
 	} while (irq->delivered < irq->latched && app_now_ns() < end);
 	if (irq->delivered < irq->latched)
-		app_warn(
-			"%u vector(s) were pending when interrupts were armed again, only %u were delivered",
-			irq->latched, irq->delivered);
+		app_warn("%u vector(s) were pending when interrupts were armed again, only %u were delivered",
+			 irq->latched, irq->delivered);
 }

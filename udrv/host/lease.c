@@ -54,7 +54,9 @@ int host_await(struct host *h, enum udrv_handle_fd fd)
 
 int host_lease(struct host *h, const char *name)
 {
-	struct client_call c = { .type = UDRV_MSG_LEASE, .text = name, .fn = take_handle, .ctx = h };
+	struct client_call c = {
+		.type = UDRV_MSG_LEASE, .text = name, .fn = take_handle, .ctx = h
+	};
 	struct json_object *o = NULL;
 	int err;
 

@@ -96,8 +96,8 @@ static int resume_step(struct host *h, int err)
 	if (!err)
 		return 0;
 	app_join(h->why, sizeof(h->why), app_last_error(), "");
-	app_err("cannot resume: %s: the %s is reset, what was outstanding is lost", app_errname(err),
-		h->driver->what);
+	app_err("cannot resume: %s: the %s is reset, what was outstanding is lost",
+		app_errname(err), h->driver->what);
 	h->driver->resume_drop(h);
 	h->resuming = false;
 	return err == -EAGAIN || err == -ESTALE || err == -EBADMSG || err == -EIO ? 0 : err;

@@ -26,7 +26,8 @@ static int requirements(struct udrv_handle_opts *ret)
 		err = udrv_mana_requirements(&mana, &ret->state_size, &ret->dma_size);
 	if (err)
 		return err;
-	ret->dma_size += (uint64_t)UDRV_MANA_MAX_VPORTS * mana.queues * mana.tx_depth * NIC_ECHO_SIZE;
+	ret->dma_size +=
+		(uint64_t)UDRV_MANA_MAX_VPORTS * mana.queues * mana.tx_depth * NIC_ECHO_SIZE;
 	if (tap)
 		ret->dma_size += tap_dma_size(&mana);
 	ret->extra_size[0] = CONFIG_CONSUMER_MEMFD;
@@ -131,7 +132,10 @@ static void deliver(struct host *h)
 	each_queue(h, serve_all);
 }
 
-/* What came in between makes the interrupt come at once; a failed queue's reset comes with the next tick. */
+/*
+ * What came in between makes the interrupt come at once; a failed queue's reset
+ * comes with the next tick.
+ */
 static void queue_ready(void *ctx, struct udrv_mana_queue *q)
 {
 	serve_all(ctx, q);
@@ -175,7 +179,8 @@ static void tell_resume(struct host *h)
 	const struct udrv_mana_resume_report *r = udrv_mana_resume_report(h->mana);
 
 	app_info("%s: resumed: %u packets waiting, %u receive buffers posted, %u sends unfinished, %u of them completed meanwhile",
-		 udrv_device_name(h->dev), r->rx_waiting, r->rx_posted, r->tx_in_flight, r->tx_completed);
+		 udrv_device_name(h->dev), r->rx_waiting, r->rx_posted, r->tx_in_flight,
+		 r->tx_completed);
 }
 
 const struct host_driver mana_host_driver = {

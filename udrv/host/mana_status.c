@@ -11,7 +11,8 @@
 #include "udrv/host/mana.h"
 #include "udrv/host/tap.h"
 
-static struct json_object *queue_json(const struct udrv_mana_snapshot *s, unsigned int vport, unsigned int i)
+static struct json_object *queue_json(const struct udrv_mana_snapshot *s, unsigned int vport,
+				      unsigned int i)
 {
 	const struct udrv_mana_counters *c = &s->queue[vport][i].counters;
 	struct json_object *o = json_object_new_object();
@@ -35,11 +36,12 @@ static struct json_object *queue_json(const struct udrv_mana_snapshot *s, unsign
 static struct json_object *vport_json(const struct udrv_mana_snapshot *s, unsigned int vport)
 {
 	const struct udrv_mana_vport_info *v = &s->vport[vport];
-	struct json_object *o = json_object_new_object(), *queues = json_object_new_array(), *tap = tap_json(vport);
+	struct json_object *o = json_object_new_object(), *queues = json_object_new_array(),
+			   *tap = tap_json(vport);
 	char mac[18];
 
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2], v->mac[3],
-		 v->mac[4], v->mac[5]);
+	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", v->mac[0], v->mac[1], v->mac[2],
+		 v->mac[3], v->mac[4], v->mac[5]);
 	json_set_str(o, "mac", mac);
 	json_set_u64(o, "mtu", v->mtu);
 	json_set_bool(o, "link", v->link);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The verifying consumer of a NIC. A request is recorded, then its echo is sent, then the packet is released, then, some
- * time, the echo's completion is counted and released. Whoever is stopped between two of these is followed by somebody
- * who is shown the packet again: its place tells that it was counted, the unfinished sends tell that it was echoed.
+ * The verifying consumer of a NIC. A request is recorded, then its echo is sent, then the packet is
+ * released, then, some time, the echo's completion is counted and released. Whoever is stopped
+ * between two of these is followed by somebody who is shown the packet again: its place tells that
+ * it was counted, the unfinished sends tell that it was echoed.
  */
 #include <errno.h>
 #include <string.h>
@@ -56,7 +57,8 @@ static struct nic the_nic = { .stop_sock = -1, .cycle_opened = UINT64_MAX };
 
 static unsigned int queue_number(struct host *h, const struct udrv_mana_queue *q)
 {
-	return udrv_mana_queue_vport(q) * udrv_mana_info(h->mana)->queues + udrv_mana_queue_index(q);
+	return udrv_mana_queue_vport(q) * udrv_mana_info(h->mana)->queues +
+	       udrv_mana_queue_index(q);
 }
 
 /* A store that is in its place before whatever follows it in the program. */
@@ -90,7 +92,7 @@ static uint32_t recorded_until(const struct nic_queue *a)
 	return until;
 }
 
-/* ---- Receiving --------------------------------------------------------------------------------------------- */
+/* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Something that is not of the stream, and nobody else's. */
 static void count_other(struct nic_queue *a, uint32_t place)
@@ -100,13 +102,14 @@ static void count_other(struct nic_queue *a, uint32_t place)
 }
 
 /*
- * A request, or a damaged one, is recorded once. The bit comes last: while it is not set, the count tells. 0; -ENOMSG: it is
- * not of the stream; -EBADMSG: it is damaged.
+ * A request, or a damaged one, is recorded once. The bit comes last: while it is not set, the count
+ * tells. 0; -ENOMSG: it is not of the stream; -EBADMSG: it is damaged.
  */
-static int record(struct nic *nic, struct nic_queue *a, uint32_t place, const struct udrv_mana_rx *pkt,
-		   const void *frame, struct nic_request *req)
+static int record(struct nic *nic, struct nic_queue *a, uint32_t place,
+		  const struct udrv_mana_rx *pkt, const void *frame, struct nic_request *req)
 {
-	int err = pkt->flags & UDRV_MANA_RX_ERROR ? -EBADMSG : nic_frame_check(frame, pkt->len, req);
+	int err = pkt->flags & UDRV_MANA_RX_ERROR ? -EBADMSG :
+						    nic_frame_check(frame, pkt->len, req);
 	bool again = (int32_t)(place - recorded_until(a)) < 0;
 	uint64_t *word, bit;
 
@@ -133,7 +136,8 @@ unsigned int nic_room(struct host *h, struct udrv_mana_queue *q)
 	return room < BATCH ? room : BATCH;
 }
 
-void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts, unsigned int n)
+void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts,
+		 unsigned int n)
 {
 	struct nic *nic = &the_nic;
 	struct udrv_dma *dma = udrv_device_dma(h->dev);
@@ -150,7 +154,8 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 		udrv_mana_recv_release(q, n);
 		return;
 	}
-	if (nic->cycle_opened == h->lease.cycle && !nic->m->cycle[h->lease.cycle % NIC_CYCLES].tsc_first_rx)
+	if (nic->cycle_opened == h->lease.cycle &&
+	    !nic->m->cycle[h->lease.cycle % NIC_CYCLES].tsc_first_rx)
 		nic->m->cycle[h->lease.cycle % NIC_CYCLES].tsc_first_rx = app_tsc();
 	place = udrv_mana_recv_taken(q) + (uint32_t)a->origin;
 	for (unsigned int i = 0; i < n; i++, place++) {
@@ -164,7 +169,10 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 			count_other(a, place);
 		if (err)
 			continue;
-		/* Its echo has gone out already; the process that sent it did not get to release it. */
+		/*
+		 * Its echo has gone out already; the process that sent it
+		 * did not get to release it.
+		 */
 		if ((int32_t)(place - nic->q[qn].echoed) < 0)
 			continue;
 		seg[nsend] = (struct udrv_mana_seg){
@@ -186,7 +194,10 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 	}
 	nic->q[qn].echoed = place;
 	sent = nsend ? udrv_mana_send(q, tx, nsend) : 0;
-	/* There was room for all of them, so that only a queue that has failed takes less: its reset comes. */
+	/*
+	 * There was room for all of them, so that only a queue that has failed takes less: its
+	 * reset comes.
+	 */
 	for (unsigned int i = sent > 0 ? (unsigned int)sent : 0; i < nsend; i++)
 		count(a, NIC_ECHO_ERROR, (uint32_t)tx[i].cookie);
 	udrv_mana_recv_release(q, n);
@@ -199,7 +210,8 @@ static void stop_progress(struct host *h, struct nic *nic)
 	if (nic->stop_sock < 0)
 		return;
 	for (unsigned int i = 0; i < info->vports * info->queues; i++) {
-		struct udrv_mana_queue *q = udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
+		struct udrv_mana_queue *q =
+			udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
 
 		if (udrv_mana_sending(q) != tap_sending(h, q))
 			return;
@@ -221,7 +233,7 @@ void nic_sent(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_
 	count(a, what, place);
 }
 
-/* ---- Coming back ------------------------------------------------------------------------------------------- */
+/* ---- Coming back ----------------------------------------------------------------------------- */
 
 struct unfinished {
 	struct nic *nic;
@@ -264,7 +276,8 @@ void nic_rebase(struct host *h)
 		return;
 	publish(&nic->m->h.generation, 0);
 	for (unsigned int i = 0; i < info->vports * info->queues; i++) {
-		struct udrv_mana_queue *q = udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
+		struct udrv_mana_queue *q =
+			udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
 		struct nic_queue *a = &nic->m->queue[i];
 
 		a->origin = (uint32_t)(recorded_until(a) - udrv_mana_recv_taken(q));
@@ -278,7 +291,8 @@ static void find_unfinished(struct host *h, struct nic *nic)
 	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
 
 	for (unsigned int i = 0; i < info->vports * info->queues; i++) {
-		struct udrv_mana_queue *q = udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
+		struct udrv_mana_queue *q =
+			udrv_mana_queue(h->mana, i / info->queues, i % info->queues);
 		struct unfinished u = { .nic = nic, .q = &nic->q[i] };
 
 		/* What was taken was echoed before. */
@@ -302,7 +316,7 @@ static void open_cycle(struct host *h, struct nic *nic)
 	nic->cycle_opened = h->lease.cycle;
 }
 
-/* ---- As a consumer ----------------------------------------------------------------------------------------- */
+/* ---- As a consumer --------------------------------------------------------------------------- */
 
 static int map_memory(struct host *h, struct nic *nic)
 {
@@ -313,7 +327,8 @@ static int map_memory(struct host *h, struct nic *nic)
 		return -errno;
 	if ((uint64_t)st.st_size < sizeof(*nic->m))
 		return -EBADMSG;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, h->handle.fd[UDRV_FD_EXTRA], 0);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   h->handle.fd[UDRV_FD_EXTRA], 0);
 	if (map == MAP_FAILED)
 		return -errno;
 	nic->m = map;

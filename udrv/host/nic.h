@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The verifying consumer of a NIC: records each request of the numbered UDP stream (nic_frame.h), and echoes it. */
+/*
+ * The verifying consumer of a NIC: records each request of the numbered UDP stream (nic_frame.h),
+ * and echoes it.
+ */
 #ifndef UDRV_HOST_NIC_H
 #define UDRV_HOST_NIC_H
 
@@ -15,19 +18,24 @@ struct udrv_mana_rx;
 struct udrv_mana_sent;
 
 /* Room for echoes: the largest frame of the stream has 1514 bytes. */
-#define NIC_ECHO_SIZE	2048u
+#define NIC_ECHO_SIZE 2048u
 
-/* Whose a send is: the top bit of its cookie. The rest of an echo's: its buffer 62:32, its packet's place 31:0. */
-#define NIC_COOKIE_ECHO	(1ull << 63)
+/*
+ * Whose a send is: the top bit of its cookie. The rest of an echo's: its buffer 62:32, its packet's
+ * place 31:0.
+ */
+#define NIC_COOKIE_ECHO (1ull << 63)
 
 /** nic_room() - how many received packets may be looked at now: each may need a send */
 unsigned int nic_room(struct host *h, struct udrv_mana_queue *q);
 
 /**
- * nic_receive() - record packets that were shown, echo requests, pass others on to TAP (tap.h), and release them
+ * nic_receive() - record packets that were shown, echo requests, pass others on to TAP (tap.h), and
+ * release them
  * @n: all that were shown and not taken
  */
-void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts, unsigned int n);
+void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts,
+		 unsigned int n);
 
 /** nic_sent() - count an echo that was sent; its completion is released by the caller */
 void nic_sent(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_sent *done);

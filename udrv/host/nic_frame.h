@@ -44,6 +44,6 @@ int nic_frame_check(const void *frame, size_t len, struct nic_request *ret);
  */
 void nic_frame_echo(void *frame, const struct nic_request *request, uint32_t cycle);
 
-#define NIC_FRAME_L4	34
+#define NIC_FRAME_L4 34
 
 #endif

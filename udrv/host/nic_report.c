@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The figures of a NIC's verifying consumer, out of its memory alone: for the host, and for udrvctl beside it. */
+/*
+ * The figures of a NIC's verifying consumer, out of its memory alone: for the host, and for udrvctl
+ * beside it.
+ */
 #include <string.h>
 
 #include "udrv/common/json.h"
 #include "udrv/host/nic.h"
 
-/* Counter values of so many cycles are told: an answer has to fit a message, however many cycles there are. */
+/*
+ * Counter values of so many cycles are told: an answer has to fit a message, however many cycles
+ * there are.
+ */
 #define CYCLES_WITH_TIMES 16u
 
 bool nic_memory_is(const void *mem)

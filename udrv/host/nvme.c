@@ -126,7 +126,8 @@ static void tell_resume(struct host *h)
 	const struct udrv_nvme_resume_report *r = udrv_nvme_resume_report(h->nvme);
 
 	app_info("%s: resumed: %u in flight, %u of them completed meanwhile, %u never submitted, %u to deliver again",
-		 udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted, r->redelivered);
+		 udrv_device_name(h->dev), r->in_flight, r->completed, r->never_submitted,
+		 r->redelivered);
 }
 
 const struct host_driver nvme_host_driver = {

@@ -9,6 +9,7 @@ struct json_object;
 
 /* nvme_status.c: &struct host_driver's @status and @command */
 void nvme_status(struct host *h, struct json_object *o);
-int nvme_command(struct host *h, const char *command, struct json_object *req, int sock, uint32_t id);
+int nvme_command(struct host *h, const char *command, struct json_object *req, int sock,
+		 uint32_t id);
 
 #endif

@@ -131,7 +131,8 @@ static int log_page(struct host *h, struct json_object *req, int sock, uint32_t 
 	return 0;
 }
 
-int nvme_command(struct host *h, const char *command, struct json_object *req, int sock, uint32_t id)
+int nvme_command(struct host *h, const char *command, struct json_object *req, int sock,
+		 uint32_t id)
 {
 	if (!strcmp(command, "smart-log"))
 		return log_page(h, req, sock, id, true);

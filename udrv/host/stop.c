@@ -42,7 +42,10 @@ static void signalled(void *ctx, short revents)
 	(void)revents;
 	if (read(h->signals, &si, sizeof(si)) != sizeof(si) || h->stopping)
 		return;
-	/* The agent stops no device that it keeps: somebody goes through all processes on the way to the next kernel. */
+	/*
+	 * The agent stops no device that it keeps: somebody goes through all processes on the way
+	 * to the next kernel.
+	 */
 	if (udrv_state_updating(udrv_device_state(h->dev))) {
 		app_warn("asked to stop in an update that keeps the device: it goes on");
 		return;

@@ -18,8 +18,8 @@
 #include "udrv/host/tap_if.h"
 #include "udrv/host/tap_internal.h"
 
-#define DMA_TAG		0x706174ull /* "tap" */
-#define RETRY_NS	1000000000ull
+#define DMA_TAG	 0x706174ull /* "tap" */
+#define RETRY_NS 1000000000ull
 
 /*
  * struct tap - all interfaces of the host
@@ -69,14 +69,15 @@ void tap_lost(struct tap_queue *tq)
 {
 	struct tap_port *port = &the_tap.port[tq->vport];
 
-	app_warn("%s was deleted: vport %u has no interface until the host starts again", port->name, tq->vport);
+	app_warn("%s was deleted: vport %u has no interface until the host starts again",
+		 port->name, tq->vport);
 	for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++)
 		close_queue(&port->queue[i]);
 	port->made = false;
 	port->given_up = true;
 }
 
-/* ---- The link -------------------------------------------------------------------------------------------------- */
+/* ---- The link -------------------------------------------------------------------------------- */
 
 static void tell_link(struct host *h)
 {
@@ -95,7 +96,7 @@ static void event(void *ctx, enum udrv_mana_event what)
 		tell_link(ctx);
 }
 
-/* ---- Memory, and what a predecessor left ------------------------------------------------------------------------ */
+/* ---- Memory, and what a predecessor left ----------------------------------------------------- */
 
 static int unfinished(void *ctx, uint64_t cookie)
 {
@@ -137,7 +138,8 @@ void tap_open(struct host *h)
 				(struct tap_queue){ .host = h, .vport = v, .index = i, .fd = -1 };
 	for (unsigned int v = 0; v < info->vports; v++)
 		for (unsigned int i = 0; i < info->queues; i++)
-			udrv_mana_each_send(udrv_mana_queue(h->mana, v, i), unfinished, &tap->port[v].queue[i]);
+			udrv_mana_each_send(udrv_mana_queue(h->mana, v, i), unfinished,
+					    &tap->port[v].queue[i]);
 	udrv_mana_on_event(h->mana, event, h);
 }
 
@@ -156,13 +158,17 @@ static int find_memory(struct host *h)
 	}
 	for (unsigned int v = 0; v < info->vports; v++)
 		for (unsigned int i = 0; i < info->queues; i++)
-			the_tap.port[v].queue[i].area = area + ((uint64_t)v * info->queues + i) * TAP_RING_SIZE;
+			the_tap.port[v].queue[i].area =
+				area + ((uint64_t)v * info->queues + i) * TAP_RING_SIZE;
 	return 0;
 }
 
-/* ---- Making them ------------------------------------------------------------------------------------------------ */
+/* ---- Making them ----------------------------------------------------------------------------- */
 
-/* mana0's are mana0 and mana1, mana1's are mana2 and mana3 …, whether there are as many or not: names never change. */
+/*
+ * mana0's are mana0 and mana1, mana1's are mana2 and mana3 …, whether there are as many or not:
+ * names never change.
+ */
 static void name_port(struct host *h, unsigned int vport, struct tap_port *port)
 {
 	const char *name = h->handle.name, *digits = name + strcspn(name, "0123456789");
@@ -216,12 +222,13 @@ static void make_ports(void *ctx)
 		if (err == -EBUSY) {
 			again = true;
 			if (!tap->told)
-				app_warn("there is an interface %s already, and its address is not that of the vport: waiting for it to go", port->name);
+				app_warn("there is an interface %s already, and its address is not that of the vport: waiting for it to go",
+					 port->name);
 			tap->told = true;
 		} else if (err) {
 			port->given_up = true;
-			app_warn("cannot make the interface %s of vport %u: %s: it has none", port->name, v,
-				 app_errname(err));
+			app_warn("cannot make the interface %s of vport %u: %s: it has none",
+				 port->name, v, app_errname(err));
 		}
 	}
 	/* No event tells that somebody else's is gone. */
@@ -247,7 +254,7 @@ void tap_tick(struct host *h)
 			tap_tx_go_on(&the_tap.port[v].queue[i]);
 }
 
-/* ---- Status ------------------------------------------------------------------------------------------------------ */
+/* ---- Status ---------------------------------------------------------------------------------- */
 
 struct json_object *tap_json(unsigned int vport)
 {
@@ -278,7 +285,8 @@ struct json_object *tap_json(unsigned int vport)
 	json_set_u64(o, "tx_errors", sum.tx_errors);
 	json_set_u64(o, "tx_dropped", sum.tx_dropped);
 	if (port->first_packet_ns) {
-		json_set_double(o, "first_packet_ms", (double)(port->first_packet_ns - the_tap.start_ns) / 1e6);
+		json_set_double(o, "first_packet_ms",
+				(double)(port->first_packet_ns - the_tap.start_ns) / 1e6);
 		json_set_u64(o, "tsc_first_packet", port->tsc_first_packet);
 	}
 	return o;

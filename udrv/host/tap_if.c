@@ -12,9 +12,9 @@
 
 #include "udrv/host/tap_if.h"
 
-#define TUN_DEVICE	"/dev/net/tun"
-#define FLAGS		(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_NO_CARRIER)
-#define OFFLOADS	(TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
+#define TUN_DEVICE "/dev/net/tun"
+#define FLAGS	   (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE | IFF_NO_CARRIER)
+#define OFFLOADS   (TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6)
 
 bool tap_if_possible(void)
 {

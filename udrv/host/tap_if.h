@@ -10,15 +10,17 @@
 bool tap_if_possible(void);
 
 /**
- * tap_if_open() - make an interface with @n queues, or take over the one that a predecessor has left
+ * tap_if_open() - make an interface with @n queues, or take over the one
+ * that a predecessor has left
  * @name: shorter than IFNAMSIZ
  * @mac: of the interface; how a predecessor's is told from somebody else's
  * @mtu: of a new one. One that is there keeps what its users have set
- * @fds: one for each queue, non-blocking: frames with a struct virtio_net_hdr in front. It offers checksums and large
- *	sends of TCP, has no carrier yet, and stays without one when all are closed: only the kernel's end, or somebody
- *	who deletes it, ends it
+ * @fds: one for each queue, non-blocking: frames with a struct virtio_net_hdr in front. It offers
+ *	checksums and large sends of TCP, has no carrier yet, and stays without one when all are
+ *	closed: only the kernel's end, or somebody who deletes it, ends it
  *
- * Return: 0; -EBUSY: somebody else has an interface of that name; -errno. No descriptor is open then.
+ * Return: 0; -EBUSY: somebody else has an interface of that name; -errno. No
+ * descriptor is open then.
  */
 int tap_if_open(const char *name, const uint8_t mac[6], unsigned int mtu, unsigned int n, int *fds);
 

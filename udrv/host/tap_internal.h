@@ -13,7 +13,7 @@
 struct host;
 struct udrv_source;
 
-#define TAP_BATCH	16u	/* frames that are handed to the device together */
+#define TAP_BATCH 16u /* frames that are handed to the device together */
 
 /**
  * struct tap_queue - a queue of an interface, and the queue pair that it belongs to
@@ -22,9 +22,10 @@ struct udrv_source;
  * @area: pool offset of its TAP_RING_SIZE bytes
  * @inherited: sends of a predecessor that are not complete yet; they are the oldest
  * @tx, @seg: @npending frames from @first on that the device had no room for
- * @tx_packets: frames that the device has sent; @tx_errors: that it has dropped, or a reset lost; @tx_dropped: that it did
- *	not get
- * @rx_packets: packets given to the interface; @rx_dropped: that it did not take, as it is down or its queue is full
+ * @tx_packets: frames that the device has sent; @tx_errors: that it has dropped, or a reset
+ *	lost; @tx_dropped: that it did not get
+ * @rx_packets: packets given to the interface; @rx_dropped: that it did not take, as it is down or
+ *	its queue is full
  */
 struct tap_queue {
 	struct host *host;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "udrv/host/tap_ring.h"
 
-#define UNITS		(TAP_RING_SIZE / TAP_UNIT)
-#define ROOM		(TAP_ROOM / TAP_UNIT)
+#define UNITS (TAP_RING_SIZE / TAP_UNIT)
+#define ROOM  (TAP_ROOM / TAP_UNIT)
 
 /* Cookie: first unit 15:0, units 31:16. */
 static uint32_t first(uint64_t cookie)

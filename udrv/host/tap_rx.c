@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From the adapter to the interface. What it does not take at once is dropped, as a network card does. */
+/*
+ * From the adapter to the interface. What it does not take at once is
+ * dropped, as a network card does.
+ */
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/virtio_net.h>
@@ -18,9 +21,11 @@ bool tap_receive(struct host *h, const struct udrv_mana_queue *q, const struct u
 {
 	struct tap_queue *tq = tap_queue_of(q);
 	uint8_t *frame = udrv_dma_ptr(udrv_device_dma(h->dev), pkt->off);
-	uint8_t tag[4] = { ETH_P_8021Q >> 8, ETH_P_8021Q & 0xff, (uint8_t)(pkt->vlan_tci >> 8), (uint8_t)pkt->vlan_tci };
+	uint8_t tag[4] = { ETH_P_8021Q >> 8, ETH_P_8021Q & 0xff, (uint8_t)(pkt->vlan_tci >> 8),
+			   (uint8_t)pkt->vlan_tci };
 	struct virtio_net_hdr hdr;
-	struct iovec iov[4] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) }, { .iov_base = frame, .iov_len = pkt->len } };
+	struct iovec iov[4] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) },
+				{ .iov_base = frame, .iov_len = pkt->len } };
 	int n = 2;
 
 	if (tq->fd < 0 || pkt->flags & UDRV_MANA_RX_ERROR)
@@ -30,7 +35,8 @@ bool tap_receive(struct host *h, const struct udrv_mana_queue *q, const struct u
 	if (pkt->flags & UDRV_MANA_RX_VLAN && pkt->len >= ETH_HLEN) {
 		iov[1].iov_len = 2 * ETH_ALEN;
 		iov[2] = (struct iovec){ .iov_base = tag, .iov_len = sizeof(tag) };
-		iov[3] = (struct iovec){ .iov_base = frame + 2 * ETH_ALEN, .iov_len = pkt->len - 2 * ETH_ALEN };
+		iov[3] = (struct iovec){ .iov_base = frame + 2 * ETH_ALEN,
+					 .iov_len = pkt->len - 2 * ETH_ALEN };
 		n = 4;
 	}
 	if (writev(tq->fd, iov, n) < 0) {

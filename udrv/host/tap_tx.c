@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * From the interface to the adapter. A frame is read only when there is room for it: until then it stays with the kernel,
- * whose queue fills up and tells those who send. The queue is read again when sends complete.
+ * From the interface to the adapter. A frame is read only when there is room for it: until then it
+ * stays with the kernel, whose queue fills up and tells those who send. The queue is read again
+ * when sends complete.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -20,28 +21,35 @@
 #include "udrv/host/tap_internal.h"
 #include "udrv/host/tap_vnet.h"
 
-#define ROUNDS	4u	/* batches that are read in a row: others have their turn, too */
+#define ROUNDS 4u /* batches that are read in a row: others have their turn, too */
 
 static struct udrv_mana_queue *pair(const struct tap_queue *tq)
 {
 	return udrv_mana_queue(tq->host->mana, tq->vport, tq->index);
 }
 
-/* The verifying consumer's echoes need a place, too, or receiving would have to wait for a full interface. */
+/*
+ * The verifying consumer's echoes need a place, too, or receiving would have to
+ * wait for a full interface.
+ */
 static bool room(const struct tap_queue *tq, uint32_t *ret_at)
 {
 	unsigned int depth = udrv_mana_info(tq->host->mana)->tx_depth;
 
-	return udrv_mana_sending(pair(tq)) + tq->npending + MANA_BATCH < depth && tap_ring_room(&tq->ring, ret_at);
+	return udrv_mana_sending(pair(tq)) + tq->npending + MANA_BATCH < depth &&
+	       tap_ring_room(&tq->ring, ret_at);
 }
 
-/* 1: one is pending; 0: it was dropped; -EAGAIN: there is none; -ENOBUFS: there is no room; -ENODEV */
+/*
+ * 1: one is pending; 0: it was dropped; -EAGAIN: there is none; -ENOBUFS: there is no room; -ENODEV
+ */
 static int read_frame(struct tap_queue *tq)
 {
 	struct udrv_mana_tx *tx = &tq->tx[tq->npending];
 	struct udrv_mana_seg *seg = &tq->seg[tq->npending];
 	struct virtio_net_hdr hdr;
-	struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) }, { .iov_len = TAP_ROOM } };
+	struct iovec iov[2] = { { .iov_base = &hdr, .iov_len = sizeof(hdr) },
+				{ .iov_len = TAP_ROOM } };
 	uint32_t at, len, skip, max_frame;
 	ssize_t n;
 
@@ -81,7 +89,10 @@ static void drop_pending(struct tap_queue *tq, unsigned int n)
 		tap_ring_cancel(&tq->ring);
 }
 
-/* 0: nothing is pending; -ENOBUFS: the device has no room; -ESHUTDOWN: the queue pair failed, and its reset comes */
+/*
+ * 0: nothing is pending; -ENOBUFS: the device has no room; -ESHUTDOWN: the queue pair failed, and
+ * its reset comes
+ */
 static int flush(struct tap_queue *tq)
 {
 	while (tq->npending) {

@@ -11,18 +11,19 @@
 
 #include "udrv/host/tap_vnet.h"
 
-#define VLAN_HLEN	4u
-#define IPV4_HLEN	20u
-#define IPV6_HLEN	40u
-#define TCP_HLEN	20u
-#define TCP_CSUM	16u	/* where the checksum is in the header */
-#define TCP_NOT_CUT	(0x02u | 0x04u | 0x20u)	/* SYN, RST, URG: they are not to be repeated */
-#define UDP_CSUM	6u
-#define HEAD		256u	/* more than all headers that are looked at have */
-#define LSO_MAX		(65535u + ETH_HLEN)
+#define VLAN_HLEN   4u
+#define IPV4_HLEN   20u
+#define IPV6_HLEN   40u
+#define TCP_HLEN    20u
+#define TCP_CSUM    16u			    /* where the checksum is in the header */
+#define TCP_NOT_CUT (0x02u | 0x04u | 0x20u) /* SYN, RST, URG: they are not to be repeated */
+#define UDP_CSUM    6u
+#define HEAD	    256u /* more than all headers that are looked at have */
+#define LSO_MAX	    (65535u + ETH_HLEN)
 
 /*
- * struct headers - a plain IP datagram in Ethernet: whole, and without headers between IP's and the transport's
+ * struct headers - a plain IP datagram in Ethernet: whole, and without headers between
+ * IP's and the transport's
  * @v6: or IPv4
  * @l4: where the transport header begins
  * @exact: the datagram ends where the frame does
@@ -101,7 +102,10 @@ static bool find_headers(const uint8_t *frame, uint32_t len, struct headers *h)
 	return true;
 }
 
-/* The sum of the pseudo header, which the device goes on from, into the checksum's place. @len: of the transport part. */
+/*
+ * The sum of the pseudo header, which the device goes on from, into the checksum's place. @len: of
+ * the transport part.
+ */
 static void put_pseudo(const struct headers *h, uint8_t *frame, uint32_t csum_at, uint32_t len)
 {
 	const uint8_t *ip = h->byte + ETH_HLEN;
@@ -119,7 +123,10 @@ static uint32_t ip_flag(const struct headers *h)
 	return h->v6 ? UDRV_MANA_TX_IPV6 : UDRV_MANA_TX_IPV4;
 }
 
-/* What a device cannot be asked for: whatever lies behind @start is summed up, as Linux does for it. */
+/*
+ * What a device cannot be asked for: whatever lies behind @start is summed
+ * up, as Linux does for it.
+ */
 static void checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_t csum_at)
 {
 	uint16_t sum = (uint16_t)~sum_fold(sum_add(0, frame + start, len - start));
@@ -129,7 +136,8 @@ static void checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_t csum
 	memcpy(frame + csum_at, &sum, sizeof(sum));
 }
 
-static int partial_checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_t offset, struct udrv_mana_tx *tx)
+static int partial_checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32_t offset,
+			    struct udrv_mana_tx *tx)
 {
 	struct headers h;
 	bool tcp, udp;
@@ -156,21 +164,22 @@ static int partial_checksum(uint8_t *frame, uint32_t len, uint32_t start, uint32
 }
 
 /* Linux leaves lengths and checksums of a large send at 0 for the device, and so do we. */
-static int large_send(const struct virtio_net_hdr *hdr, uint8_t *frame, uint32_t len, uint32_t start,
-		      uint32_t max_frame, struct udrv_mana_tx *tx)
+static int large_send(const struct virtio_net_hdr *hdr, uint8_t *frame, uint32_t len,
+		      uint32_t start, uint32_t max_frame, struct udrv_mana_tx *tx)
 {
 	bool v6 = hdr->gso_type == VIRTIO_NET_HDR_GSO_TCPV6;
 	uint32_t mss = hdr->gso_size, hlen;
 	struct headers h;
 
-	if ((!v6 && hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV4) || !(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) ||
-	    hdr->csum_offset != TCP_CSUM || !mss)
+	if ((!v6 && hdr->gso_type != VIRTIO_NET_HDR_GSO_TCPV4) ||
+	    !(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || hdr->csum_offset != TCP_CSUM || !mss)
 		return -EINVAL;
-	if (!find_headers(frame, len, &h) || h.v6 != v6 || h.protocol != IPPROTO_TCP || h.l4 != start ||
-	    h.n < start + TCP_HLEN)
+	if (!find_headers(frame, len, &h) || h.v6 != v6 || h.protocol != IPPROTO_TCP ||
+	    h.l4 != start || h.n < start + TCP_HLEN)
 		return -EINVAL;
 	hlen = start + (h.byte[start + 12] >> 4) * 4u;
-	if (hlen < start + TCP_HLEN || hlen >= len || hlen >= HEAD || h.byte[start + 13] & TCP_NOT_CUT)
+	if (hlen < start + TCP_HLEN || hlen >= len || hlen >= HEAD ||
+	    h.byte[start + 13] & TCP_NOT_CUT)
 		return -EINVAL;
 	if (len > LSO_MAX || hlen + mss > max_frame)
 		return -EMSGSIZE;
@@ -190,8 +199,8 @@ static int large_send(const struct virtio_net_hdr *hdr, uint8_t *frame, uint32_t
 	return 0;
 }
 
-int tap_vnet_tx(const struct virtio_net_hdr *hdr, void *mem, uint32_t len, uint32_t max_frame, struct udrv_mana_tx *tx,
-		uint32_t *skip)
+int tap_vnet_tx(const struct virtio_net_hdr *hdr, void *mem, uint32_t len, uint32_t max_frame,
+		struct udrv_mana_tx *tx, uint32_t *skip)
 {
 	uint32_t start = hdr->csum_start;
 	uint8_t *frame = mem;

@@ -19,9 +19,9 @@ struct udrv_nvme_done;
 /* struct verify_place - an op as this process sees it: volatile, rebuilt from the driver's slots */
 struct verify_place {
 	uint32_t nsid;
-	uint32_t nlb;		/* logical blocks a VERIFY_BLOCK */
+	uint32_t nlb; /* logical blocks a VERIFY_BLOCK */
 	uint16_t queue;
-	bool zero;		/* of a namespace that reads as zeroes */
+	bool zero; /* of a namespace that reads as zeroes */
 };
 
 /**

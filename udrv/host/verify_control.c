@@ -45,11 +45,10 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->queues = c->queues < info->io_queues ? c->queues : info->io_queues;
 	per_queue = c->depth + c->zdepth * hd->nzero;
 	if (per_queue > info->depth || per_queue * hd->queues > VERIFY_OPS_MAX) {
-		snprintf(
-			why, why_size,
-			"%llu commands per queue on %llu queues: a queue takes %u, the workload %u in all",
-			(unsigned long long)per_queue, (unsigned long long)hd->queues, info->depth,
-			VERIFY_OPS_MAX);
+		snprintf(why, why_size,
+			 "%llu commands per queue on %llu queues: a queue takes %u, the workload %u in all",
+			 (unsigned long long)per_queue, (unsigned long long)hd->queues, info->depth,
+			 VERIFY_OPS_MAX);
 		return -EINVAL;
 	}
 	/* Blocks written before keep their sequence numbers; the region may only grow. */
@@ -63,10 +62,9 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->cycle = h->lease.cycle;
 	err = verify_places(h, v);
 	if (err) {
-		snprintf(
-			why, why_size,
-			"namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",
-			(unsigned long long)hd->blocks);
+		snprintf(why, why_size,
+			 "namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",
+			 (unsigned long long)hd->blocks);
 		return err;
 	}
 	v->idle_head = v->idle_len = 0;

@@ -112,7 +112,8 @@ static int submit(struct host *h, struct verify *v, unsigned int op, const struc
 	io.cookie[1] = seq;
 	err = udrv_nvme_submit(udrv_nvme_queue(h->nvme, p->queue), &io);
 	if (err) {
-		verify_publish(&v->m->op[op].submitted[c->kind], v->m->op[op].submitted[c->kind] - 1);
+		verify_publish(&v->m->op[op].submitted[c->kind],
+			       v->m->op[op].submitted[c->kind] - 1);
 		return err;
 	}
 	if (!p->zero && c->kind != VERIFY_FLUSH)

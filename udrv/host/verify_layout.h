@@ -16,14 +16,14 @@
 #include <assert.h>
 #include <stdint.h>
 
-#define VERIFY_MAGIC		"UDRVVFY1"
-#define VERIFY_BLOCK		4096u
-#define VERIFY_BLOCKS_MAX	24576u
-#define VERIFY_OPS_MAX		512u
-#define VERIFY_CYCLES		256u
-#define VERIFY_ZERO_NS		8u
-#define VERIFY_BUCKETS		65536u
-#define VERIFY_BUCKET_SHIFT	24	/* counter ticks a bucket: about 7 ms */
+#define VERIFY_MAGIC	    "UDRVVFY1"
+#define VERIFY_BLOCK	    4096u
+#define VERIFY_BLOCKS_MAX   24576u
+#define VERIFY_OPS_MAX	    512u
+#define VERIFY_CYCLES	    256u
+#define VERIFY_ZERO_NS	    8u
+#define VERIFY_BUCKETS	    65536u
+#define VERIFY_BUCKET_SHIFT 24 /* counter ticks a bucket: about 7 ms */
 
 /** enum verify_kind - what a command is; part of the cookie and index of the counts */
 enum verify_kind {
@@ -37,17 +37,17 @@ enum verify_kind {
 
 /** enum verify_mode - what the workload is doing */
 enum verify_mode {
-	VERIFY_IDLE,		/* never started, or stopped and read back */
+	VERIFY_IDLE, /* never started, or stopped and read back */
 	VERIFY_RUNNING,
-	VERIFY_DRAINING,	/* no new commands; then read back */
-	VERIFY_READBACK,	/* reading every written block once more */
+	VERIFY_DRAINING, /* no new commands; then read back */
+	VERIFY_READBACK, /* reading every written block once more */
 };
 
 /** struct verify_op - one command's place: its buffer, its counts by kind */
 struct verify_op {
 	uint64_t submitted[6];
 	uint64_t completed[6];
-	uint64_t across_done;	/* last cycle + 1 of which it is in completed_across */
+	uint64_t across_done; /* last cycle + 1 of which it is in completed_across */
 	uint64_t rsvd[3];
 };
 
@@ -57,8 +57,8 @@ struct verify_block {
 
 /** struct verify_cycle - about the kexec with which a cycle began */
 struct verify_cycle {
-	uint64_t in_flight;		/* as the driver's resume found them */
-	uint64_t completed_across;	/* those of them that completed once with the right data */
+	uint64_t in_flight;	   /* as the driver's resume found them */
+	uint64_t completed_across; /* those of them that completed once with the right data */
 	uint64_t never_submitted;
 	uint64_t latched_while_masked;
 	uint64_t delivered_after;
@@ -68,19 +68,19 @@ struct verify_cycle {
 
 struct verify_header {
 	char magic[8];
-	uint32_t mode;			/* enum verify_mode */
-	uint32_t readback;		/* next block to read back */
+	uint32_t mode;	   /* enum verify_mode */
+	uint32_t readback; /* next block to read back */
 	uint64_t cycle;
-	uint64_t blocks, queues, depth, zdepth, rate, write, flush;	/* struct verify_config */
+	uint64_t blocks, queues, depth, zdepth, rate, write, flush; /* struct verify_config */
 	uint64_t nops;
 	uint64_t nzero;
 	uint32_t zero_nsid[VERIFY_ZERO_NS];
-	uint64_t seq;			/* last sequence number given out */
+	uint64_t seq; /* last sequence number given out */
 	uint64_t errors, miscompares, reissued, lost;
-	uint64_t last_bucket;		/* newest bucket of the histogram; 0: none yet */
+	uint64_t last_bucket; /* newest bucket of the histogram; 0: none yet */
 	uint64_t first_bucket;
 	uint64_t tsc_last_completion;
-	uint64_t tsc_last_alive;	/* when the event loop last came round */
+	uint64_t tsc_last_alive; /* when the event loop last came round */
 	uint64_t rsvd[32];
 };
 

@@ -6,7 +6,10 @@
 #include "udrv/host/host.h"
 #include "udrv/host/verify.h"
 
-/* Counter values of so many cycles are told: an answer has to fit a message, however many cycles there are. */
+/*
+ * Counter values of so many cycles are told: an answer has to fit a message, however many cycles
+ * there are.
+ */
 #define CYCLES_WITH_TIMES 16u
 
 static struct json_object *cycle_json(const struct verify_memory *m, uint64_t cycle)

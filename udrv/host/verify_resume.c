@@ -103,7 +103,10 @@ static void open_cycle(struct host *h, struct verify *v)
 	v->cycle_opened = h->lease.cycle;
 }
 
-/* The device was reset and its handle is a new one: what was under way has no slot to tell of it any more. */
+/*
+ * The device was reset and its handle is a new one: what was under way has no slot to tell of it
+ * any more.
+ */
 static void count_lost(struct verify *v)
 {
 	struct verify_memory *m = v->m;

@@ -15,7 +15,10 @@
 #include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
-/* Each of 16 devices: its lease, its program, and four memfds of its consumers while it has no handle. */
+/*
+ * Each of 16 devices: its lease, its program, and four memfds of its
+ * consumers while it has no handle.
+ */
 #define CUSTODY_MAX 128
 
 struct kept_fd {

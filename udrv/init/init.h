@@ -9,8 +9,8 @@
 struct udrv_msg;
 
 /**
- * custody_give_session() - open the previous kernel's session, keep it, and give it to the first agent, with
- * /dev/liveupdate
+ * custody_give_session() - open the previous kernel's session, keep it, and give it to the first
+ * agent, with /dev/liveupdate
  * @sock: its connection
  *
  * Once, before the first custody_serve(). What cannot be opened is told to the agent.
@@ -42,7 +42,8 @@ int custody_next(int sock, bool *ret_ready);
 /**
  * custody_drain() - answer what an agent that has ended had sent, without waiting for more
  *
- * A child of the agent may outlive it for as long as the kernel takes to end it, with the connection open.
+ * A child of the agent may outlive it for as long as the kernel takes to end it, with the
+ * connection open.
  *
  * Return: false: the connection is of no more use; true: nothing else is in it now.
  */

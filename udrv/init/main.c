@@ -93,7 +93,10 @@ static void start_agent(struct init *in, bool first)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
 	start.custody = sock[1];
-	/* At first there is nothing else to close, and no signal blocked: the devices are waited for. */
+	/*
+	 * At first there is nothing else to close, and no signal blocked:
+	 * the devices are waited for.
+	 */
 	in->agent = first ? _Fork() : app_fork(&sock[1], 1);
 	if (!in->agent) {
 		if (first && sock[0] >= 0)
@@ -123,8 +126,8 @@ static void note_ready(struct init *in, bool ready)
 }
 
 /*
- * The first agent gets the previous kernel's session, which stays open here whatever becomes of an agent. It is
- * opened while that one gets to its feet.
+ * The first agent gets the previous kernel's session, which stays open here whatever becomes of an
+ * agent. It is opened while that one gets to its feet.
  */
 static void start_first_agent(struct init *in)
 {

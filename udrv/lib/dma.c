@@ -187,8 +187,9 @@ int udrv_dma_compare(const struct udrv_dma *dma, const struct udrv_dma_run *runs
 	const struct dma_pool *pool = dma_pool(dma);
 
 	if (!runs_cover(runs, nruns, dma->size)) {
-		udrv_log(pool->log, UDRV_LOG_ERR, "dma: %u runs do not cover the pool of %llu bytes",
-			 nruns, (unsigned long long)dma->size);
+		udrv_log(pool->log, UDRV_LOG_ERR,
+			 "dma: %u runs do not cover the pool of %llu bytes", nruns,
+			 (unsigned long long)dma->size);
 		return -EINVAL;
 	}
 	/* Page by page: the runs may be cut differently. */
@@ -201,7 +202,8 @@ int udrv_dma_compare(const struct udrv_dma *dma, const struct udrv_dma_run *runs
 			udrv_log(pool->log, UDRV_LOG_ERR,
 				 "dma: pool offset %#llx is now at device address %#llx, the device knows it at %#llx: do not resume",
 				 (unsigned long long)(runs[i].off + done),
-				 (unsigned long long)(runs[i].addr + done), (unsigned long long)was);
+				 (unsigned long long)(runs[i].addr + done),
+				 (unsigned long long)was);
 			return -ESTALE;
 		}
 	}

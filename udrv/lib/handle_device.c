@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The device of a handle in this process: memory, then the device's identity, then its addresses. Each
- * step needs a descriptor more than the one before, so that who waits for a device has done the rest.
+ * The device of a handle in this process: memory, then the device's identity, then its addresses.
+ * Each step needs a descriptor more than the one before, so that who waits for a device has done
+ * the rest.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +44,8 @@ static int has_fds(const struct udrv_handle *h, unsigned int mask, const struct 
 	return 0;
 }
 
-int udrv_handle_open_vfio(const struct udrv_handle *h, struct vfio *vfio, const struct udrv_log *log)
+int udrv_handle_open_vfio(const struct udrv_handle *h, struct vfio *vfio,
+			  const struct udrv_log *log)
 {
 	int err = udrv_vfio_open(vfio, h->fd[UDRV_FD_VFIO]);
 

@@ -12,7 +12,8 @@ struct udrv_state;
 int udrv_handle_check(const struct udrv_handle *h, const struct udrv_log *log);
 
 /* Give a backend the handle's cdev. -errno with a message. */
-int udrv_handle_open_vfio(const struct udrv_handle *h, struct vfio *vfio, const struct udrv_log *log);
+int udrv_handle_open_vfio(const struct udrv_handle *h, struct vfio *vfio,
+			  const struct udrv_log *log);
 
 /* Record who the device is in node /device of the tree being edited. */
 int udrv_handle_record_id(struct vfio *vfio, const struct udrv_handle *h, void *fdt,

@@ -76,9 +76,10 @@ static int format_state(const struct udrv_handle *h, const struct udrv_handle_op
 	fdt = udrv_state_edit(st);
 	err = udrv_handle_record_id(vfio, h, fdt, log);
 	if (!err)
-		err = udrv_dma_format(
-			h->fd[UDRV_FD_DMA], st, runs, nruns,
-			opts->book_entries ? opts->book_entries : DEFAULT_BOOK_ENTRIES, log, &dma);
+		err = udrv_dma_format(h->fd[UDRV_FD_DMA], st, runs, nruns,
+				      opts->book_entries ? opts->book_entries :
+							   DEFAULT_BOOK_ENTRIES,
+				      log, &dma);
 	if (!err)
 		err = udrv_state_commit(st);
 out:

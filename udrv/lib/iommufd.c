@@ -40,7 +40,7 @@ int udrv_iommufd_bind(int iommufd, int vfio_fd, const char *what, const struct u
 			 "; another process has it open, or the kernel guards it for an update" :
 		 err == -EPERM ?
 			 "; noiommu mode needs CAP_SYS_RAWIO, and an IOMMU that does not remap interrupts iommufd.allow_unsafe_interrupts=1" :
-				 "");
+			 "");
 	return err;
 }
 
@@ -103,8 +103,7 @@ int udrv_iommufd_map(int iommufd, int memfd, const char *what, const struct udrv
 	return 0;
 }
 
-int udrv_iommufd_attach(int vfio_fd, uint32_t ioas_id, const char *what,
-			const struct udrv_log *log)
+int udrv_iommufd_attach(int vfio_fd, uint32_t ioas_id, const char *what, const struct udrv_log *log)
 {
 	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas_id };
 	int err;
@@ -113,9 +112,11 @@ int udrv_iommufd_attach(int vfio_fd, uint32_t ioas_id, const char *what,
 		return 0;
 	err = -errno;
 	udrv_log(log, UDRV_LOG_ERR, "%s: cannot attach the device to its IOAS: %m%s", what,
-		 err == -ENOMEM ? "; the pool cannot be pinned" :
-		 err == -ESTALE ? "; what it was given before the update is not where it was, see the kernel log" :
-				  "");
+		 err == -ENOMEM ?
+			 "; the pool cannot be pinned" :
+		 err == -ESTALE ?
+			 "; what it was given before the update is not where it was, see the kernel log" :
+			 "");
 	return err;
 }
 

@@ -25,8 +25,9 @@ int udrv_iommufd_map(int iommufd, int memfd, const char *what, const struct udrv
 		     uint32_t *ret_ioas_id);
 
 /*
- * Attach the device to an IOAS of the iommufd that it is bound to, which pins what is mapped there. A device that
- * kept running over a kernel update is adopted by it: -ESTALE if its memory is not where it was.
+ * Attach the device to an IOAS of the iommufd that it is bound to, which pins what is mapped there.
+ * A device that kept running over a kernel update is adopted by it: -ESTALE if its memory is not
+ * where it was.
  */
 int udrv_iommufd_attach(int vfio_fd, uint32_t ioas_id, const char *what,
 			const struct udrv_log *log);

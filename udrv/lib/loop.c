@@ -30,11 +30,11 @@ struct udrv_source {
 	struct udrv_loop *loop;
 	enum kind kind;
 	bool armed; /* the ring has a request of this source */
-	bool dead; /* removed: never call it again */
+	bool dead;  /* removed: never call it again */
 	int fd;
-	short events; /* poll */
-	bool by_poll; /* non-blocking eventfd: the ring will not wait in a read of it */
-	uint64_t count; /* eventfd: where the ring reads to */
+	short events;	  /* poll */
+	bool by_poll;	  /* non-blocking eventfd: the ring will not wait in a read of it */
+	uint64_t count;	  /* eventfd: where the ring reads to */
 	uint64_t next_ns; /* timer */
 	uint64_t period_ns;
 	struct __kernel_timespec ts;
@@ -466,7 +466,9 @@ void udrv_loop_destroy(struct udrv_loop *loop)
 	TAILQ_FOREACH(src, &loop->sources, link)
 		udrv_loop_remove(src);
 	sweep(loop);
-	/* Until the kernel writes to none of them any more: each was cancelled, so each has an end. */
+	/*
+	 * Until the kernel writes to none of them any more: each was cancelled, so each has an end.
+	 */
 	for (int round = 0; round < DESTROY_ROUNDS && !TAILQ_EMPTY(&loop->sources); round++) {
 		if (wait_events(loop, DESTROY_WAIT_NS))
 			break;

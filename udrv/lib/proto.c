@@ -173,7 +173,8 @@ int udrv_msg_take_session(struct udrv_msg *m, int *ret_liveupdate, int *ret_sess
 	memcpy(&w, m->data, sizeof(w));
 	err[0] = le32toh(w.liveupdate);
 	err[1] = le32toh(w.session);
-	if (err[0] > MAX_ERRNO || err[1] > MAX_ERRNO || m->nfds != (err[0] ? 0u : 1u) + (err[1] ? 0u : 1u))
+	if (err[0] > MAX_ERRNO || err[1] > MAX_ERRNO ||
+	    m->nfds != (err[0] ? 0u : 1u) + (err[1] ? 0u : 1u))
 		return -EBADMSG;
 	for (unsigned int i = 0; i < m->nfds; i++) {
 		if (m->fd[i] < 0)

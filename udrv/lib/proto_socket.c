@@ -124,8 +124,9 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 	udrv_msg_init(m, 0, 0);
 	n = receive(sock, &head, m, 0, &flags);
 	/*
-	 * Linux may tell of the end before a message that came just before it, but never twice. An empty
-	 * packet looks like the end as well; behind it there may be nothing yet, so this does not wait.
+	 * Linux may tell of the end before a message that came just before it, but never twice. An
+	 * empty packet looks like the end as well; behind it there may be nothing yet, so this does
+	 * not wait.
 	 */
 	if (n == 0 && m->nfds == 0) {
 		n = receive(sock, &head, m, MSG_DONTWAIT, &flags);

@@ -38,8 +38,7 @@ static bool overlaps_earlier(const struct udrv_state *st, const void *fdt, int a
 	struct area other;
 	int node;
 
-	fdt_for_each_subnode(node, fdt, areas)
-	{
+	fdt_for_each_subnode(node, fdt, areas) {
 		if (node == last)
 			return false;
 		if (area_read(st, fdt, node, &other))
@@ -59,8 +58,7 @@ int udrv_state_check_areas(const struct udrv_state *st, const void *fdt)
 		return 0;
 	if (areas < 0)
 		return -EBADMSG;
-	fdt_for_each_subnode(node, fdt, areas)
-	{
+	fdt_for_each_subnode(node, fdt, areas) {
 		struct area a;
 
 		if (area_read(st, fdt, node, &a) || overlaps_earlier(st, fdt, areas, node, &a)) {
@@ -80,8 +78,7 @@ static uint64_t areas_end(const struct udrv_state *st, const void *fdt, int area
 	struct area a;
 	int node;
 
-	fdt_for_each_subnode(node, fdt, areas)
-	{
+	fdt_for_each_subnode(node, fdt, areas) {
 		if (!area_read(st, fdt, node, &a) && a.off + a.size > end)
 			end = a.off + a.size;
 	}

@@ -61,7 +61,7 @@ _Static_assert(sizeof(struct state_copy) == 64, "layout of the state header");
 struct udrv_state {
 	uint8_t *map;
 	struct state_header *hdr; /* start of the mapping */
-	uint64_t size; /* usable bytes, as formatted */
+	uint64_t size;		  /* usable bytes, as formatted */
 	size_t map_size;
 	bool rdonly;
 	bool editing;

@@ -49,7 +49,8 @@ static uint64_t clock_ns(clockid_t clock)
 
 static void take_sample(const struct bench_worker *w, unsigned int n, struct sample *s)
 {
-	*s = (struct sample){ .ns = clock_ns(CLOCK_MONOTONIC), .busy_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) };
+	*s = (struct sample){ .ns = clock_ns(CLOCK_MONOTONIC),
+			      .busy_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) };
 	for (unsigned int i = 0; i < n; i++) {
 		s->done += __atomic_load_n(&w[i].done, __ATOMIC_RELAXED);
 		s->bytes += __atomic_load_n(&w[i].bytes, __ATOMIC_RELAXED);
@@ -108,6 +109,8 @@ void bench_run(void (*fn)(struct bench_worker *w), void *arg, unsigned int n, un
 	for (unsigned int i = 0; i < n; i++)
 		pthread_join(thread[i], NULL);
 	printf("{\"done\": %llu, \"bytes\": %llu, \"ns\": %llu, \"busy_ns\": %llu}\n",
-	       (unsigned long long)(after.done - before.done), (unsigned long long)(after.bytes - before.bytes),
-	       (unsigned long long)(after.ns - before.ns), (unsigned long long)(after.busy_ns - before.busy_ns));
+	       (unsigned long long)(after.done - before.done),
+	       (unsigned long long)(after.bytes - before.bytes),
+	       (unsigned long long)(after.ns - before.ns),
+	       (unsigned long long)(after.busy_ns - before.busy_ns));
 }

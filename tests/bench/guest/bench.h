@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One measurement in a guest: workers, each pinned to a CPU of its own, and the CPU time that they took. */
+/*
+ * One measurement in a guest: workers, each pinned to a CPU of its own, and the
+ * CPU time that they took.
+ */
 #ifndef TESTS_BENCH_GUEST_BENCH_H
 #define TESTS_BENCH_GUEST_BENCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define BENCH_MAX_WORKERS	16u
+#define BENCH_MAX_WORKERS 16u
 
 /* struct bench_worker - counted by the worker, read by whoever measures */
 struct bench_worker {
@@ -16,7 +19,10 @@ struct bench_worker {
 	void *arg;
 } __attribute__((aligned(64)));
 
-/* Says what it could not do and ends the program: this is one run of a measurement, and half of one is worth nothing. */
+/*
+ * Says what it could not do and ends the program: this is one run of a measurement, and half of one
+ * is worth nothing.
+ */
 void bench_fail(const char *what, int err) __attribute__((noreturn));
 
 /* Workers look at it now and then. */
@@ -29,9 +35,10 @@ static inline void bench_count(struct bench_worker *w, uint64_t n, uint64_t byte
 }
 
 /*
- * Run @n workers for @ms after a tenth of that to get going, and print one JSON object: what they counted in that time,
- * its length, and the process's CPU time in it, system calls and interrupts that hit it included. (/proc/stat is sampled at
- * ticks, which bursts of work between interrupts escape.)
+ * Run @n workers for @ms after a tenth of that to get going, and print one JSON object: what
+ * they counted in that time, its length, and the process's CPU time in it, system calls and
+ * interrupts that hit it included. (/proc/stat is sampled at ticks, which bursts of work between
+ * interrupts escape.)
  */
 void bench_run(void (*fn)(struct bench_worker *w), void *arg, unsigned int n, unsigned int ms);
 

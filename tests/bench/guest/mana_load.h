@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an engine is to do: send frames as fast as it goes to nobody (tx); or to the model's echoing peer, with a fixed
- * number of them on their way, and count those that come back (echo); or count what comes back from its repeater, which
- * sends each frame MANA_REPEATS times (rx).
+ * What an engine is to do: send frames as fast as it goes to nobody (tx); or to the model's echoing
+ * peer, with a fixed number of them on their way, and count those that come back (echo); or count
+ * what comes back from its repeater, which sends each frame MANA_REPEATS times (rx).
  */
 #ifndef TESTS_BENCH_GUEST_MANA_LOAD_H
 #define TESTS_BENCH_GUEST_MANA_LOAD_H
@@ -11,16 +11,16 @@
 
 #include "tests/bench/guest/bench.h"
 
-#define MANA_BATCH	32u
-#define MANA_WINDOW	128u		/* frames on their way */
-#define MANA_REPEATS	64u
-#define MANA_MAX_FRAME	1514u
+#define MANA_BATCH     32u
+#define MANA_WINDOW    128u /* frames on their way */
+#define MANA_REPEATS   64u
+#define MANA_MAX_FRAME 1514u
 
 enum mana_what { MANA_TX, MANA_ECHO, MANA_RX };
 
 struct mana_load {
 	const char *device;
-	uint32_t size;			/* of a frame, without its check sequence */
+	uint32_t size; /* of a frame, without its check sequence */
 	unsigned int ms;
 	enum mana_what what;
 };

@@ -5,7 +5,8 @@
  *	udrv		our driver; DEVICE is a PCI address that vfio-pci is bound to
  *	packet		the kernel's driver by a packet socket; DEVICE is its interface, which is up
  *
- * bench_mana scale DEVICE queues=N: what our driver's queue pairs take, and how long they take to be resumed
+ * bench_mana scale DEVICE queues=N: what our driver's queue pairs take, and how long they take to
+ * be resumed
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@
 
 #include "tests/bench/guest/mana_load.h"
 
-#define ETH_HEADER	14u
-#define IP_HEADER	20u
-#define UDP_HEADER	8u
+#define ETH_HEADER 14u
+#define IP_HEADER  20u
+#define UDP_HEADER 8u
 
 static void put16(uint8_t *p, unsigned int v)
 {
@@ -55,7 +56,7 @@ void mana_frame(const struct mana_load *load, const uint8_t mac[6], uint8_t *fra
 	put16(ip + 10, ip_checksum(ip));
 	put16(udp, 7);
 	put16(udp + 2, 7);
-	put16(udp + 4, load->size - ETH_HEADER - IP_HEADER);	/* and no checksum, as IPv4 allows */
+	put16(udp + 4, load->size - ETH_HEADER - IP_HEADER); /* and no checksum, as IPv4 allows */
 }
 
 int main(int argc, char **argv)

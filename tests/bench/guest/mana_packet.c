@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The peer: Linux's mana driver by a packet socket, with what makes that fast: batches by sendmmsg(), no queueing
- * discipline, and received frames out of a mapped ring, without a system call.
+ * The peer: Linux's mana driver by a packet socket, with what makes that fast: batches by
+ * sendmmsg(), no queueing discipline, and received frames out of a mapped ring, without a
+ * system call.
  */
 #include <errno.h>
 #include <linux/if_packet.h>
@@ -16,10 +17,10 @@
 
 #include "tests/bench/guest/mana_load.h"
 
-#define RING_FRAME	2048u
-#define RING_BLOCK	(256u << 10)
-#define RING_BLOCKS	8u
-#define RING_FRAMES	(RING_BLOCK / RING_FRAME * RING_BLOCKS)
+#define RING_FRAME  2048u
+#define RING_BLOCK  (256u << 10)
+#define RING_BLOCKS 8u
+#define RING_FRAMES (RING_BLOCK / RING_FRAME * RING_BLOCKS)
 
 struct port {
 	int fd;
@@ -41,7 +42,10 @@ static void set(int fd, int option, const void *value, socklen_t len, const char
 static void open_port(struct port *p)
 {
 	const struct tpacket_req req = {
-		.tp_block_size = RING_BLOCK, .tp_block_nr = RING_BLOCKS, .tp_frame_size = RING_FRAME, .tp_frame_nr = RING_FRAMES,
+		.tp_block_size = RING_BLOCK,
+		.tp_block_nr = RING_BLOCKS,
+		.tp_frame_size = RING_FRAME,
+		.tp_frame_nr = RING_FRAMES,
 	};
 	struct sockaddr_ll addr = { .sll_family = AF_PACKET };
 	const int one = 1, version = TPACKET_V2;
@@ -57,8 +61,8 @@ static void open_port(struct port *p)
 	if (load->what != MANA_TX) {
 		set(p->fd, PACKET_VERSION, &version, sizeof(version), "PACKET_VERSION");
 		set(p->fd, PACKET_RX_RING, &req, sizeof(req), "PACKET_RX_RING");
-		p->ring = mmap(NULL, (size_t)RING_BLOCK * RING_BLOCKS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-			       p->fd, 0);
+		p->ring = mmap(NULL, (size_t)RING_BLOCK * RING_BLOCKS, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_POPULATE, p->fd, 0);
 		if (p->ring == MAP_FAILED)
 			bench_fail("ring", errno);
 		addr.sll_protocol = htons(ETH_P_IP);
@@ -86,7 +90,8 @@ static unsigned int receive_some(struct port *p)
 	unsigned int n = 0;
 
 	for (; n < MANA_BATCH; n++) {
-		struct tpacket2_hdr *hdr = (struct tpacket2_hdr *)(p->ring + (size_t)p->at * RING_FRAME);
+		struct tpacket2_hdr *hdr =
+			(struct tpacket2_hdr *)(p->ring + (size_t)p->at * RING_FRAME);
 
 		if (!(__atomic_load_n(&hdr->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			break;

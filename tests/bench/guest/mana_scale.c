@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What queue pairs cost: memory, and the time in which a successor resumes them from the handle alone, which is what it
- * does after a kexec or a crash. The adapter runs all the while.
+ * What queue pairs cost: memory, and the time in which a successor resumes them from the handle
+ * alone, which is what it does after a kexec or a crash. The adapter runs all the while.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -42,7 +42,9 @@ static uint64_t median(uint64_t *v, unsigned int n)
 
 void mana_bench_scale(const char *bdf, unsigned int queues)
 {
-	const struct udrv_mana_opts opts = { .size = sizeof(opts), .vports = 1, .queues = queues, .poll = true };
+	const struct udrv_mana_opts opts = {
+		.size = sizeof(opts), .vports = 1, .queues = queues, .poll = true
+	};
 	struct udrv_handle_opts sizes = { .size = sizeof(sizes) };
 	struct udrv_handle handle = UDRV_HANDLE_INIT;
 	uint64_t ns[ROUNDS], dma_size;
@@ -80,6 +82,7 @@ void mana_bench_scale(const char *bdf, unsigned int queues)
 		bench_fail("shutdown", err);
 	udrv_device_close(dev);
 	udrv_handle_close(&handle);
-	printf("{\"queues\": %u, \"state_bytes\": %llu, \"dma_bytes\": %llu, \"resume_ns\": %llu}\n", queues,
-	       (unsigned long long)sizes.state_size, (unsigned long long)dma_size, (unsigned long long)median(ns, ROUNDS));
+	printf("{\"queues\": %u, \"state_bytes\": %llu, \"dma_bytes\": %llu, \"resume_ns\": %llu}\n",
+	       queues, (unsigned long long)sizes.state_size, (unsigned long long)dma_size,
+	       (unsigned long long)median(ns, ROUNDS));
 }

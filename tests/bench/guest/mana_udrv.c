@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The driver as an application uses it: a handle with its persistent state, one queue pair, batches. */
+/*
+ * The driver as an application uses it: a handle with its persistent state,
+ * one queue pair, batches.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -79,7 +82,9 @@ static void udrv_worker(struct bench_worker *w)
 
 void mana_bench_udrv(const struct mana_load *l)
 {
-	const struct udrv_mana_opts opts = { .size = sizeof(opts), .vports = 1, .queues = 1, .poll = true };
+	const struct udrv_mana_opts opts = {
+		.size = sizeof(opts), .vports = 1, .queues = 1, .poll = true
+	};
 	struct udrv_log log = { .fn = udrv_log_stderr, .ctx = "bench", .level = UDRV_LOG_WARN };
 	struct udrv_handle_opts sizes = { .size = sizeof(sizes) };
 	struct udrv_handle handle = UDRV_HANDLE_INIT;

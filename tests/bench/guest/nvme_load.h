@@ -8,7 +8,7 @@
 
 #include "tests/bench/guest/bench.h"
 
-#define LOAD_MAX_DEPTH	256u
+#define LOAD_MAX_DEPTH 256u
 
 struct nvme_load {
 	const char *device;
@@ -22,9 +22,11 @@ struct nvme_place {
 	uint64_t random, next, blocks;
 };
 
-static inline struct nvme_place nvme_place_init(const struct bench_worker *w, uint64_t bytes, const struct nvme_load *load)
+static inline struct nvme_place nvme_place_init(const struct bench_worker *w, uint64_t bytes,
+						const struct nvme_load *load)
 {
-	return (struct nvme_place){ .random = 88172645463325252ull + w->index, .blocks = bytes / load->block };
+	return (struct nvme_place){ .random = 88172645463325252ull + w->index,
+				    .blocks = bytes / load->block };
 }
 
 /* The next one, in bytes. */
@@ -43,7 +45,10 @@ static inline uint64_t nvme_place_next(struct nvme_place *p, const struct nvme_l
 }
 
 void nvme_bench_udrv(const struct nvme_load *load);
-/* @passthrough: NVMe commands to the character device rather than reads and writes of the block device. */
+/*
+ * @passthrough: NVMe commands to the character device rather than reads and
+ *	writes of the block device.
+ */
 void nvme_bench_uring(const struct nvme_load *load, bool passthrough);
 
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * bench_nvme ENGINE DEVICE [bs=BYTES] [qd=N] [queues=N] [ms=N] [write=1] [seq=1] [poll=1]: one measurement
+ * bench_nvme ENGINE DEVICE [bs=BYTES] [qd=N] [queues=N] [ms=N] [write=1] [seq=1]
+ * [poll=1]: one measurement
  *
  *	udrv		our driver; DEVICE is a PCI address that vfio-pci is bound to
  *	uring		the kernel's driver by io_uring; DEVICE is a block device
- *	uring-cmd	the kernel's driver by io_uring's passthrough; DEVICE is its character device
+ *	uring-cmd	the kernel's driver by io_uring's passthrough; DEVICE is its character
+ *			device
  */
 #include <errno.h>
 #include <stdio.h>
@@ -30,8 +32,8 @@ int main(int argc, char **argv)
 		.sequential = bench_option(argc, argv, "seq", 0),
 		.poll = bench_option(argc, argv, "poll", 0),
 	};
-	if (!load.depth || load.depth > LOAD_MAX_DEPTH || !load.block || load.block % 4096 || !load.queues ||
-	    load.queues > BENCH_MAX_WORKERS)
+	if (!load.depth || load.depth > LOAD_MAX_DEPTH || !load.block || load.block % 4096 ||
+	    !load.queues || load.queues > BENCH_MAX_WORKERS)
 		bench_fail("bs, qd or queues", EINVAL);
 	if (!strcmp(argv[1], "udrv"))
 		nvme_bench_udrv(&load);

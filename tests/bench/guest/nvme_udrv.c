@@ -36,7 +36,8 @@ static void prepare(struct queue *q, struct bench_worker *w)
 	q->place = nvme_place_init(w, q->ns->nsze * lba, load);
 	buf = q->seg[0].off;
 	for (unsigned int i = 0; i < load->depth; i++) {
-		q->seg[i] = (struct udrv_nvme_seg){ .off = buf + (uint64_t)i * load->block, .len = load->block };
+		q->seg[i] = (struct udrv_nvme_seg){ .off = buf + (uint64_t)i * load->block,
+						    .len = load->block };
 		q->io[i] = (struct udrv_nvme_io){
 			.opcode = load->write ? NVME_CMD_WRITE : NVME_CMD_READ,
 			.nsid = q->ns->nsid,
@@ -70,7 +71,8 @@ static unsigned int turn(struct queue *q)
 		io[i] = q->io[done[i].cookie[0]];
 		io[i].slba = nvme_place_next(&q->place, load) / lba;
 	}
-	if (udrv_nvme_release_batch(q->q, done, (unsigned int)n) || udrv_nvme_submit_batch(q->q, io, (unsigned int)n) != n)
+	if (udrv_nvme_release_batch(q->q, done, (unsigned int)n) ||
+	    udrv_nvme_submit_batch(q->q, io, (unsigned int)n) != n)
 		bench_fail("submit again", EIO);
 	udrv_nvme_ring(q->q);
 	bench_count(q->w, (uint64_t)n, (uint64_t)n * load->block);
@@ -110,7 +112,9 @@ static void ready(void *ctx, struct udrv_nvme_queue *nq)
 	}
 }
 
-/* Interrupts come to the CPU that waits for them, as Linux's driver has it by its managed affinity. */
+/*
+ * Interrupts come to the CPU that waits for them, as Linux's driver has it by its managed affinity.
+ */
 static void pin_interrupts(unsigned int cpu)
 {
 	FILE *f = fopen("/proc/interrupts", "re");
@@ -157,7 +161,10 @@ static void loop_worker(struct bench_worker *w)
 void nvme_bench_udrv(const struct nvme_load *l)
 {
 	const struct udrv_nvme_opts opts = {
-		.size = sizeof(opts), .io_queues = l->queues, .depth = l->depth, .poll = l->poll,
+		.size = sizeof(opts),
+		.io_queues = l->queues,
+		.depth = l->depth,
+		.poll = l->poll,
 	};
 	struct udrv_handle_opts sizes = { .size = sizeof(sizes) };
 	struct udrv_log log = { .fn = udrv_log_stderr, .ctx = "bench", .level = UDRV_LOG_WARN };
@@ -185,8 +192,8 @@ void nvme_bench_udrv(const struct nvme_load *l)
 	for (unsigned int i = 0; i < l->queues; i++) {
 		queues[i].q = udrv_nvme_queue(ctrl, i);
 		queues[i].ns = udrv_nvme_ns(ctrl, 0);
-		err = udrv_dma_alloc(udrv_device_dma(dev), (uint64_t)l->depth * l->block, 4096, 0, i + 1,
-				     &queues[i].seg[0].off);
+		err = udrv_dma_alloc(udrv_device_dma(dev), (uint64_t)l->depth * l->block, 4096, 0,
+				     i + 1, &queues[i].seg[0].off);
 		if (err)
 			bench_fail("buffers", err);
 	}

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The peer: Linux's nvme driver by io_uring, with all that makes it fast: registered files, rings and buffers, O_DIRECT,
- * completions polled for (IOPOLL) or taken without interrupting the submitter (DEFER_TASKRUN), one ring a CPU.
+ * The peer: Linux's nvme driver by io_uring, with all that makes it fast: registered files, rings
+ * and buffers, O_DIRECT, completions polled for (IOPOLL) or taken without interrupting the
+ * submitter (DEFER_TASKRUN), one ring a CPU.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +17,14 @@
 
 #include "tests/bench/guest/nvme_load.h"
 
-#define CMD_WRITE	1u
-#define CMD_READ	2u
+#define CMD_WRITE 1u
+#define CMD_READ  2u
 
 struct ring {
 	struct io_uring uring;
 	struct nvme_place place;
 	uint8_t *buf;
-	int nsid;		/* 0: a block device */
+	int nsid; /* 0: a block device */
 	uint32_t lba_size;
 };
 
@@ -37,7 +38,9 @@ static uint64_t namespace_size(uint32_t *ret_lba_size)
 	uint64_t size;
 	int fd, lba;
 
-	strncat(path, passthrough ? load->device + strlen("/dev/ng") : load->device + strlen("/dev/nvme"), 32);
+	strncat(path,
+		passthrough ? load->device + strlen("/dev/ng") : load->device + strlen("/dev/nvme"),
+		32);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || ioctl(fd, BLKGETSIZE64, &size) || ioctl(fd, BLKSSZGET, &lba))
 		bench_fail(path, errno);
@@ -98,7 +101,8 @@ static void open_ring(struct ring *r, const struct bench_worker *w)
 	r->nsid = passthrough ? ioctl(fd, NVME_IOCTL_ID) : 0;
 	if (r->nsid < 0)
 		bench_fail("NVME_IOCTL_ID", errno);
-	r->buf = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	r->buf = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (r->buf == MAP_FAILED)
 		bench_fail("buffers", errno);
 	iov.iov_base = r->buf;

@@ -58,17 +58,16 @@ static uint32_t vport_tx(struct mana_model *m, struct call *c)
 	int v = vport_by_handle(m, le64toh(req->vport));
 
 	if (v == NO_SLOT || !m->registered) {
-		model_violation(
-			m,
-			"CONFIG_VPORT_TX: there is no vport %#llx, or the device is not registered",
-			(unsigned long long)le64toh(req->vport));
+		model_violation(m,
+				"CONFIG_VPORT_TX: there is no vport %#llx, or the device is not registered",
+				(unsigned long long)le64toh(req->vport));
 		return STATUS_INVALID;
 	}
 	if (le32toh(req->pdid) != MANA_PDID || le32toh(req->doorbell_pageid) != MANA_DB) {
-		model_violation(
-			m,
-			"CONFIG_VPORT_TX: protection domain %#x and doorbell page %u, the device's are %#x and %u",
-			le32toh(req->pdid), le32toh(req->doorbell_pageid), MANA_PDID, MANA_DB);
+		model_violation(m,
+				"CONFIG_VPORT_TX: protection domain %#x and doorbell page %u, the device's are %#x and %u",
+				le32toh(req->pdid), le32toh(req->doorbell_pageid), MANA_PDID,
+				MANA_DB);
 		return STATUS_INVALID;
 	}
 	m->vport[v].tx_configured = true;

@@ -32,10 +32,9 @@ bool cq_room(struct mana_model *m, unsigned int slot)
 	if (used < (m->opts.cq_room ? cq->e.count : most))
 		return true;
 	if (!cq->overrun)
-		model_violation(
-			m,
-			"CQ %#x: %u completions were posted since the last doorbell, it has %u entries",
-			CQ_ID(slot), used, cq->e.count);
+		model_violation(m,
+				"CQ %#x: %u completions were posted since the last doorbell, it has %u entries",
+				CQ_ID(slot), used, cq->e.count);
 	cq->overrun = true;
 	return used < most;
 }

@@ -115,17 +115,15 @@ static uint32_t create_queue(struct mana_model *m, struct call *c)
 
 	model_setup(m, "CREATE_QUEUE");
 	if (type != GDMA_EQ || !m->registered) {
-		model_violation(
-			m,
-			"CREATE_QUEUE: type %u, %s; only EQs of a registered device are made like that",
-			type, m->registered ? "registered" : "not registered");
+		model_violation(m,
+				"CREATE_QUEUE: type %u, %s; only EQs of a registered device are made like that",
+				type, m->registered ? "registered" : "not registered");
 		return STATUS_INVALID;
 	}
 	if (le32toh(req->pdid) != MANA_PDID || le32toh(req->doorbell_id) != MANA_DB) {
-		model_violation(
-			m,
-			"CREATE_QUEUE: protection domain %#x and doorbell page %u, the device's are %#x and %u",
-			le32toh(req->pdid), le32toh(req->doorbell_id), MANA_PDID, MANA_DB);
+		model_violation(m,
+				"CREATE_QUEUE: protection domain %#x and doorbell page %u, the device's are %#x and %u",
+				le32toh(req->pdid), le32toh(req->doorbell_id), MANA_PDID, MANA_DB);
 		return STATUS_INVALID;
 	}
 	if (vector >= m->opts.vectors) {

@@ -360,8 +360,9 @@ void host_register(struct host *h)
 	struct gdma_req_hdr req = { 0 };
 	struct gdma_register_device_resp resp;
 
-	ck_assert_int_eq(
-		host_request(h, GDMA_REGISTER_DEVICE, &req, sizeof(req), &resp, sizeof(resp)), 0);
+	ck_assert_int_eq(host_request(h, GDMA_REGISTER_DEVICE, &req, sizeof(req), &resp,
+				      sizeof(resp)),
+			 0);
 	h->pdid = le32toh(resp.pdid);
 	h->mkey = le32toh(resp.gpa_mkey);
 	h->db = le32toh(resp.db_id);
@@ -384,8 +385,9 @@ void host_register(struct host *h)
 				 0);
 		h->vport[v] = le64toh(vr.vport);
 		tq.vport = vr.vport;
-		ck_assert_int_eq(
-			host_request(h, MANA_CONFIG_VPORT_TX, &tq, sizeof(tq), &tr, sizeof(tr)), 0);
+		ck_assert_int_eq(host_request(h, MANA_CONFIG_VPORT_TX, &tq, sizeof(tq), &tr,
+					      sizeof(tr)),
+				 0);
 		ck_assert_uint_eq(le16toh(tr.tx_vport_offset), 0x10 + v);
 	}
 }

@@ -39,7 +39,7 @@ struct host_wire {
 	struct net_backend backend;
 	struct host_frame frame[HOST_FRAMES];
 	unsigned int frames; /* sent over the test's life; the last HOST_FRAMES are kept */
-	int error; /* what net_send() returns from now on */
+	int error;	     /* what net_send() returns from now on */
 };
 
 struct host {

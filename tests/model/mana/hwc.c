@@ -137,9 +137,9 @@ static uint32_t make_response(struct mana_model *m, uint32_t len, uint64_t room)
 	if (size < sizeof(*resp))
 		size = sizeof(*resp);
 	if (size > sizeof(m->response) || size > room) {
-		model_violation(
-			m, "request %#x: an answer of %u bytes is expected, the buffer has %llu",
-			le32toh(hdr->req.msg_type), size, (unsigned long long)room);
+		model_violation(m,
+				"request %#x: an answer of %u bytes is expected, the buffer has %llu",
+				le32toh(hdr->req.msg_type), size, (unsigned long long)room);
 		size = room < sizeof(m->response) ? (uint32_t)room : sizeof(m->response);
 	}
 	resp->status = htole32(execute(m, len));
@@ -193,11 +193,10 @@ static void check_oob(struct mana_model *m, const struct parsed_wqe *w)
 	memcpy(&oob, w->oob, sizeof(oob));
 	if (w->oob_size != sizeof(oob) || (le32toh(oob.vscq) & 0xffffff) != CQ_ID(0) ||
 	    (le32toh(oob.vsq) & 0xffffff) != SQ_ID(0) || oob.vrq || oob.vrcq)
-		model_violation(
-			m,
-			"hardware channel: OOB of %u bytes names SQ %#x, CQ %#x, RQ %#x, its CQ %#x",
-			w->oob_size, le32toh(oob.vsq), le32toh(oob.vscq), le32toh(oob.vrq),
-			le32toh(oob.vrcq));
+		model_violation(m,
+				"hardware channel: OOB of %u bytes names SQ %#x, CQ %#x, RQ %#x, its CQ %#x",
+				w->oob_size, le32toh(oob.vsq), le32toh(oob.vscq), le32toh(oob.vrq),
+				le32toh(oob.vrcq));
 }
 
 static bool check_header(struct mana_model *m, uint32_t len)
@@ -205,9 +204,9 @@ static bool check_header(struct mana_model *m, uint32_t len)
 	const struct gdma_req_hdr *hdr = (const void *)m->request;
 
 	if (len < sizeof(*hdr) || le32toh(hdr->req.msg_size) != len || hdr->req.hdr_type) {
-		model_violation(
-			m, "hardware channel: a request of %u bytes whose header says %u, type %u",
-			len, le32toh(hdr->req.msg_size), le32toh(hdr->req.hdr_type));
+		model_violation(m,
+				"hardware channel: a request of %u bytes whose header says %u, type %u",
+				len, le32toh(hdr->req.msg_size), le32toh(hdr->req.hdr_type));
 		return false;
 	}
 	return true;

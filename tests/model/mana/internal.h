@@ -52,7 +52,7 @@
 
 struct ring {
 	uint64_t *page; /* bus addresses of 4 KiB pages, owned */
-	uint32_t size; /* bytes, a power of two */
+	uint32_t size;	/* bytes, a power of two */
 };
 
 struct region {
@@ -94,7 +94,7 @@ struct cq {
 	bool live;
 	struct entries e;
 	bool overrun; /* said once */
-	int eq; /* slot, NO_SLOT: none */
+	int eq;	      /* slot, NO_SLOT: none */
 };
 
 /*
@@ -288,7 +288,7 @@ struct call {
 struct command {
 	uint32_t code;
 	uint32_t req_size, resp_size; /* least sizes of the messages */
-	bool mana; /* for the MANA device */
+	bool mana;		      /* for the MANA device */
 	uint32_t (*handle)(struct mana_model *m, struct call *c);
 	const char *name;
 };
@@ -328,7 +328,7 @@ void stats_count(struct traffic *t, const uint8_t *frame, size_t len);
 #define WQE_MAX_SGES ((GDMA_MAX_SQE_SIZE - 16) / sizeof(struct gdma_sge))
 
 struct parsed_wqe {
-	uint32_t size; /* in the ring */
+	uint32_t size;	/* in the ring */
 	uint32_t flags; /* of struct gdma_wqe */
 	unsigned int last_vbytes;
 	unsigned int oob_size;

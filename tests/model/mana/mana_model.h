@@ -135,10 +135,14 @@ void mana_model_forbid_setup(struct mana_model *m, bool on);
 struct mana_model_counts {
 	uint64_t resets, hwc_established, hwc_destroyed, hwc_requests, hwc_errors, hwc_unanswered;
 	uint64_t queues_created, queues_destroyed, eqs_created, eqs_destroyed, regions_created;
-	/* tx_csum, tx_lso: sends whose TCP or UDP checksum was left to the device, and that were cut into segments. */
+	/*
+	 * tx_csum, tx_lso: sends whose TCP or UDP checksum was left to the device, and that were
+	 * cut into segments.
+	 */
 	uint64_t tx, tx_bytes, tx_wqes, tx_csum, tx_lso, tx_errors, tx_lost;
 	/* rx_csum: packets with a TCP or UDP checksum that the device has found good. */
-	uint64_t rx, rx_bytes, rx_csum, rx_no_buffer, rx_disabled, rx_truncated, rx_filtered, rx_errors;
+	uint64_t rx, rx_bytes, rx_csum, rx_no_buffer, rx_disabled, rx_truncated, rx_filtered,
+		rx_errors;
 	uint64_t eqes, cqes, interrupts, interrupts_dropped, doorbells, faults;
 };
 

@@ -42,10 +42,9 @@ static bool may_create(struct mana_model *m, const struct mana_create_wqobj_req 
 		return false;
 	}
 	if (!m->vport[v].tx_configured) {
-		model_violation(
-			m,
-			"CREATE_WQ_OBJ: vport %d was not given a protection domain by CONFIG_VPORT_TX",
-			v);
+		model_violation(m,
+				"CREATE_WQ_OBJ: vport %d was not given a protection domain by CONFIG_VPORT_TX",
+				v);
 		return false;
 	}
 	if (eq <= 0) {

@@ -47,11 +47,10 @@ uint32_t region_create(struct mana_model *m, struct call *c)
 	    c->len < sizeof(*req) + here * sizeof(uint64_t) ||
 	    length != (uint64_t)pages * GDMA_PAGE_SIZE || req->offset_in_page ||
 	    req->gdma_page_type) {
-		model_violation(
-			m,
-			"CREATE_DMA_REGION: %u of %u pages, %llu bytes from %u on, page type %u, in %u bytes",
-			here, pages, (unsigned long long)length, le32toh(req->offset_in_page),
-			le32toh(req->gdma_page_type), c->len);
+		model_violation(m,
+				"CREATE_DMA_REGION: %u of %u pages, %llu bytes from %u on, page type %u, in %u bytes",
+				here, pages, (unsigned long long)length,
+				le32toh(req->offset_in_page), le32toh(req->gdma_page_type), c->len);
 		return STATUS_INVALID;
 	}
 	r = free_region(m);
@@ -85,9 +84,9 @@ uint32_t region_destroy(struct mana_model *m, struct call *c)
 
 	model_setup(m, "DESTROY_DMA_REGION");
 	if (!r) {
-		model_violation(
-			m, "DESTROY_DMA_REGION: there is no region %#llx (a queue's is its own)",
-			(unsigned long long)le64toh(req->dma_region_handle));
+		model_violation(m,
+				"DESTROY_DMA_REGION: there is no region %#llx (a queue's is its own)",
+				(unsigned long long)le64toh(req->dma_region_handle));
 		return STATUS_INVALID;
 	}
 	free(r->page);

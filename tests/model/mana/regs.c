@@ -56,8 +56,9 @@ static void smc_write(struct mana_model *m, uint64_t off, uint32_t val, unsigned
 	}
 	model_setup(m, "shared memory channel written");
 	if (m->smc.dword[GDMA_SMC_LAST] & GDMA_SMC_OWNER_PF) {
-		model_violation(
-			m, "shared memory channel: dword %u written while the device owns it", i);
+		model_violation(m,
+				"shared memory channel: dword %u written while the device owns it",
+				i);
 		return;
 	}
 	m->smc.dword[i] = val;

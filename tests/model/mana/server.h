@@ -24,12 +24,12 @@ struct server {
 
 	int listen_fd, epoll_fd, wake_fd, signal_fd;
 	int timer_fd[SERVE_MAX_FAULTS]; /* -1: struck at the start */
-	atomic_bool kicked; /* since the device began its last turn */
+	atomic_bool kicked;		/* since the device began its last turn */
 	atomic_bool asleep;
-	atomic_bool gone; /* QEMU is */
-	bool started; /* the driver has enabled reception once */
+	atomic_bool gone;		       /* QEMU is */
+	bool started;			       /* the driver has enabled reception once */
 	bool listening[MANA_MODEL_MAX_VPORTS]; /* for frames of its wire */
-	char line[128]; /* of a command, so far */
+	char line[128];			       /* of a command, so far */
 	size_t line_len;
 };
 

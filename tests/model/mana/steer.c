@@ -55,10 +55,9 @@ uint32_t steer_config(struct mana_model *m, struct call *c)
 	struct vport vp;
 
 	if (v == NO_SLOT || !m->registered) {
-		model_violation(
-			m,
-			"CONFIG_VPORT_RX: there is no vport %#llx, or the device is not registered",
-			(unsigned long long)le64toh(req->vport));
+		model_violation(m,
+				"CONFIG_VPORT_RX: there is no vport %#llx, or the device is not registered",
+				(unsigned long long)le64toh(req->vport));
 		return STATUS_INVALID;
 	}
 	vp = m->vport[v];

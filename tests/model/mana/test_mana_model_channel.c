@@ -151,7 +151,9 @@ START_TEST(negotiates)
 
 START_TEST(refuses_what_it_does_not_know)
 {
-	static const uint32_t codes[] = { 22, 24, 26, 29, 31, 84, 96, 0x2000b, 0x28000, 0xffffffff };
+	static const uint32_t codes[] = {
+		22, 24, 26, 29, 31, 84, 96, 0x2000b, 0x28000, 0xffffffff
+	};
 	struct gdma_req_hdr q = { 0 };
 	struct gdma_resp_hdr r;
 

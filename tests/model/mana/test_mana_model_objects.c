@@ -102,11 +102,13 @@ START_TEST(has_an_end_of_queues)
 {
 	struct host_ring wq, cq;
 
-	ck_assert_int_eq(
-		host_create_wq(&h, 0, true, &wq, GDMA_PAGE_SIZE, &cq, GDMA_PAGE_SIZE, &p.eq), 0);
+	ck_assert_int_eq(host_create_wq(&h, 0, true, &wq, GDMA_PAGE_SIZE, &cq, GDMA_PAGE_SIZE,
+					&p.eq),
+			 0);
 	host_clean(&h);
-	ck_assert_int_gt(
-		host_create_wq(&h, 0, true, &wq, GDMA_PAGE_SIZE, &cq, GDMA_PAGE_SIZE, &p.eq), 0);
+	ck_assert_int_gt(host_create_wq(&h, 0, true, &wq, GDMA_PAGE_SIZE, &cq, GDMA_PAGE_SIZE,
+					&p.eq),
+			 0);
 	host_violated(&h, 1, "has 2 queues");
 }
 
@@ -162,8 +164,9 @@ START_TEST(refuses_wrong_event_queues)
 	ck_assert_uint_eq(mana_model_violations(h.m, NULL), 5);
 	/* The channel's own cannot be disabled, and a vector must exist. */
 	ck_assert_int_gt(host_request(&h, GDMA_DISABLE_QUEUE, &dq, sizeof(dq), &gr, sizeof(gr)), 0);
-	ck_assert_int_gt(
-		host_request(&h, GDMA_CHANGE_MSIX_FOR_EQ, &mq, sizeof(mq), &gr, sizeof(gr)), 0);
+	ck_assert_int_gt(host_request(&h, GDMA_CHANGE_MSIX_FOR_EQ, &mq, sizeof(mq), &gr,
+				      sizeof(gr)),
+			 0);
 	ck_assert_uint_eq(mana_model_violations(h.m, NULL), 7);
 }
 
@@ -243,8 +246,9 @@ START_TEST(refuses_wrong_vports)
 	struct mana_query_link_config_req lq = { .vport = htole64(77) };
 	struct mana_query_link_config_resp lr;
 
-	ck_assert_int_gt(
-		host_request(&h, MANA_QUERY_VPORT_CONFIG, &vq, sizeof(vq), &vr, sizeof(vr)), 0);
+	ck_assert_int_gt(host_request(&h, MANA_QUERY_VPORT_CONFIG, &vq, sizeof(vq), &vr,
+				      sizeof(vr)),
+			 0);
 	ck_assert_int_gt(host_request(&h, MANA_CONFIG_VPORT_TX, &tq, sizeof(tq), &tr, sizeof(tr)),
 			 0);
 	tq.vport = htole64(77);

@@ -229,8 +229,9 @@ START_TEST(says_resets_and_ends_when_told)
 	uint16_t flr = PCI_EXP_DEVCTL_BCR_FLR;
 	const char *json;
 
-	ck_assert_int_eq(
-		client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL,
+				     NULL),
+			 0);
 	ck_assert_str_eq(line(), "reset: machine\n");
 	ck_assert_int_eq(client_write(&c, CONFIG, exp + PCI_EXP_DEVCTL, &flr, 2), 0);
 	ck_assert_str_eq(line(), "reset: flr\n");

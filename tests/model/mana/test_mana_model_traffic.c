@@ -262,8 +262,9 @@ START_TEST(steers_by_hash)
 	uint64_t table[64];
 	struct gdma_cqe cqe;
 
-	ck_assert_int_eq(
-		host_create_wq(&h, 1, false, &rq, GDMA_PAGE_SIZE, &rcq, GDMA_PAGE_SIZE, &p.eq), 0);
+	ck_assert_int_eq(host_create_wq(&h, 1, false, &rq, GDMA_PAGE_SIZE, &rcq, GDMA_PAGE_SIZE,
+					&p.eq),
+			 0);
 	for (unsigned int i = 0; i < 32; i++) {
 		sge.address = host_page(&h);
 		host_post(&h, &rq, NULL, GDMA_OOB_SMALL_SIZE, 0, &sge, 1);
@@ -273,8 +274,9 @@ START_TEST(steers_by_hash)
 		table[i] = i % 2 ? rq.object : p.rq.object;
 	ck_assert_int_eq(host_steer(&h, 1, true, true, p.rq.object, table, 64), 0);
 	for (uint16_t i = 0; i < 32; i++) {
-		struct sample_frame f = sample_make(
-			&(struct sample){ .version = 4, .protocol = 17, .payload = 20 }, 0);
+		struct sample_frame f =
+			sample_make(&(struct sample){ .version = 4, .protocol = 17, .payload = 20 },
+				    0);
 		uint32_t hash;
 
 		address(f.data);

@@ -53,10 +53,10 @@ static uint32_t check_oob(struct mana_model *m, const struct wq *sq, const struc
 	}
 	if (MANA_TX_VCQ(s0) != CQ_ID(sq->cq) ||
 	    MANA_TX_VSQ_FRAME(s1) != MANA_TX_VSQ_FRAME_OF(sq->id)) {
-		model_violation(
-			m, "SQ %#x: OOB names CQ %#x and frame %#x of the SQ, they are %#x and %#x",
-			sq->id, MANA_TX_VCQ(s0), MANA_TX_VSQ_FRAME(s1), CQ_ID(sq->cq),
-			MANA_TX_VSQ_FRAME_OF(sq->id));
+		model_violation(m,
+				"SQ %#x: OOB names CQ %#x and frame %#x of the SQ, they are %#x and %#x",
+				sq->id, MANA_TX_VCQ(s0), MANA_TX_VSQ_FRAME(s1), CQ_ID(sq->cq),
+				MANA_TX_VSQ_FRAME_OF(sq->id));
 		return MANA_CQE_TX_INVALID_OOB;
 	}
 	if (vport != TX_VPORT_OFFSET(sq->vport)) {
@@ -79,10 +79,9 @@ static uint32_t check_size(struct mana_model *m, const struct wq *sq, const stru
 
 	if (lso && (w->nsge < 2 || !mss || headers > GDMA_SGE0_OOB_MAX ||
 		    (w->last_vbytes != (headers & 0xff)))) {
-		model_violation(
-			m,
-			"SQ %#x: large send with %u SGEs, %u bytes of headers (%u said), segments of %u",
-			sq->id, w->nsge, headers, w->last_vbytes, mss);
+		model_violation(m,
+				"SQ %#x: large send with %u SGEs, %u bytes of headers (%u said), segments of %u",
+				sq->id, w->nsge, headers, w->last_vbytes, mss);
 		return MANA_CQE_TX_INVALID_OOB;
 	}
 	if (w->bytes > TX_MAX || (lso ? headers + mss : w->bytes) > max) {

@@ -2,7 +2,9 @@
 /* Work requests: header, inline OOB, scatter-gather list. */
 #include "tests/model/mana/internal.h"
 
-/* RDMA's credit and fence, check of sequence numbers, data in place of the list: not for Ethernet. */
+/*
+ * RDMA's credit and fence, check of sequence numbers, data in place of the list: not for Ethernet.
+ */
 #define FLAGS_RESERVED (0xf000u | GDMA_WQE_CHECK_SN | GDMA_WQE_SGL_DIRECT)
 
 void wq_disable(struct mana_model *m, struct wq *wq)
@@ -49,11 +51,10 @@ static bool parse(struct mana_model *m, struct wq *wq, struct parsed_wqe *w, con
 	w->size = gdma_wqe_size(w->oob_size, w->nsge);
 	if (w->flags & FLAGS_RESERVED || (oob != GDMA_WQE_OOB_SMALL && oob != GDMA_WQE_OOB_LARGE) ||
 	    !w->nsge || w->nsge > WQE_MAX_SGES || w->size > max || w->size > wq->tail - wq->head) {
-		model_violation(
-			m,
-			"%s %#x: WQE at %#x has %u SGEs and %u bytes of OOB, flags %#x; %u bytes rung, %u allowed",
-			what, wq->id, wq->head, w->nsge, w->oob_size, w->flags, wq->tail - wq->head,
-			max);
+		model_violation(m,
+				"%s %#x: WQE at %#x has %u SGEs and %u bytes of OOB, flags %#x; %u bytes rung, %u allowed",
+				what, wq->id, wq->head, w->nsge, w->oob_size, w->flags,
+				wq->tail - wq->head, max);
 		return false;
 	}
 	return ring_read(m, &wq->ring, wq->head + 8, w->oob, w->oob_size, what) &&

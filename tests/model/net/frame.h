@@ -10,16 +10,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NET_ETH_ALEN		6
-#define NET_ETH_HLEN		14
-#define NET_VLAN_HLEN		4
+#define NET_ETH_ALEN  6
+#define NET_ETH_HLEN  14
+#define NET_VLAN_HLEN 4
 /*
  * Longest frame that a backend sends or receives: what an IP datagram of 65535 bytes needs, with
  * one VLAN tag.
  */
-#define NET_FRAME_MAX		(65535 + NET_ETH_HLEN + NET_VLAN_HLEN)
+#define NET_FRAME_MAX (65535 + NET_ETH_HLEN + NET_VLAN_HLEN)
 /* Writable bytes that a caller leaves in front of a frame into which a VLAN tag may be inserted. */
-#define NET_HEADROOM		NET_VLAN_HLEN
+#define NET_HEADROOM NET_VLAN_HLEN
 
 enum net_ethertype {
 	NET_ETH_IPV4 = 0x0800,

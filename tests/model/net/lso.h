@@ -8,7 +8,7 @@
 #include "tx.h"
 
 /* Longest headers of a large send: what a NIC keeps of them. */
-#define NET_LSO_HEADERS_MAX	256
+#define NET_LSO_HEADERS_MAX 256
 
 /**
  * net_lso() - cut and send

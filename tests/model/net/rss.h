@@ -8,7 +8,7 @@
 
 #include "frame.h"
 
-#define NET_RSS_KEY_SIZE	40
+#define NET_RSS_KEY_SIZE 40
 
 /* What may be hashed, and what has been: MANA's bits. TCP and UDP: addresses and ports. */
 enum net_rss_type {

@@ -13,13 +13,13 @@
  * checksum).
  */
 enum net_rx_flags {
-	NET_RX_IP_OK = 1 << 0,		/* IPv4: its header's sum; IPv6: well-formed */
+	NET_RX_IP_OK = 1 << 0, /* IPv4: its header's sum; IPv6: well-formed */
 	NET_RX_IP_FAIL = 1 << 1,
 	NET_RX_TCP_OK = 1 << 2,
 	NET_RX_TCP_FAIL = 1 << 3,
 	NET_RX_UDP_OK = 1 << 4,
 	NET_RX_UDP_FAIL = 1 << 5,
-	NET_RX_VLAN = 1 << 6,		/* a tag was taken out, it is in f.vlan_tci */
+	NET_RX_VLAN = 1 << 6, /* a tag was taken out, it is in f.vlan_tci */
 };
 
 /**

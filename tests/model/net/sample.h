@@ -34,7 +34,7 @@ struct sample {
 
 /* Offsets of what was made. */
 struct sample_frame {
-	uint8_t *memory;	/* of all of it; free() */
+	uint8_t *memory; /* of all of it; free() */
 	uint8_t *data;
 	size_t len, l3, l4, payload, end;
 };

@@ -90,7 +90,8 @@ START_TEST(repeats)
 		ck_assert_int_eq(net_receive(peer, got, sizeof(got)), (ssize_t)made.len);
 		ck_assert_ptr_null(sample_wrong(got, made.len));
 		ck_assert_mem_eq(got + 6, repeater, 6);
-		ck_assert_mem_eq(got + made.payload, made.data + made.payload, made.len - made.payload);
+		ck_assert_mem_eq(got + made.payload, made.data + made.payload,
+				 made.len - made.payload);
 	}
 	ck_assert(!readable());
 	free(made.memory);

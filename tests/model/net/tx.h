@@ -9,13 +9,13 @@
 #include "backend.h"
 
 enum net_tx_flags {
-	NET_TX_IPV4 = 1 << 0,		/* the driver says that the frame is IPv4 */
+	NET_TX_IPV4 = 1 << 0, /* the driver says that the frame is IPv4 */
 	NET_TX_IPV6 = 1 << 1,
-	NET_TX_CSUM_IP = 1 << 2,	/* insert the IPv4 header's checksum */
-	NET_TX_CSUM_TCP = 1 << 3,	/* insert the TCP checksum */
+	NET_TX_CSUM_IP = 1 << 2,  /* insert the IPv4 header's checksum */
+	NET_TX_CSUM_TCP = 1 << 3, /* insert the TCP checksum */
 	NET_TX_CSUM_UDP = 1 << 4,
-	NET_TX_LSO = 1 << 5,		/* a large send: segment it by @mss */
-	NET_TX_VLAN = 1 << 6,		/* insert @vlan_tci */
+	NET_TX_LSO = 1 << 5,  /* a large send: segment it by @mss */
+	NET_TX_VLAN = 1 << 6, /* insert @vlan_tci */
 };
 
 /**

@@ -8,7 +8,8 @@
 
 static uint16_t to_host(struct nvme_model *m, struct command *c, void *buf, uint64_t len)
 {
-	return model_transfer(m, &c->sqe, buf, len, true) ? NVME_SC_SUCCESS : NVME_SC_DATA_TRANSFER_ERROR;
+	return model_transfer(m, &c->sqe, buf, len, true) ? NVME_SC_SUCCESS :
+							    NVME_SC_DATA_TRANSFER_ERROR;
 }
 
 static uint16_t identify_ctrl(struct nvme_model *m, struct command *c)
@@ -92,8 +93,12 @@ static uint16_t create_cq(struct nvme_model *m, struct command *c)
 		return NVME_SC_INVALID_VECTOR;
 	if (!(cdw11 & NVME_CQ_PC) || (le64toh(c->sqe.prp1) & 4095))
 		return NVME_SC_INVALID_FIELD;
-	m->cq[qid] = (struct cq){ .live = true, .addr = le64toh(c->sqe.prp1), .entries = entries, .phase = 1,
-				  .ien = cdw11 & NVME_CQ_IEN, .vector = (uint16_t)(cdw11 >> 16) };
+	m->cq[qid] = (struct cq){ .live = true,
+				  .addr = le64toh(c->sqe.prp1),
+				  .entries = entries,
+				  .phase = 1,
+				  .ien = cdw11 & NVME_CQ_IEN,
+				  .vector = (uint16_t)(cdw11 >> 16) };
 	model_mem(m, m->cq[qid].addr, entries * 16ull, "completion queue");
 	return NVME_SC_SUCCESS;
 }
@@ -108,7 +113,9 @@ static uint16_t create_sq(struct nvme_model *m, struct command *c)
 	if (cqid >= MAX_QUEUES || !m->cq[cqid].live || entries < 2 || entries > m->opts.mqes + 1u)
 		return NVME_SC_INVALID_QUEUE_SIZE;
 	m->counts.sq_created++;
-	m->sq[qid] = (struct sq){ .live = true, .addr = le64toh(c->sqe.prp1), .entries = entries,
+	m->sq[qid] = (struct sq){ .live = true,
+				  .addr = le64toh(c->sqe.prp1),
+				  .entries = entries,
 				  .cqid = (uint16_t)cqid };
 	model_mem(m, m->sq[qid].addr, entries * 64ull, "submission queue");
 	return NVME_SC_SUCCESS;
@@ -145,7 +152,7 @@ static uint16_t log_page(struct nvme_model *m, struct command *c)
 		m->changed_masked = false;
 		break;
 	case NVME_LOG_SMART:
-		page[1] = 0x2c;		/* 300 K */
+		page[1] = 0x2c; /* 300 K */
 		page[2] = 0x01;
 		break;
 	case NVME_LOG_ERROR:
@@ -159,7 +166,8 @@ static uint16_t log_page(struct nvme_model *m, struct command *c)
 
 static uint16_t features(struct nvme_model *m, struct command *c)
 {
-	uint32_t fid = le32toh(c->sqe.cdw10) & 0xff, want = le32toh(c->sqe.cdw11), max = m->opts.max_queues - 1u;
+	uint32_t fid = le32toh(c->sqe.cdw10) & 0xff, want = le32toh(c->sqe.cdw11),
+		 max = m->opts.max_queues - 1u;
 
 	if (fid != NVME_FEAT_NUM_QUEUES)
 		return fid == NVME_FEAT_ASYNC_EVENT ? NVME_SC_SUCCESS : NVME_SC_INVALID_FIELD;
@@ -178,8 +186,8 @@ static uint16_t abort_command(struct nvme_model *m, struct command *c)
 	for (unsigned int i = 0; i < m->ncmd; i++) {
 		struct command *other = &m->cmd[i];
 
-		if (other->sqid == sqid && le16toh(other->sqe.cid) == cid && other->state == CMD_FETCHED &&
-		    !m->faults.hang_abort) {
+		if (other->sqid == sqid && le16toh(other->sqe.cid) == cid &&
+		    other->state == CMD_FETCHED && !m->faults.hang_abort) {
 			other->aborted = true;
 			c->result = 0;
 		}
@@ -196,7 +204,8 @@ static bool async_event(struct nvme_model *m, struct command *c)
 		outstanding += !m->cmd[i].sqid && m->cmd[i].sqe.opcode == NVME_ADMIN_ASYNC_EVENT &&
 			       m->cmd[i].state == CMD_FETCHED;
 	if (outstanding > m->opts.aerl + 1u) {
-		model_violation(m, "%u Asynchronous Event Requests, AERL allows %u", outstanding, m->opts.aerl + 1u);
+		model_violation(m, "%u Asynchronous Event Requests, AERL allows %u", outstanding,
+				m->opts.aerl + 1u);
 		c->status = NVME_SC_AER_LIMIT;
 		return true;
 	}
@@ -206,7 +215,8 @@ static bool async_event(struct nvme_model *m, struct command *c)
 	}
 	if (m->nchanged && !m->changed_masked) {
 		m->changed_masked = true;
-		c->result = NVME_LOG_CHANGED_NS << 16 | NVME_AEN_NOTICE_NS_CHANGED << 8 | NVME_AEN_NOTICE;
+		c->result = NVME_LOG_CHANGED_NS << 16 | NVME_AEN_NOTICE_NS_CHANGED << 8 |
+			    NVME_AEN_NOTICE;
 		return true;
 	}
 	return false;

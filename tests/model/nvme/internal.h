@@ -4,23 +4,23 @@
 
 #include "tests/model/nvme/nvme_model.h"
 
-#define MAX_QUEUES	65
-#define MAX_COMMANDS	8192
-#define MAX_EVENTS	32
-#define MAX_VECTORS	65
+#define MAX_QUEUES   65
+#define MAX_COMMANDS 8192
+#define MAX_EVENTS   32
+#define MAX_VECTORS  65
 
 struct sq {
 	bool live;
 	uint64_t addr;
-	uint32_t entries, head, tail;	/* tail as rung */
-	uint32_t doorbell;		/* last value written, 0 after creation */
+	uint32_t entries, head, tail; /* tail as rung */
+	uint32_t doorbell;	      /* last value written, 0 after creation */
 	uint16_t cqid;
 };
 
 struct cq {
 	bool live;
 	uint64_t addr;
-	uint32_t entries, head, tail;	/* head as rung */
+	uint32_t entries, head, tail; /* head as rung */
 	uint32_t doorbell;
 	uint16_t phase;
 	bool ien;
@@ -34,7 +34,7 @@ struct command {
 	uint16_t sqid;
 	bool aborted;
 	struct nvme_sqe sqe;
-	uint64_t prp_sum;		/* of the list as it was when the command was fetched */
+	uint64_t prp_sum; /* of the list as it was when the command was fetched */
 	uint32_t result;
 	uint16_t status;
 };
@@ -53,7 +53,7 @@ struct nvme_model {
 	uint64_t cap;
 	uint32_t cc, csts, aqa;
 	uint64_t asq, acq;
-	unsigned int delay;		/* reads of CSTS until RDY follows EN, or SHST the notification */
+	unsigned int delay; /* reads of CSTS until RDY follows EN, or SHST the notification */
 
 	struct sq sq[MAX_QUEUES];
 	struct cq cq[MAX_QUEUES];
@@ -63,13 +63,13 @@ struct nvme_model {
 	struct ns ns[NVME_MODEL_MAX_NS];
 	uint32_t events[MAX_EVENTS];
 	unsigned int nevents;
-	bool changed_masked;		/* the notice waits for its log page to be read */
+	bool changed_masked; /* the notice waits for its log page to be read */
 	uint32_t changed[NVME_MODEL_MAX_NS];
 	unsigned int nchanged;
 
 	int eventfd[MAX_VECTORS];
 	bool pending[MAX_VECTORS];
-	bool msix;			/* MSI-X is enabled */
+	bool msix; /* MSI-X is enabled */
 
 	struct nvme_model_faults faults;
 	struct nvme_model_counts counts;
@@ -78,13 +78,15 @@ struct nvme_model {
 	char first[256];
 };
 
-void model_violation(struct nvme_model *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void model_violation(struct nvme_model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 uint32_t model_random(struct nvme_model *m, uint32_t below);
 void *model_mem(struct nvme_model *m, uint64_t addr, uint64_t len, const char *what);
 void model_drop_queues(struct nvme_model *m);
 
 /* Copy @len bytes between @buf and the command's data pointer. false: bad PRP. */
-bool model_transfer(struct nvme_model *m, const struct nvme_sqe *sqe, void *buf, uint64_t len, bool to_host);
+bool model_transfer(struct nvme_model *m, const struct nvme_sqe *sqe, void *buf, uint64_t len,
+		    bool to_host);
 /* A sum over the command's PRP list for @len bytes, 0 if it has none. */
 uint64_t model_prp_sum(struct nvme_model *m, const struct nvme_sqe *sqe, uint64_t len);
 uint64_t model_data_length(const struct nvme_model *m, const struct command *c);

@@ -6,10 +6,11 @@
 
 #include "tests/model/nvme/internal.h"
 
-#define PAGE	4096u
+#define PAGE 4096u
 
 /* Device address of byte @at of the transfer; its page ends at @ret_left bytes. 0: bad. */
-static uint64_t prp_at(struct nvme_model *m, const struct nvme_sqe *sqe, uint64_t len, uint64_t at, uint64_t *ret_left)
+static uint64_t prp_at(struct nvme_model *m, const struct nvme_sqe *sqe, uint64_t len, uint64_t at,
+		       uint64_t *ret_left)
 {
 	uint64_t prp1 = le64toh(sqe->prp1), prp2 = le64toh(sqe->prp2);
 	uint64_t first = PAGE - (prp1 & (PAGE - 1)), n, addr;
@@ -27,10 +28,14 @@ static uint64_t prp_at(struct nvme_model *m, const struct nvme_sqe *sqe, uint64_
 		addr = prp2;
 	} else {
 		if (prp2 & 7) {
-			model_violation(m, "PRP list %#llx is not on a qword", (unsigned long long)prp2);
+			model_violation(m, "PRP list %#llx is not on a qword",
+					(unsigned long long)prp2);
 			return 0;
 		}
-		/* Lists are followed within their page only: the driver under test has no need for more. */
+		/*
+		 * Lists are followed within their page only: the driver under
+		 * test has no need for more.
+		 */
 		if ((prp2 & (PAGE - 1)) + (n + 1) * 8 > PAGE) {
 			model_violation(m, "PRP list leaves its page");
 			return 0;
@@ -48,7 +53,8 @@ static uint64_t prp_at(struct nvme_model *m, const struct nvme_sqe *sqe, uint64_
 	return addr + ((at - first) & (PAGE - 1));
 }
 
-bool model_transfer(struct nvme_model *m, const struct nvme_sqe *sqe, void *buf, uint64_t len, bool to_host)
+bool model_transfer(struct nvme_model *m, const struct nvme_sqe *sqe, void *buf, uint64_t len,
+		    bool to_host)
 {
 	uint8_t *p = buf;
 	uint64_t at = 0;
@@ -104,7 +110,8 @@ static uint16_t transfer(struct nvme_model *m, struct command *c, uint8_t *data,
 	uint8_t *buf;
 
 	if (c->sqe.opcode == NVME_CMD_READ)
-		return model_transfer(m, &c->sqe, data, len, true) ? 0 : NVME_SC_DATA_TRANSFER_ERROR;
+		return model_transfer(m, &c->sqe, data, len, true) ? 0 :
+								     NVME_SC_DATA_TRANSFER_ERROR;
 
 	buf = malloc(len);
 	if (!buf || !model_transfer(m, &c->sqe, buf, len, false))

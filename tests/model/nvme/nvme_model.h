@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An NVMe controller in the test's own process, behind udrv_device_ops, that is stricter than a real one.
+ * An NVMe controller in the test's own process, behind udrv_device_ops, that is stricter than a
+ * real one.
  *
- * Nothing happens by itself: a doorbell is only remembered. nvme_model_run() lets the controller take steps, in
- * an order drawn from a seed: fetch the next command of some queue, carry out one of those fetched (its PRP
- * entries are read only now), or post a completion. A read of CSTS lets the admin queue take steps, so that
- * a driver that waits for an admin command gets on.
+ * Nothing happens by itself: a doorbell is only remembered. nvme_model_run() lets the controller
+ * take steps, in an order drawn from a seed: fetch the next command of some queue, carry out one of
+ * those fetched (its PRP entries are read only now), or post a completion. A read of CSTS lets the
+ * admin queue take steps, so that a driver that waits for an admin command gets on.
  *
  * What a driver must never do is recorded as a violation, and counted.
  */
@@ -21,21 +22,21 @@
 
 struct nvme_model;
 
-#define NVME_MODEL_MAX_NS	8
+#define NVME_MODEL_MAX_NS 8
 
 struct nvme_model_opts {
 	uint64_t seed;
-	uint16_t mqes;		/* 0's based; 0: 1023 */
+	uint16_t mqes; /* 0's based; 0: 1023 */
 	uint8_t dstrd;
 	uint8_t mdts;
-	uint16_t max_queues;	/* granted; 0: 16 */
-	uint8_t aerl, acl;	/* 0's based */
+	uint16_t max_queues; /* granted; 0: 16 */
+	uint8_t aerl, acl;   /* 0's based */
 	unsigned int vectors;
-	unsigned int nn;	/* namespaces 1 to nn; 0: 1 */
-	uint64_t nsze;		/* blocks; 0: 1024 */
-	uint8_t lbads;		/* 0: 12 */
-	uint16_t oncs;		/* 0: compare, dataset management, write zeroes */
-	uint64_t cap_toggle;	/* bits of CAP that are other than usual */
+	unsigned int nn;     /* namespaces 1 to nn; 0: 1 */
+	uint64_t nsze;	     /* blocks; 0: 1024 */
+	uint8_t lbads;	     /* 0: 12 */
+	uint16_t oncs;	     /* 0: compare, dataset management, write zeroes */
+	uint64_t cap_toggle; /* bits of CAP that are other than usual */
 	/* DMA: NULL if the range is not the device's to use */
 	void *(*mem)(void *ctx, uint64_t addr, uint64_t len);
 	void *mem_ctx;
@@ -53,13 +54,17 @@ unsigned int nvme_model_run(struct nvme_model *m, unsigned int steps);
 /* Violations so far, and the first one's text ("" if none). */
 unsigned int nvme_model_violations(const struct nvme_model *m, const char **first);
 
-/* From now on what a resume must not do is a violation too: CC, AQA, ASQ, ACQ, queues, Identify Controller. */
+/*
+ * From now on what a resume must not do is a violation too: CC, AQA, ASQ, ACQ,
+ * queues, Identify Controller.
+ */
 void nvme_model_forbid_setup(struct nvme_model *m, bool on);
 
 /* Counters, all over the model's life. */
 struct nvme_model_counts {
 	uint64_t io_fetched, io_executed, io_completed, admin_fetched, flushes, aborts;
-	uint64_t enables, disables, shutdowns, resets, sq_created, identify_ctrl, identify_ns, aer_fetched;
+	uint64_t enables, disables, shutdowns, resets, sq_created, identify_ctrl, identify_ns,
+		aer_fetched;
 	uint64_t changed_ns_read;
 };
 
@@ -80,16 +85,17 @@ uint32_t nvme_model_outstanding(const struct nvme_model *m);
 
 /* Faults. */
 struct nvme_model_faults {
-	bool gone;		/* everything reads all ones */
-	bool cfs;		/* fatal status from now on, until a reset */
-	bool rdy_stuck;		/* CSTS.RDY does not follow CC.EN any more */
+	bool gone;	/* everything reads all ones */
+	bool cfs;	/* fatal status from now on, until a reset */
+	bool rdy_stuck; /* CSTS.RDY does not follow CC.EN any more */
 	bool shst_stuck;
-	bool hang;		/* I/O commands are fetched, but carried out only when aborted */
-	bool hang_abort;	/* and not even then */
-	bool hang_admin;	/* admin commands are not answered */
+	bool hang;	 /* I/O commands are fetched, but carried out only when aborted */
+	bool hang_abort; /* and not even then */
+	bool hang_admin; /* admin commands are not answered */
 	bool fail_identify_ns;
-	unsigned int garbage;	/* this many completions are replaced by random bits (with the right phase) */
-	unsigned int duplicate;	/* this many completions are posted twice */
+	/* this many completions are replaced by random bits (with the right phase) */
+	unsigned int garbage;
+	unsigned int duplicate; /* this many completions are posted twice */
 };
 
 struct nvme_model_faults *nvme_model_faults(struct nvme_model *m);

@@ -10,8 +10,8 @@ typedef uint64_t aliasing_u64 __attribute__((may_alias));
 
 static bool running(const struct nvme_model *m)
 {
-	return !m->faults.gone && !m->faults.cfs && (m->csts & NVME_CSTS_RDY) && (m->cc & NVME_CC_EN) &&
-	       !(m->csts & NVME_CSTS_CFS);
+	return !m->faults.gone && !m->faults.cfs && (m->csts & NVME_CSTS_RDY) &&
+	       (m->cc & NVME_CC_EN) && !(m->csts & NVME_CSTS_CFS);
 }
 
 static bool fetch(struct nvme_model *m, unsigned int sqid)
@@ -30,7 +30,8 @@ static bool fetch(struct nvme_model *m, unsigned int sqid)
 
 	for (unsigned int i = 0; i < m->ncmd; i++) {
 		if (m->cmd[i].sqid == sqid && m->cmd[i].sqe.cid == c->sqe.cid)
-			model_violation(m, "submission queue %u: CID %#x is in use already", sqid, c->sqe.cid);
+			model_violation(m, "submission queue %u: CID %#x is in use already", sqid,
+					c->sqe.cid);
 	}
 	if (sqid) {
 		m->counts.io_fetched++;
@@ -52,8 +53,9 @@ static bool execute(struct nvme_model *m, unsigned int i)
 		return false;
 	if (c->sqid) {
 		if (model_prp_sum(m, &c->sqe, model_data_length(m, c)) != c->prp_sum)
-			model_violation(m, "submission queue %u, CID %#x: its PRP list changed under way", c->sqid,
-					c->sqe.cid);
+			model_violation(m,
+					"submission queue %u, CID %#x: its PRP list changed under way",
+					c->sqid, c->sqe.cid);
 		done = model_io(m, c);
 		m->counts.io_executed += done;
 	} else {
@@ -171,7 +173,6 @@ unsigned int nvme_model_run(struct nvme_model *m, unsigned int steps)
 		n++;
 	return n;
 }
-
 
 void nvme_model_run_admin(struct nvme_model *m)
 {

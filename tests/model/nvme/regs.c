@@ -10,8 +10,8 @@
 
 #include "tests/model/nvme/internal.h"
 
-#define BAR_SIZE	0x4000u
-#define VS_1_4		0x00010400u
+#define BAR_SIZE 0x4000u
+#define VS_1_4	 0x00010400u
 
 void model_violation(struct nvme_model *m, const char *fmt, ...)
 {
@@ -37,8 +37,8 @@ void *model_mem(struct nvme_model *m, uint64_t addr, uint64_t len, const char *w
 	void *p = m->opts.mem(m->opts.mem_ctx, addr, len);
 
 	if (!p)
-		model_violation(m, "%s: DMA outside the pool, %llu bytes at %#llx", what, (unsigned long long)len,
-				(unsigned long long)addr);
+		model_violation(m, "%s: DMA outside the pool, %llu bytes at %#llx", what,
+				(unsigned long long)len, (unsigned long long)addr);
 	else if (!(m->config[4] & 4))
 		model_violation(m, "%s: DMA while bus mastering is off", what);
 	return p;
@@ -58,12 +58,15 @@ static void enable(struct nvme_model *m)
 	uint32_t asqs = (m->aqa & 0xfff) + 1, acqs = (m->aqa >> 16 & 0xfff) + 1;
 
 	m->counts.enables++;
-	if ((m->cc >> 16 & 0xf) != 6 || (m->cc >> 20 & 0xf) != 4 || (m->cc >> 4 & 0x7) || (m->cc >> 7 & 0xf))
+	if ((m->cc >> 16 & 0xf) != 6 || (m->cc >> 20 & 0xf) != 4 || (m->cc >> 4 & 0x7) ||
+	    (m->cc >> 7 & 0xf))
 		model_violation(m, "CC %#x: entry sizes, command set or page size", m->cc);
 	if ((m->asq | m->acq) & 4095)
 		model_violation(m, "ASQ or ACQ is not on a page");
 	m->sq[0] = (struct sq){ .live = true, .addr = m->asq, .entries = asqs };
-	m->cq[0] = (struct cq){ .live = true, .addr = m->acq, .entries = acqs, .phase = 1, .ien = true };
+	m->cq[0] = (struct cq){
+		.live = true, .addr = m->acq, .entries = acqs, .phase = 1, .ien = true
+	};
 	m->delay = 1 + model_random(m, 4);
 }
 
@@ -110,7 +113,6 @@ static void settle(struct nvme_model *m)
 		m->csts = (m->csts & ~(3u << 2)) | NVME_CSTS_SHST_COMPLETE << 2;
 }
 
-
 static uint64_t bar_read(void *ctx, uint64_t off, unsigned int width)
 {
 	struct nvme_model *m = ctx;
@@ -146,7 +148,10 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned int width)
 	return 0;
 }
 
-/* Every command that was handed in must find room for its completion, as far as the host has told of it. */
+/*
+ * Every command that was handed in must find room for its completion, as far as the host has told
+ * of it.
+ */
 static void check_room(struct nvme_model *m, unsigned int cqid)
 {
 	const struct cq *cq = &m->cq[cqid];
@@ -161,8 +166,8 @@ static void check_room(struct nvme_model *m, unsigned int cqid)
 			n += (sq->tail + sq->entries - sq->head) % sq->entries;
 	}
 	if (n > cq->entries - 1)
-		model_violation(m, "completion queue %u: %u commands and completions, room for %u", cqid, n,
-				cq->entries - 1);
+		model_violation(m, "completion queue %u: %u commands and completions, room for %u",
+				cqid, n, cq->entries - 1);
 }
 
 static void ring_sq(struct nvme_model *m, unsigned int qid, uint32_t val)
@@ -175,7 +180,8 @@ static void ring_sq(struct nvme_model *m, unsigned int qid, uint32_t val)
 		return;
 	}
 	if (val >= sq->entries) {
-		model_violation(m, "submission queue %u: tail %u of %u entries", qid, val, sq->entries);
+		model_violation(m, "submission queue %u: tail %u of %u entries", qid, val,
+				sq->entries);
 		return;
 	}
 	if (val == sq->doorbell) {
@@ -202,7 +208,8 @@ static void ring_cq(struct nvme_model *m, unsigned int qid, uint32_t val)
 		return;
 	}
 	if (val >= cq->entries) {
-		model_violation(m, "completion queue %u: head %u of %u entries", qid, val, cq->entries);
+		model_violation(m, "completion queue %u: head %u of %u entries", qid, val,
+				cq->entries);
 		return;
 	}
 	if (val == cq->doorbell) {
@@ -212,7 +219,8 @@ static void ring_cq(struct nvme_model *m, unsigned int qid, uint32_t val)
 	posted = (cq->tail + cq->entries - cq->head) % cq->entries;
 	taken = (val + cq->entries - cq->head) % cq->entries;
 	if (taken > posted)
-		model_violation(m, "completion queue %u: %u entries consumed, %u were posted", qid, taken, posted);
+		model_violation(m, "completion queue %u: %u entries consumed, %u were posted", qid,
+				taken, posted);
 	cq->doorbell = val;
 	cq->head = val;
 }
@@ -227,7 +235,8 @@ static void ring(struct nvme_model *m, uint64_t off, uint32_t val)
 		return;
 	}
 	if (!(m->csts & NVME_CSTS_RDY)) {
-		model_violation(m, "doorbell %llu written while CSTS.RDY is 0", (unsigned long long)i);
+		model_violation(m, "doorbell %llu written while CSTS.RDY is 0",
+				(unsigned long long)i);
 		return;
 	}
 	if (i & 1)
@@ -251,7 +260,8 @@ static void bar_write(void *ctx, uint64_t off, uint64_t val, unsigned int width)
 	if (m->setup_forbidden)
 		model_violation(m, "register %#llx written", (unsigned long long)off);
 	if ((m->cc & NVME_CC_EN) && off != NVME_REG_CC)
-		model_violation(m, "register %#llx written while CC.EN is 1", (unsigned long long)off);
+		model_violation(m, "register %#llx written while CC.EN is 1",
+				(unsigned long long)off);
 	switch (off) {
 	case NVME_REG_CC:
 		write_cc(m, (uint32_t)val);
@@ -398,7 +408,8 @@ int nvme_model_create(const struct nvme_model_opts *opts, struct nvme_model **re
 		m->opts.oncs = NVME_ONCS_COMPARE | NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES;
 	m->rnd = opts->seed * 0x9e3779b97f4a7c15ull + 0x1234567;
 	/* CQR, TO 1 (500 ms), NVM command set */
-	m->cap = (opts->mqes | 1ull << 16 | 1ull << 24 | (uint64_t)opts->dstrd << 32 | 1ull << 37) ^ opts->cap_toggle;
+	m->cap = (opts->mqes | 1ull << 16 | 1ull << 24 | (uint64_t)opts->dstrd << 32 | 1ull << 37) ^
+		 opts->cap_toggle;
 	make_config(m);
 	memset(m->eventfd, 0xff, sizeof(m->eventfd));
 	for (unsigned int i = 0; i < opts->nn && i < NVME_MODEL_MAX_NS; i++) {

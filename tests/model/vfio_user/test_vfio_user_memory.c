@@ -250,8 +250,9 @@ START_TEST(keeps_a_vector_pending_without_bus_mastering)
 	/* A reset forgets it. */
 	bus_master(false);
 	vfio_user_irq(c.vu, 0);
-	ck_assert_int_eq(
-		client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL, NULL), 0);
+	ck_assert_int_eq(client_call(&c, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, NULL,
+				     NULL),
+			 0);
 	bus_master(true);
 	ck_assert_uint_eq(count(fd), 0);
 	vfio_user_irq(c.vu, 0);

@@ -32,8 +32,8 @@ struct vfio_user;
 
 enum vfio_user_reset {
 	VFIO_USER_RESET_MACHINE, /* DEVICE_RESET: of machine or bus; QEMU starts with one */
-	VFIO_USER_RESET_FLR, /* function-level reset by the guest */
-	VFIO_USER_RESET_GONE, /* the peer is gone */
+	VFIO_USER_RESET_FLR,	 /* function-level reset by the guest */
+	VFIO_USER_RESET_GONE,	 /* the peer is gone */
 };
 
 /**
@@ -144,7 +144,10 @@ void vfio_user_irq(struct vfio_user *vu, unsigned int vector);
  */
 void vfio_user_remove(struct vfio_user *vu);
 
-/* Be another device: this is its Device ID from now on, whatever is reset. Nothing else changes. From any thread. */
+/*
+ * Be another device: this is its Device ID from now on, whatever is reset. Nothing else changes.
+ * From any thread.
+ */
 void vfio_user_become(struct vfio_user *vu, uint16_t device);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * attach_namespace DEVICE attach|detach NSID CNTLID: Namespace Attachment (NVMe Base 2.0, 5.14)
  *
- * Asked of DEVICE, the one controller that Linux's own driver has; CNTLID is another one of its subsystem, which is told of
- * the change by an event.
+ * Asked of DEVICE, the one controller that Linux's own driver has; CNTLID is another one of its
+ * subsystem, which is told of the change by an event.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -33,10 +33,10 @@
 #include "udrv/lib/crc32c.h"
 #include "udrv/lib/state_internal.h"
 
-#define KEEPER	"/proc/1/fd"
-#define NVME_CC		0x14		/* Base 2.0, 3.1.3.5 */
-#define NVME_CC_EN	1u
-#define NVME_CC_MPS	(15u << 7)	/* 128 MiB */
+#define KEEPER	    "/proc/1/fd"
+#define NVME_CC	    0x14 /* Base 2.0, 3.1.3.5 */
+#define NVME_CC_EN  1u
+#define NVME_CC_MPS (15u << 7) /* 128 MiB */
 
 static int is_state_of(int fd, const char *bdf)
 {
@@ -158,7 +158,8 @@ static int anonymous(const char *bdf)
 {
 	struct iommu_ioas_map map = {
 		.size = sizeof(map),
-		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE | IOMMU_IOAS_MAP_WRITEABLE,
+		.flags = IOMMU_IOAS_MAP_FIXED_IOVA | IOMMU_IOAS_MAP_READABLE |
+			 IOMMU_IOAS_MAP_WRITEABLE,
 		.length = 4096,
 		.iova = 0x10000,
 	};
@@ -177,7 +178,8 @@ static int anonymous(const char *bdf)
 	link[n < 0 ? 0 : n] = '\0';
 	init = pidfd_open(1, 0);
 	fd = init < 0 || strcmp(link, "/dev/iommu") ? -1 : pidfd_getfd(init, number, 0);
-	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+		    -1, 0);
 	if (fd < 0 || page == MAP_FAILED)
 		return -1;
 	map.user_va = (uintptr_t)page;

@@ -3,7 +3,8 @@
  * crowd: more clients than the agent has room for
  *
  * crowd	they say nothing and stay; says "crowded" when all are connected
- * crowd ask	they ask and ask, and never read an answer; says "hung up" when the agent has hung up on all of them
+ * crowd ask	they ask and ask, and never read an answer; says "hung up" when the agent
+ *		has hung up on all of them
  *
  * Who does not get in waits, and is told so by nobody.
  */
@@ -33,7 +34,10 @@ static bool ask(struct pollfd *p)
 	}
 }
 
-/* Answers fill each connection, as nobody takes them: then there is nothing left to do but to hang up. */
+/*
+ * Answers fill each connection, as nobody takes them: then there is nothing
+ * left to do but to hang up.
+ */
 static void ask_all(struct pollfd *p)
 {
 	unsigned int left = CLIENTS;

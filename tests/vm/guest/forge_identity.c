@@ -2,8 +2,9 @@
 /*
  * forge_identity BDF: make the state of a running device tell of another one
  *
- * Finds the state among the memfds that udrv-init (PID 1) keeps and changes the recorded PCI device ID, with valid
- * checksums. At the next adoption the device that is there is not the one of the state.
+ * Finds the state among the memfds that udrv-init (PID 1) keeps and changes the recorded PCI
+ * device ID, with valid checksums. At the next adoption the device that is there is not the one
+ * of the state.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +17,7 @@
 
 #include <udrv/state.h>
 
-#define KEEPER	"/proc/1/fd"
+#define KEEPER "/proc/1/fd"
 
 static int forge(int fd, const char *bdf)
 {

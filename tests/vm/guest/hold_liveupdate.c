@@ -2,8 +2,8 @@
 /*
  * hold_liveupdate [SESSION]: be in the way of an update
  *
- * Opens /dev/liveupdate as soon as nobody has it, and keeps it; or makes a session of that name, and keeps that alone.
- * Says "held" then, and stays.
+ * Opens /dev/liveupdate as soon as nobody has it, and keeps it; or makes a session of that name,
+ * and keeps that alone. Says "held" then, and stays.
  */
 #include <errno.h>
 #include <fcntl.h>

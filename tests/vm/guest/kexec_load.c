@@ -2,9 +2,9 @@
 /*
  * kexec_load: a live update into an image that was loaded without KHO must be refused
  *
- * Preserves a memfd in a session, loads something with the old kexec_load(2), which passes no KHO data on, and asks
- * for the kexec. Were it not refused, the next kernel would know nothing of the preserved memory. Afterwards the
- * session must still be alive.
+ * Preserves a memfd in a session, loads something with the old kexec_load(2), which passes no KHO
+ * data on, and asks for the kexec. Were it not refused, the next kernel would know nothing of the
+ * preserved memory. Afterwards the session must still be alive.
  *
  * Prints one "ok" or "not ok" line for each check; exit status 0 if all are ok.
  */
@@ -22,13 +22,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define PAGE	4096UL
+#define PAGE 4096UL
 
 static int failed;
 
 static bool check(bool ok, const char *what)
 {
-	printf("%s %s%s%s\n", ok ? "ok" : "not ok", what, ok ? "" : ": ", ok ? "" : strerror(errno));
+	printf("%s %s%s%s\n", ok ? "ok" : "not ok", what, ok ? "" : ": ",
+	       ok ? "" : strerror(errno));
 	failed += !ok;
 	return ok;
 }
@@ -48,8 +49,9 @@ static int preserve(int session, unsigned long token)
 
 int main(void)
 {
-	struct liveupdate_ioctl_create_session create = { .size = sizeof(create), .name = "kexec-load" };
-	static char code[PAGE] = { 0x0f, 0x0b };	/* ud2: it must never run */
+	struct liveupdate_ioctl_create_session create = { .size = sizeof(create),
+							  .name = "kexec-load" };
+	static char code[PAGE] = { 0x0f, 0x0b }; /* ud2: it must never run */
 	struct kexec_segment segment = { .buf = code, .bufsz = sizeof(code), .memsz = PAGE };
 	unsigned long at;
 	int dev;

@@ -2,8 +2,9 @@
 /*
  * plain_kexec KERNEL IMAGE CMDLINE: a kexec that nobody prepares
  *
- * What `kexec -s -l` and `kexec -e` do: no session, no agent, nothing preserved. A device that was running must be
- * quiesced by the kernel that goes, and be started from scratch by the one that comes.
+ * What `kexec -s -l` and `kexec -e` do: no session, no agent, nothing preserved. A device
+ * that was running must be quiesced by the kernel that goes, and be started from scratch by
+ * the one that comes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +26,8 @@ int main(int argc, char **argv)
 	kernel = open(argv[1], O_RDONLY | O_CLOEXEC);
 	image = open(argv[2], O_RDONLY | O_CLOEXEC);
 	if (kernel < 0 || image < 0) {
-		fprintf(stderr, "plain_kexec: open %s: %s\n", kernel < 0 ? argv[1] : argv[2], strerror(errno));
+		fprintf(stderr, "plain_kexec: open %s: %s\n", kernel < 0 ? argv[1] : argv[2],
+			strerror(errno));
 		return 1;
 	}
 

@@ -2,13 +2,14 @@
 /*
  * In the build of udrv that can stop itself.
  *
- * A program that finds /run/udrv/step-NAME ("K END", NAME being its own) ends by SIGKILL after some store or message,
- * which one depending on K, and leaves K + 1 there; from END on it lives. The places are far apart for one K and the
- * next, and over all of them spread evenly over PERIOD.
+ * A program that finds /run/udrv/step-NAME ("K END", NAME being its own) ends by SIGKILL after some
+ * store or message, which one depending on K, and leaves K + 1 there; from END on it lives. The
+ * places are far apart for one K and the next, and over all of them spread evenly over PERIOD.
  *
- * A program that gets SIGUSR1 reads a number N from /run/udrv/step-now, and stops (SIGSTOP) after its Nth store or
- * message from then on: as the end of its kernel finds it. With "N abort" there, it counts from the moment on at which
- * it begins to abort an NVMe command; with "N aborted", from that at which it has the answer.
+ * A program that gets SIGUSR1 reads a number N from /run/udrv/step-now, and stops (SIGSTOP) after
+ * its Nth store or message from then on: as the end of its kernel finds it. With "N abort" there,
+ * it counts from the moment on at which it begins to abort an NVMe command; with "N aborted", from
+ * that at which it has the answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,8 @@
 #include "devices/nvme/ctrl.h"
 #include "udrv/lib/step.h"
 
-#define STRIDE	389
-#define PERIOD	1009
+#define STRIDE 389
+#define PERIOD 1009
 
 static unsigned int number, left;
 static unsigned int from_abort, from_aborted;
@@ -49,13 +50,13 @@ static void begin(unsigned int steps)
 	udrv_step_hook = stop_here;
 }
 
-int __real_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
-			    uint16_t *ret_slot);
-int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
-			    uint16_t *ret_slot);
+int __real_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd,
+			    enum nvme_admin_kind kind, uint64_t arg, uint16_t *ret_slot);
+int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd,
+			    enum nvme_admin_kind kind, uint64_t arg, uint16_t *ret_slot);
 
-int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, enum nvme_admin_kind kind, uint64_t arg,
-			    uint16_t *ret_slot)
+int __wrap_nvme_admin_start(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd,
+			    enum nvme_admin_kind kind, uint64_t arg, uint16_t *ret_slot)
 {
 	if (from_abort && kind == NVME_ADMIN_ABORTING)
 		begin(from_abort);
@@ -107,7 +108,9 @@ static void __attribute__((constructor)) arm(void)
 	text[n < 0 ? 0 : n] = '\0';
 	if (sscanf(text, "%u %u", &number, &end) == 2 && number < end) {
 		/* Agents have few steps, and what they say to each other counts. */
-		left = 1 + number * STRIDE % (strcmp(program_invocation_short_name, "udrv-agent") ? PERIOD : 31);
+		left = 1 +
+		       number * STRIDE %
+			       (strcmp(program_invocation_short_name, "udrv-agent") ? PERIOD : 31);
 		n = snprintf(text, sizeof(text), "%u %u\n", number + 1, end);
 		if (pwrite(fd, text, (size_t)n, 0) == n)
 			udrv_step_hook = stop_here;

@@ -73,7 +73,10 @@ static void check_kept(struct device *dev)
 	tap_is(device_arm(dev, VFIO_PCI_MSIX_IRQ_INDEX), 0, "adopted: arm MSI-X");
 }
 
-/* What the IOAS had was compared, so it may be changed: but then it is not what another device was given. */
+/*
+ * What the IOAS had was compared, so it may be changed: but then it is not what
+ * another device was given.
+ */
 static bool refuse_stranger(struct world *w)
 {
 	struct device *kept = &w->dev[KEPT], *dev = &w->dev[STRANGER];

@@ -20,12 +20,17 @@ static bool start(struct world *w, enum function fn, int session)
 
 	return tap_need(device_open(dev, w->bdf[fn], pool_size(fn)), "open %s", w->bdf[fn]) &&
 	       tap_need(device_start_nvme(dev), "start %s", w->bdf[fn]) &&
-	       tap_need(session_preserve(session, dev->memory, TOKEN_MEMORY(fn)), "preserve its memory") &&
-	       tap_need(session_preserve(session, dev->iommu, TOKEN_IOMMU(fn)), "preserve its iommufd") &&
+	       tap_need(session_preserve(session, dev->memory, TOKEN_MEMORY(fn)),
+			"preserve its memory") &&
+	       tap_need(session_preserve(session, dev->iommu, TOKEN_IOMMU(fn)),
+			"preserve its iommufd") &&
 	       tap_need(session_preserve(session, dev->cdev, TOKEN_CDEV(fn)), "preserve its cdev");
 }
 
-/* A command that is completed and says so by an interrupt: bus mastering is on, and nothing is masked. */
+/*
+ * A command that is completed and says so by an interrupt: bus mastering is
+ * on, and nothing is masked.
+ */
 static void check_runs(struct device *dev, int event, unsigned int count)
 {
 	struct pollfd p = { .fd = event, .events = POLLIN };
@@ -40,8 +45,8 @@ static void check_runs(struct device *dev, int event, unsigned int count)
 }
 
 /*
- * Freezing goes from device to device, in the order in which they were preserved. The second one has changed since, so
- * the first is frozen already when the reboot is refused.
+ * Freezing goes from device to device, in the order in which they were preserved. The second one
+ * has changed since, so the first is frozen already when the reboot is refused.
  */
 bool check_freeze(struct world *w, const char *kernel, const char *image)
 {

@@ -42,7 +42,9 @@ bool check_hold(struct world *w)
 	tap_is(session_preserve(session, dev->iommu, TOKEN_IOMMU(KEPT)), 0, "preserve the iommufd");
 	tap_is(device_unmap(dev, 0, UINT64_MAX), -EBUSY, "preserved: unmap everything");
 	tap_is(device_detach(dev), -EBUSY, "preserved: detach");
-	/* Where it is not preserved nothing is refused, and unbinding would wait for this process. */
+	/*
+	 * Where it is not preserved nothing is refused, and unbinding would wait for this process.
+	 */
 	err = session_preserve(session, dev->cdev, TOKEN_CDEV(KEPT));
 	tap_is(err, 0, "preserve the cdev");
 	if (!err)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Devices that the next kernel cannot stop: because they are not there, or because they cannot be reset. */
+/*
+ * Devices that the next kernel cannot stop: because they are not there, or
+ * because they cannot be reset.
+ */
 #include <errno.h>
 #include <unistd.h>
 

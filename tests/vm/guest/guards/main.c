@@ -9,8 +9,9 @@
  *
  * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
  * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
- * controllers as functions 0 to 5. `lose` is `before` without what is refused there, into a kernel that does not find
- * PCI devices, and `lost` is run by that. `leave` and `left` are about a DEVICE that cannot be reset. Output is TAP, with a plan at the end of each half.
+ * controllers as functions 0 to 5. `lose` is `before` without what is refused there, into a kernel
+ * that does not find PCI devices, and `lost` is run by that. `leave` and `left` are about a DEVICE
+ * that cannot be reset. Output is TAP, with a plan at the end of each half.
  *
  * Nobody else may use /dev/liveupdate and the devices.
  */

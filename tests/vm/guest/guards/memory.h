@@ -25,7 +25,10 @@ int memory_resize(int fd, size_t size);
 /* Physical address of a page as the page table of this process has it; 0 if there is none. */
 uint64_t memory_address(const void *page);
 
-/* Have the kernel replace the small pages of one huge page by a huge one, which moves them: 0 or -errno. */
+/*
+ * Have the kernel replace the small pages of one huge page by a huge one, which
+ * moves them: 0 or -errno.
+ */
 int memory_collapse(void *at);
 
 #endif

@@ -21,12 +21,13 @@
 #define NVME_ACQ       0x30u
 #define NVME_CSTS_RDY  1u
 #define CC_ENTRY_SIZES (4u << 20 | 6u << 16) /* IOCQES, IOSQES */
-#define QUEUE_PAGES    4u /* the queues come last in a pool */
+#define QUEUE_PAGES    4u		     /* the queues come last in a pool */
 #define ENTRIES	       32u
 #define READY_SECONDS  20
-#define IDENTIFY       6u /* admin opcode; CNS 1: the controller, 4 KiB that begin with PCI's vendor ID */
-#define VENDOR	       0x1b36u
-#define SQ0TDBL	       0x1000u
+/* admin opcode; CNS 1: the controller, 4 KiB that begin with PCI's vendor ID */
+#define IDENTIFY 6u
+#define VENDOR	 0x1b36u
+#define SQ0TDBL	 0x1000u
 
 static void store(struct device *dev, uint32_t offset, uint32_t value)
 {
@@ -75,7 +76,10 @@ bool device_runs(struct device *dev)
 	return load(dev, NVME_CC) & NVME_CC_EN;
 }
 
-/* Common Command Format and Common Completion Queue Entry (NVM Express Base Specification, 3.3.3.1, 3.3.3.2.1) */
+/*
+ * Common Command Format and Common Completion Queue Entry (NVM Express Base
+ * Specification, 3.3.3.1, 3.3.3.2.1)
+ */
 struct command {
 	uint32_t cdw0, nsid;
 	uint64_t reserved, metadata, prp1, prp2;

@@ -67,7 +67,8 @@ static void refuse_hugetlb(struct world *w, struct device *dev)
 	write_file("/proc/sys/vm/nr_hugepages", "1");
 	huge = memory_create("huge", HUGE_PAGE, MFD_HUGETLB | MFD_EXEC);
 	if (huge == -ENOSYS) {
-		tap(true, "preserve an iommufd with hugetlb memory mapped # SKIP this kernel has none");
+		tap(true,
+		    "preserve an iommufd with hugetlb memory mapped # SKIP this kernel has none");
 		return;
 	}
 	/* iommufd pins the page, but does not reserve one. */
@@ -80,7 +81,10 @@ static void refuse_hugetlb(struct world *w, struct device *dev)
 	write_file("/proc/sys/vm/nr_hugepages", "0");
 }
 
-/* Memory of a device, which no memfd is there for: only a kernel with CONFIG_VFIO_PCI_DMABUF exports it. */
+/*
+ * Memory of a device, which no memfd is there for: only a kernel with CONFIG_VFIO_PCI_DMABUF
+ * exports it.
+ */
 static void refuse_dmabuf(struct world *w, struct device *dev)
 {
 	int bar = device_export_bar(dev);

@@ -69,8 +69,9 @@ static bool bound_to_vfio(const char *bdf)
 }
 
 /*
- * nvme probes asynchronously: after a rescan it may be under way, with nothing to unbind yet. Asking for a
- * probe waits for it, since both take the device's lock; what it bound is unbound then.
+ * nvme probes asynchronously: after a rescan it may be under way, with nothing to unbind yet.
+ * Asking for a probe waits for it, since both take the device's lock; what it bound is
+ * unbound then.
  */
 int pci_bind_vfio(const char *bdf)
 {

@@ -14,8 +14,8 @@ __attribute__((format(printf, 3, 4))) void tap_is(long got, int want, const char
 __attribute__((format(printf, 2, 3))) bool tap_need(long got, const char *fmt, ...);
 
 /*
- * A child's lines count as well, if it has fewer than 63: it exits with what tap_share() says, given what tap_number()
- * said before the fork, and the parent tells tap_take().
+ * A child's lines count as well, if it has fewer than 63: it exits with what tap_share() says,
+ * given what tap_number() said before the fork, and the parent tells tap_take().
  */
 int tap_number(void);
 int tap_share(int begin);

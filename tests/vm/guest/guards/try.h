@@ -13,8 +13,8 @@ enum {
 };
 
 /*
- * What preserving the device's iommufd says, or else its cdev @cdev, in a session of its own that has
- * its memory, and, if that is not -1, another memfd. Closing the session undoes everything.
+ * What preserving the device's iommufd says, or else its cdev @cdev, in a session of its own that
+ * has its memory, and, if that is not -1, another memfd. Closing the session undoes everything.
  */
 int try_preserve(int luo, struct device *dev, int cdev, int other);
 

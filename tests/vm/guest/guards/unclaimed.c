@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Devices that nobody takes over: they are stopped, and their memory is nobody else's before that. */
+/*
+ * Devices that nobody takes over: they are stopped, and their memory is nobody else's before that.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,8 +87,9 @@ static bool wait_completions(const struct device *dev)
 }
 
 /*
- * Runs in a process that dies without finishing the session. It lets go of the memory in every way that it has,
- * takes all the memory that the kernel has to give, and has the device write to what it was given.
+ * Runs in a process that dies without finishing the session. It lets go of the memory in every way
+ * that it has, takes all the memory that the kernel has to give, and has the device write to what
+ * it was given.
  */
 static bool be_orphaned(struct world *w, struct device *dev)
 {
