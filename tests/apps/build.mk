@@ -22,6 +22,8 @@ FDSTORE := fake_systemd.c handle_fixture.c ../../udrv/agent/custody_fdstore.c ..
 $(call unit-test,test_fdstore,test_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
+LUO_WRAPS := -Wl,--wrap=ioctl
+$(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
 $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,support)

@@ -49,13 +49,22 @@ int luo_retrieve_session(int luo, const char *name)
 	return luo_cloexec(arg.fd);
 }
 
+/*
+ * The kernel moves pages of a memfd out of the memory that the next kernel begins with, which fails
+ * with ENOMEM when somebody touches them at that moment: a host writes to its state all the time.
+ */
 int luo_preserve(int session, int fd, uint64_t token)
 {
 	struct liveupdate_session_preserve_fd arg = { .size = sizeof(arg),
 						      .fd = fd,
 						      .token = token };
+	unsigned int tries = 0;
+	int err;
 
-	return ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg) ? -errno : 0;
+	do
+		err = ioctl(session, LIVEUPDATE_SESSION_PRESERVE_FD, &arg) ? -errno : 0;
+	while (err == -ENOMEM && ++tries < LUO_PRESERVE_TRIES);
+	return err;
 }
 
 int luo_retrieve(int session, uint64_t token)

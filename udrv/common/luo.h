@@ -12,6 +12,8 @@
 /* What a link in /proc/PID/fd to a session begins with; its name follows. */
 #define LUO_SESSION_LINK "anon_inode:[luo_session] "
 
+#define LUO_PRESERVE_TRIES 20u
+
 /** luo_open() - /dev/liveupdate, which the kernel gives to one process; others get -EBUSY */
 int luo_open(void);
 int luo_create_session(int luo, const char *name);
@@ -19,6 +21,7 @@ int luo_create_session(int luo, const char *name);
  * luo_retrieve_session() - of the previous kernel; -ENOENT: there is none. Closing it finishes it
  */
 int luo_retrieve_session(int luo, const char *name);
+/** luo_preserve() - a file, under a token; -ENOMEM after as many tries as LUO_PRESERVE_TRIES */
 int luo_preserve(int session, int fd, uint64_t token);
 /** luo_retrieve() - once more gives another descriptor of the same file */
 int luo_retrieve(int session, uint64_t token);
