@@ -9,6 +9,7 @@ import initramfs
 from cases import Context, case, expect
 from paravisor import BOOT_TIMEOUT, Paravisor
 from qemu import Controller, Namespace, addresses
+from tap_output import tap_problems
 
 GUARDS = "live_update_guards"
 PORT_BUS = "0000:01:00"         # NVMe functions behind a root port
@@ -63,16 +64,6 @@ def _guard_devices() -> list[str]:
     return args
 
 
-def _tap_problems(text: str, half: str) -> list[str]:
-    """What is not ok; as many lines must be ok as the plan says."""
-    bad = [line for line in text.splitlines() if line.startswith(("not ok", "Bail out"))]
-    good = len(re.findall(r"^ok\b", text, re.MULTILINE))
-    plan = re.search(r"^1\.\.(\d+)", text, re.MULTILINE)
-    if not bad and not (plan and int(plan[1]) == good > 0):
-        bad.append(f"it ended early, after {good} checks")
-    return [f"{half} the kexec: {line}" for line in bad]
-
-
 def _once(text: str) -> str:
     """Under load the serial line has been seen to double a character."""
     return re.sub(r"(.)\1+", r"\1", text)
@@ -101,14 +92,14 @@ def live_update_guards(context: Context) -> None:
         end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
         (context.directory / "before.tap").write_text(before + "\n")
-        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        expect("ready" in match[0], "\n".join(tap_problems(before, "before")))
         guest.wait_ready(BOOT_TIMEOUT)
         guest.check(install)
         _, after = guest.run(f"/tmp/{GUARDS} after {PORT_BUS} {IGB}", BOOT_TIMEOUT)
         (context.directory / "after.tap").write_text(after + "\n")
         (context.directory / "dmesg").write_text(guest.check("dmesg") + "\n")
         complaints = paravisor.complaints()
-    problems = _tap_problems(before, "before") + _tap_problems(after, "after") + complaints
+    problems = tap_problems(before, "before") + tap_problems(after, "after") + complaints
     # The old kernel's log is what it has left on the console, the next one's is all there.
     config = context.kernel.with_name("config").read_text()
     absent = [reason for reason, option in IF_CONFIGURED.items() if f"{option}=y\n" not in config]
@@ -134,13 +125,13 @@ def live_update_lost_devices(context: Context) -> None:
         start = guest.send(f"/{GUARDS} lose {PORT_BUS} {IGB} /host/bzImage /host/image 2>&1")
         end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
-        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        expect("ready" in match[0], "\n".join(tap_problems(before, "before")))
         guest.wait_ready(BOOT_TIMEOUT)
         _, after = guest.run(f"/{GUARDS} lost {PORT_BUS} {IGB}", BOOT_TIMEOUT)
         dmesg = guest.check("dmesg")
     (context.directory / "after.tap").write_text(after + "\n")
     (context.directory / "dmesg").write_text(dmesg + "\n")
-    problems = _tap_problems(before, "before") + _tap_problems(after, "after")
+    problems = tap_problems(before, "before") + tap_problems(after, "after")
     for function in range(FUNCTIONS):
         if not re.search(rf"{PORT_BUS}\.{function}: \S+ of the previous kernel was not found; the memory of its user stays", dmesg):
             problems.append(f"the log does not say that {PORT_BUS}.{function} was not found")
@@ -160,12 +151,12 @@ def live_update_no_reset(context: Context) -> None:
         start = guest.send(f"/tmp/{GUARDS} leave {PORT_BUS} {edu} /host/bzImage /host/image 2>&1")
         end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
         before = "\n".join(line.text for line in shell.lines(start, end + 1))
-        expect("ready" in match[0], "\n".join(_tap_problems(before, "before")))
+        expect("ready" in match[0], "\n".join(tap_problems(before, "before")))
         guest.wait_ready(BOOT_TIMEOUT)
         guest.check(install)
         _, after = guest.run(f"/tmp/{GUARDS} left {PORT_BUS} {edu}", BOOT_TIMEOUT)
         dmesg = guest.check("dmesg")
-    problems = _tap_problems(before, "before") + _tap_problems(after, "after")
+    problems = tap_problems(before, "before") + tap_problems(after, "after")
     if not re.search(rf"{edu}: live update: reset failed \S+ the device can't be used and the memory", dmesg):
         problems.append(f"the log does not say that {edu} cannot be reset")
     (context.directory / "dmesg").write_text(dmesg + "\n")

@@ -56,6 +56,14 @@ class Complaints(unittest.TestCase):
     def test_a_healthy_log_has_none(self) -> None:
         self.assertEqual(complaints.complaints(GOOD), [])
 
+    def test_an_allocation_that_was_to_fail_is_none(self) -> None:
+        report = ("[  1.0] {}: vmalloc error: size 128, align 0x1, vm_struct allocation failed\n"
+                  "[  1.1] CPU: 0 UID: 0 PID: 89 Comm: {} Tainted: G     U\n[  1.2] Tainted: [U]=USER\n[  1.3] Call Trace:\n")
+        self.assertEqual(complaints.complaints(GOOD + report.format(*["allocation_fail"] * 2) + GOOD), [])
+        self.assertEqual(complaints.complaints(report.format(*["udrv-agent"] * 2)), ["[  1.3] Call Trace:"])
+        # Nothing is hidden behind it.
+        self.assertEqual(complaints.complaints(report.format(*["allocation_fail"] * 2) + BAD), BAD.splitlines())
+
     def test_no_console_no_complaint(self) -> None:
         with tempfile.TemporaryDirectory() as directory:
             self.assertEqual(complaints.on_console(Path(directory)), [])
