@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What LUO refuses for a moment is asked for again, and nothing else is. The kernel is the test's. */
+/* What LUO refuses for a moment is asked for again, nothing else is. The kernel is the test's. */
 #include <check.h>
 #include <errno.h>
 #include <stdarg.h>

@@ -10,7 +10,7 @@
 
 #define LUO_DEVICE   "/dev/liveupdate"
 /* What a link in /proc/PID/fd to a session begins with; its name follows. */
-#define LUO_SESSION_LINK "anon_inode:[luo_session] "
+#define LUO_SESSION_LINK   "anon_inode:[luo_session] "
 
 #define LUO_PRESERVE_TRIES 20u
 
