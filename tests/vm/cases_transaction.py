@@ -77,6 +77,25 @@ def update_called_off(context: Context) -> None:
         live.io_goes_on()
 
 
+@case("given-up-while-prepared", "a device that is given up while an update waits does not stop it, nor keep its owner from learning what was lost")
+def given_up_while_prepared(context: Context) -> None:
+    with Live(context, 2) as live:
+        guest = live.guest
+        live.excuse("nvme1")
+        live.io_goes_on()
+        guest.check("udrvctl set nvme1 restart-limit=1 restart-max-ms=100")
+        # No host can listen there: it dies once it drives the device.
+        guest.check("rm /run/udrv/nvme1.sock && mkdir /run/udrv/nvme1.sock")
+        guest.check(f"udrvctl update {FILES} --prepare")
+        guest.check(f"kill -9 {live.device('nvme1')['pid']}")
+        wait("the device was not given up", lambda: live.device("nvme1")["state"] == "failed")
+        expect(_stage(live)["stage"] == "prepared", f"after that: {_stage(live)}")
+        live.commit()
+        live.running("nvme0", "resumed")
+        live.running("nvme1", "started")
+        live.io_goes_on()
+
+
 @case("asked-all-the-time", "updates while status, log pages and configuration space are asked for without a pause: they change nothing")
 def asked_all_the_time(context: Context) -> None:
     ask = "udrvctl status; udrvctl smart-log nvme0; udrvctl error-log nvme1; udrvctl inspect nvme0; udrvctl update --report"
