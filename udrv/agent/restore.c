@@ -150,21 +150,25 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	d->state = DEV_PENDING;
 }
 
+/* All of it, whatever fails: consumers learn from their memory what was lost with the rest. */
 static int retrieve(struct agent *a, struct agent_device *d, uint64_t base, uint32_t mask)
 {
+	int err = 0;
+
 	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++) {
 		int fd;
 
 		if (!(mask & 1u << i))
 			continue;
 		fd = luo_retrieve(a->incoming, base + (uint64_t)i);
-		if (fd < 0) {
-			fall_back(a, d, "cannot be retrieved", fd);
-			return fd;
-		}
-		d->h.fd[i] = fd;
+		if (fd >= 0)
+			d->h.fd[i] = fd;
+		else if (!err)
+			err = fd;
 	}
-	return 0;
+	if (err)
+		fall_back(a, d, "cannot be retrieved", err);
+	return err;
 }
 
 /*
