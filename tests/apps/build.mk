@@ -12,7 +12,7 @@ $(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
 $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256),support)
 $(call unit-test,test_holder,test_holder.c ../../udrv/agent/holder.c $(APPS_COMMON),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
-DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create
+DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create -Wl,--wrap=app_write_file
 $(call unit-test,test_device,test_device.c ../../udrv/agent/device.c ../../udrv/agent/backoff.c $(APPS_COMMON),support,$(DEVICE_WRAPS))
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))

@@ -28,8 +28,8 @@ static struct agent agent;
 static struct agent_device *dev;
 static int fork_errno, pidfd_errno; /* 0: it succeeds */
 static unsigned int quiesced, clients;
-static int host_status; /* that a host ends with */
-static char in_custody[64];
+static int host_status;		       /* that a host ends with */
+static char in_custody[64], order[64]; /* what is in custody, and what was done about it */
 
 /* What is around device.c. */
 
@@ -70,7 +70,16 @@ int __wrap_udrv_handle_create(struct udrv_handle *h, const struct udrv_handle_op
 	(void)h;
 	(void)opts;
 	(void)log;
-	return -ENODEV;
+	return 0;
+}
+
+/* Nothing of the machine that runs the test is changed. */
+int __wrap_app_write_file(const char *path, const char *text);
+int __wrap_app_write_file(const char *path, const char *text)
+{
+	(void)path;
+	(void)text;
+	return 0;
 }
 
 /* A host that does nothing but wait for the rest of its handle. */
@@ -115,6 +124,14 @@ void rescue_give(struct agent *a, struct udrv_handle *h)
 {
 	(void)a;
 	(void)h;
+	strcat(order, "give ");
+}
+
+void rescue_given(struct agent *a, const char *name)
+{
+	(void)a;
+	ck_assert_str_eq(name, "nvme0");
+	strcat(order, "given ");
 }
 
 void rescue_take(struct agent *a, struct udrv_handle *h)
@@ -127,6 +144,7 @@ void custody_put_handle(struct agent *a, const struct udrv_handle *h)
 {
 	(void)a;
 	(void)h;
+	strcat(order, "put ");
 }
 
 void custody_put_fd(struct agent *a, const char *name, int fd)
@@ -170,7 +188,7 @@ static void setup(void)
 	fork_errno = pidfd_errno = 0;
 	host_status = 7;
 	quiesced = clients = 0;
-	in_custody[0] = '\0';
+	in_custody[0] = order[0] = '\0';
 }
 
 static void teardown(void)
@@ -205,6 +223,17 @@ START_TEST(host_is_watched)
 	device_recall_host(&agent, dev);
 	ck_assert_int_lt(dev->pidfd, 0);
 	ck_assert_str_eq(in_custody, "");
+	no_child();
+}
+END_TEST
+
+/* Were the agent to die anywhere, custody has its consumers' memory, alone or in the handle. */
+START_TEST(memory_is_always_in_custody)
+{
+	device_create(&agent, dev);
+	ck_assert_str_eq(order, "give put given ");
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	device_recall_host(&agent, dev);
 	no_child();
 }
 END_TEST
@@ -363,6 +392,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, host_is_watched);
+	tcase_add_test(tc, memory_is_always_in_custody);
 	tcase_add_test(tc, fork_fails);
 	tcase_add_test(tc, fork_fails_for_good);
 	tcase_add_test(tc, nobody_could_watch_it);

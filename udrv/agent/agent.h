@@ -248,8 +248,12 @@ const char *device_state_name(enum agent_state s);
  * became of their commands?
  */
 void rescue_take(struct agent *a, struct udrv_handle *h);
-/** rescue_give() - put it into a new handle, in place of what that has of the same size */
+/**
+ * rescue_give() - put it into a new handle, in place of what that has of the same size. It stays in
+ * custody until rescue_given(), which is for when the handle is there.
+ */
 void rescue_give(struct agent *a, struct udrv_handle *h);
+void rescue_given(struct agent *a, const char *name);
 /**
  * rescue_find() - the UDRV_HANDLE_EXTRA descriptors of a device, -1 for none; NULL: nothing of it
  */

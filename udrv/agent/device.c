@@ -78,6 +78,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	}
 	rescue_give(a, &d->h);
 	custody_put_handle(a, &d->h);
+	rescue_given(a, d->h.name);
 	device_start_host(a, d);
 	device_watch_host(a, d);
 	device_given(a, d);

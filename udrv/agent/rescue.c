@@ -10,7 +10,8 @@
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
 
-#define KEY "consumer" /* in custody: "consumer0-nvme0" */
+#define KEY   "consumer" /* in custody: "consumer0-nvme0" */
+#define GIVEN -2	 /* a descriptor that is a handle's again */
 
 static struct agent_rescued *find(struct agent *a, const char *name, bool make)
 {
@@ -78,11 +79,8 @@ static bool same_size(int a, int b)
 void rescue_give(struct agent *a, struct udrv_handle *h)
 {
 	struct agent_rescued *r = find(a, h->name, false);
-	char text[UDRV_NAME_MAX + 1];
 
-	if (!r)
-		return;
-	for (unsigned int i = 0; i < UDRV_HANDLE_EXTRA; i++) {
+	for (unsigned int i = 0; r && i < UDRV_HANDLE_EXTRA; i++) {
 		int *fd = &h->fd[UDRV_FD_EXTRA + i];
 
 		if (r->fd[i] < 0)
@@ -95,10 +93,23 @@ void rescue_give(struct agent *a, struct udrv_handle *h)
 				 h->name, h->bdf);
 			close(r->fd[i]);
 		}
-		key(text, sizeof(text), h->name, i);
+		r->fd[i] = GIVEN;
+	}
+}
+
+void rescue_given(struct agent *a, const char *name)
+{
+	struct agent_rescued *r = find(a, name, false);
+	char text[UDRV_NAME_MAX + 1];
+
+	for (unsigned int i = 0; r && i < UDRV_HANDLE_EXTRA; i++) {
+		if (r->fd[i] != GIVEN)
+			continue;
+		key(text, sizeof(text), name, i);
 		custody_drop(a, text);
 	}
-	r->name[0] = '\0';
+	if (r)
+		r->name[0] = '\0';
 }
 
 const int *rescue_find(const struct agent *a, const char *name)
