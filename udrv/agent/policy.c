@@ -70,8 +70,7 @@ int policy_set(struct agent *a, struct agent_device *d, struct json_object *req,
 	d->backoff.max_ns = max_ms * 1000000;
 	if (d->state == DEV_DETACHED && policy != UDRV_DETACH)
 		d->state = DEV_PENDING;
-	if (d->h.fd[UDRV_FD_VFIO] >= 0)
-		custody_put_handle(a, &d->h);
+	/* The handle in custody stays as it is: every agent takes its policy from the settings. */
 	err = store(a);
 	if (err)
 		snprintf(why, why_size, "set, but it would not survive this agent: %s",
