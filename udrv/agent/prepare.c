@@ -50,7 +50,7 @@ int prepare_load(void *ctx, struct worker *w)
 		return worker_refuse(w, err, "next kernel: its initramfs: %s",
 				     why[0] ? why : strerror(-err));
 	worker_end(w);
-	worker_begin(w, "load", NULL);
+	worker_begin(w, UPDATE_PHASE_LOAD, NULL);
 	if (syscall(SYS_kexec_file_load, u->kernel, u->image, strlen(u->cmdline) + 1, u->cmdline,
 		    0UL)) {
 		err = errno;
@@ -71,6 +71,11 @@ static int preserve_memory(const struct update *u, struct worker *w, const struc
 		if (d->h.fd[i] < 0 || i == UDRV_FD_VFIO || i == UDRV_FD_IOMMU)
 			continue;
 		err = luo_preserve(u->session, d->h.fd[i], base + i);
+		/* Which device uses which memory the kernel does not know. */
+		if (err == -EBUSY)
+			return worker_refuse(w, err,
+					     "%s (%s): its memory (descriptor %u) is held since the last update: a device was neither taken over nor stopped then (see the kernel log); with policy=reset it gets memory of its own",
+					     d->h.name, d->h.bdf, i);
 		if (err)
 			return worker_refuse(w, err,
 					     "%s (%s): its memory (descriptor %u) cannot be preserved: %s",

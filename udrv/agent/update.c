@@ -333,14 +333,24 @@ static void prepared(struct update *u)
 		udrv_msg_reply_ok(c->sock, u->id, "{\"stage\":\"prepared\"}");
 }
 
+/* A kernel that somebody else has loaded is not to be unloaded. */
+static void note_load(struct update *u, const struct worker_event *e)
+{
+	if (e->type == WORKER_BEGIN && !strcmp(e->phase, UPDATE_PHASE_LOAD))
+		u->loaded = true;
+}
+
 static void worker_over(struct update *u, const struct worker_event *done)
 {
 	enum update_stage stage = u->stage;
-	int status = worker_reap(&u->worker);
+	struct worker_event e;
+	int status;
 
-	u->loaded |= stage == UPDATE_LOAD;
+	/* What one that was killed has begun before. */
+	while (!done && !worker_next(&u->worker, &e))
+		note_load(u, &e);
+	status = worker_reap(&u->worker);
 	if (stage == UPDATE_UNDO) {
-		u->loaded = true;
 		undo(u);
 	} else if (!done) {
 		update_fail(u,
@@ -378,6 +388,7 @@ void update_event(void)
 		return;
 	}
 	while (!(err = worker_next(&u->worker, &e))) {
+		note_load(u, &e);
 		if (e.type == WORKER_BEGIN) {
 			phase_begin(u, e.phase, e.device, e.ns);
 		} else if (e.type == WORKER_END) {

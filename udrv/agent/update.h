@@ -20,6 +20,9 @@ struct json_object;
 #define UPDATE_DEADLINE_NS 60000000000ull
 #define UPDATE_HOLD_NS	   600000000000ull
 
+/* From the beginning of this phase on there may be a kernel to be unloaded */
+#define UPDATE_PHASE_LOAD "load"
+
 /** enum update_stage - how far it is */
 enum update_stage {
 	UPDATE_IDLE,
