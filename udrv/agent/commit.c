@@ -61,7 +61,7 @@ static int preserve_rescued(struct update *u)
 				continue;
 			err = luo_preserve(u->session, fd[e],
 					   directory_token(i) + UDRV_FD_EXTRA + e);
-			/* The device was given up since its handle was preserved, and this with it. */
+			/* The device was given up after it was preserved, and this with it. */
 			if (err == -EEXIST)
 				err = 0;
 			if (err)
