@@ -60,8 +60,7 @@ def crash_loop(context: Context) -> None:
         live.excuse("nvme1")
         live.io_goes_on()
         guest.check("udrvctl set nvme1 restart-limit=4 restart-max-ms=100")
-        # No host can listen there: it dies once it drives the device.
-        guest.check("rm /run/udrv/nvme1.sock && mkdir /run/udrv/nvme1.sock")
+        live.let_no_host_live("nvme1")
         guest.check(f"kill -9 {live.device('nvme1')['pid']}")
         device = wait("the device was not given up",
                       lambda: (d := live.device("nvme1"))["state"] == "failed" and d)

@@ -84,8 +84,7 @@ def given_up_while_prepared(context: Context) -> None:
         live.excuse("nvme1")
         live.io_goes_on()
         guest.check("udrvctl set nvme1 restart-limit=1 restart-max-ms=100")
-        # No host can listen there: it dies once it drives the device.
-        guest.check("rm /run/udrv/nvme1.sock && mkdir /run/udrv/nvme1.sock")
+        live.let_no_host_live("nvme1")
         guest.check(f"udrvctl update {FILES} --prepare")
         guest.check(f"kill -9 {live.device('nvme1')['pid']}")
         wait("the device was not given up", lambda: live.device("nvme1")["state"] == "failed")

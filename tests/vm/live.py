@@ -125,6 +125,10 @@ class Live:
         """These devices are reset on purpose: they may lose commands, and their controllers are touched."""
         self.judged -= set(names)
 
+    def let_no_host_live(self, name: str) -> None:
+        """Hosts of this device die once they drive it: they cannot listen. Until /run/udrv/NAME.sock is removed."""
+        self.guest.check(f"rm /run/udrv/{name}.sock && mkdir /run/udrv/{name}.sock")
+
     def forget(self, *names: str) -> None:
         """The workloads of these devices have begun anew: they know nothing of what is on their disks."""
         self.excuse(*names)
