@@ -48,7 +48,6 @@ int fail_one(struct world *w, unsigned int device, const struct call *call, unsi
 bool open_all(struct world *w);
 bool check_preserve(struct world *w);
 bool preserve_all(struct world *w);
-void check_reboot(struct world *w); /* comes back only if that fails */
 
 /* The next one */
 bool retrieve_all(struct world *w);

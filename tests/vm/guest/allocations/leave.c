@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include "allocations.h"
-#include "faults.h"
-#include "../guards/kexec.h"
 #include "../guards/session.h"
 #include "../guards/tap.h"
 
@@ -86,26 +84,4 @@ bool preserve_all(struct world *w)
 			if (!tap_need(calls[k].fn(w, i), "%s of %s", calls[k].what, w->dev[i].bdf))
 				return false;
 	return true;
-}
-
-/* Whatever fails before the reboot cannot be called off any more refuses it, and is undone. */
-void check_reboot(struct world *w)
-{
-	for (unsigned int nth = 1;; nth++) {
-		int err = w->failing ? faults_arm(nth) : 0;
-
-		if (!err)
-			err = kexec_reboot();
-		if (faults_disarm())
-			tap_need(err, "reboot");
-		printf("# reboot, with allocation %u failing: %d\n", nth, err);
-		fflush(stdout);
-		if (!w->failing || nth > 1000)
-			return;
-		for (unsigned int i = 0; i < DEVICES; i++)
-			if (!device_runs(&w->dev[i]))
-				tap(false, "reboot refused: %s was stopped", w->dev[i].bdf);
-		if (device_set_command(&w->dev[0], 6))
-			tap(false, "reboot refused: %s is still frozen", w->dev[0].bdf);
-	}
 }
