@@ -5,7 +5,7 @@ $(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c 
 $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c ../../udrv/agent/policy_name.c \
 	$(APPS_COMMON),support)
 RESTORE_WRAPS := -Wl,--wrap=udrv_handle_bind -Wl,--wrap=udrv_handle_attach
-$(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../udrv/agent/directory.c \
+$(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../udrv/agent/lease.c ../../udrv/agent/directory.c \
 	../../udrv/agent/policy_name.c $(APPS_COMMON),support,$(RESTORE_WRAPS))
 SHA256 := ../../udrv/common/sha256.c ../../udrv/common/sha256_ni.c
 $(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
@@ -13,7 +13,7 @@ $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256
 $(call unit-test,test_holder,test_holder.c ../../udrv/agent/holder.c $(APPS_COMMON),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
 DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create -Wl,--wrap=app_write_file
-$(call unit-test,test_device,test_device.c ../../udrv/agent/device.c ../../udrv/agent/backoff.c $(APPS_COMMON),support,$(DEVICE_WRAPS))
+$(call unit-test,test_device,test_device.c ../../udrv/agent/device.c ../../udrv/agent/lease.c ../../udrv/agent/backoff.c $(APPS_COMMON),support,$(DEVICE_WRAPS))
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
 $(call unit-test,test_custody,test_custody.c handle_fixture.c ../../udrv/init/custody.c $(APPS_COMMON),support)
@@ -24,6 +24,8 @@ $(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
 LUO_WRAPS := -Wl,--wrap=ioctl
 $(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS))
+TELL_WRAPS := -Wl,--wrap=client_call_path
+$(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../../udrv/common/client.c $(APPS_COMMON),support,$(TELL_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
 $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,support)

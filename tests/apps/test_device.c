@@ -114,6 +114,12 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner)
 	clients++;
 }
 
+struct agent_device *agent_find(struct agent *a, const char *name)
+{
+	(void)a;
+	return strcmp(name, dev->h.name) ? NULL : dev;
+}
+
 uint64_t directory_tsc_reboot(const void *fdt)
 {
 	(void)fdt;
@@ -223,6 +229,25 @@ START_TEST(host_is_watched)
 	device_recall_host(&agent, dev);
 	ck_assert_int_lt(dev->pidfd, 0);
 	ck_assert_str_eq(in_custody, "");
+	no_child();
+}
+END_TEST
+
+/* What it says of its start is there for later agents, as long as it lives. */
+START_TEST(host_tells)
+{
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	device_adopted(&agent, dev, "refused", "bad checksum");
+	ck_assert_int_eq(dev->state, DEV_STARTING);
+	ck_assert_str_eq(in_custody, "lease-nvme0");
+	device_adopted(&agent, dev, "resumed", "");
+	ck_assert_int_eq(dev->state, DEV_RUNNING);
+	ck_assert_str_eq(in_custody, "start-nvme0");
+	device_given(&agent, dev);
+	device_recall_host(&agent, dev);
+	ck_assert_str_eq(in_custody, "");
+	ck_assert(!dev->told);
 	no_child();
 }
 END_TEST
@@ -392,6 +417,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, host_is_watched);
+	tcase_add_test(tc, host_tells);
 	tcase_add_test(tc, memory_is_always_in_custody);
 	tcase_add_test(tc, fork_fails);
 	tcase_add_test(tc, fork_fails_for_good);

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include <udrv/state.h>
@@ -27,6 +29,14 @@ static uint64_t missing;     /* token that cannot be retrieved; 0: none */
 static const char *stranger; /* device that cannot be bound */
 static unsigned int finished, hosts, given;
 static struct agent_rescued kept;
+
+/* PID 1's: one handle, and descriptors by their names. */
+static struct udrv_handle kept_handle = UDRV_HANDLE_INIT;
+static struct {
+	char name[32];
+	int fd;
+} custody[8];
+static unsigned int ncustody;
 
 /* What is around restore.c. */
 
@@ -69,9 +79,14 @@ int custody_session(struct agent *a)
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd))
 {
-	(void)a;
-	(void)handle;
-	(void)fd;
+	struct udrv_handle h = kept_handle;
+
+	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++)
+		h.fd[i] = h.fd[i] < 0 ? -1 : dup(h.fd[i]);
+	if (h.name[0])
+		handle(a, &h);
+	for (unsigned int i = 0; i < ncustody; i++)
+		fd(a, custody[i].name, dup(custody[i].fd));
 	return 0;
 }
 
@@ -83,9 +98,17 @@ void custody_put_handle(struct agent *a, const struct udrv_handle *h)
 
 void custody_put_fd(struct agent *a, const char *name, int fd)
 {
+	unsigned int i = 0;
+
 	(void)a;
-	(void)name;
-	(void)fd;
+	while (i < ncustody && strcmp(custody[i].name, name))
+		i++;
+	ck_assert_uint_lt(i, 8);
+	if (i < ncustody)
+		close(custody[i].fd);
+	else
+		strcpy(custody[ncustody++].name, name);
+	custody[i].fd = dup(fd);
 }
 
 int custody_settle(struct agent *a)
@@ -97,8 +120,14 @@ int custody_settle(struct agent *a)
 int custody_drop(struct agent *a, const char *name)
 {
 	(void)a;
-	(void)name;
-	return 0;
+	for (unsigned int i = 0; i < ncustody; i++) {
+		if (strcmp(custody[i].name, name))
+			continue;
+		close(custody[i].fd);
+		custody[i] = custody[--ncustody];
+		return 0;
+	}
+	return -ENOENT;
 }
 
 int custody_ready(struct agent *a)
@@ -259,6 +288,8 @@ static void setup(void)
 	stranger = NULL;
 	finished = hosts = given = 0;
 	memset(&kept, 0, sizeof(kept));
+	kept_handle.name[0] = '\0';
+	ncustody = 0;
 }
 
 /*
@@ -328,6 +359,101 @@ START_TEST(it_is_bound_elsewhere)
 }
 END_TEST
 
+/* The next agent in this kernel, after the death of the one before. */
+static struct agent_device *next_agent(void)
+{
+	free(agent.fdt);
+	memset(&agent, 0, sizeof(agent));
+	agent.luo = agent.incoming = -1;
+	agent.custody = agent.directory = -1;
+	ck_assert_int_eq(agent_restore(&agent), 0);
+	/* The other two run: the session waits for none but the first. */
+	for (unsigned int i = 0; i < agent.ndev; i++)
+		if (strcmp(agent.dev[i].h.name, "nvme0"))
+			agent.dev[i].state = DEV_RUNNING;
+	ck_assert_ptr_nonnull(agent_find(&agent, "nvme0"));
+	return agent_find(&agent, "nvme0");
+}
+
+static bool in_custody(const char *name)
+{
+	for (unsigned int i = 0; i < ncustody; i++)
+		if (!strcmp(custody[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * A host outlives the agent that started it. Whether its device runs is what the host has told, and
+ * nothing else: before that the session's memory must not be let go of, and nobody is told "resumed".
+ */
+START_TEST(host_outlives_agents)
+{
+	struct agent_device *d;
+	int lease = pidfd_open(getpid(), 0);
+
+	ck_assert_int_ge(lease, 0);
+	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
+	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
+	custody_put_fd(NULL, "directory", directory);
+	custody_put_fd(NULL, "incoming", directory);
+	custody_put_fd(NULL, "lease-nvme0", lease);
+
+	d = next_agent();
+	ck_assert_int_eq(d->state, DEV_STARTING);
+	ck_assert_int_eq(d->pid, getpid());
+	agent_progress(&agent);
+	ck_assert_uint_eq(finished, 0);
+	ck_assert(!agent.ready);
+	d->state = DEV_RUNNING;
+	strcpy(d->start, "fallback");
+	lease_told(&agent, d);
+
+	d = next_agent();
+	ck_assert_int_eq(d->state, DEV_RUNNING);
+	ck_assert_str_eq(d->start, "fallback");
+	agent_progress(&agent);
+	ck_assert_uint_eq(finished, 1);
+	lease_drop(&agent, d);
+	ck_assert(!in_custody("lease-nvme0") && !in_custody("start-nvme0"));
+
+	d = next_agent();
+	ck_assert_int_eq(d->state, DEV_BACKOFF);
+	close(lease);
+}
+END_TEST
+
+/* What is there of a lease that was being dropped, or is damaged, says nothing of a device. */
+START_TEST(half_a_lease)
+{
+	const struct agent_device *d;
+	int lease = pidfd_open(getpid(), 0), junk = memfd_create("junk", MFD_CLOEXEC);
+
+	ck_assert_int_ge(lease, 0);
+	ck_assert_int_eq(write(junk, "resumed and more than fits", 26), 26);
+	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
+	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
+	custody_put_fd(NULL, "directory", directory);
+	custody_put_fd(NULL, "lease-nvme0", lease);
+	custody_put_fd(NULL, "start-nvme0", junk);
+	d = next_agent();
+	ck_assert_int_eq(d->state, DEV_STARTING);
+	ck_assert_str_eq(d->start, "");
+
+	ck_assert_int_eq(ftruncate(junk, 7), 0);
+	ck_assert_str_eq(next_agent()->start, "resumed");
+	custody_drop(NULL, "lease-nvme0");
+	d = next_agent();
+	ck_assert_int_eq(d->state, DEV_BACKOFF);
+	ck_assert_str_eq(d->start, "");
+	ck_assert(!in_custody("start-nvme0"));
+	close(lease);
+	close(junk);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("restore");
@@ -337,5 +463,7 @@ int main(void)
 	tcase_add_test(tc, nothing_is_wrong);
 	tcase_add_loop_test(tc, something_is_missing, 0, UDRV_HANDLE_FDS);
 	tcase_add_test(tc, it_is_bound_elsewhere);
+	tcase_add_test(tc, host_outlives_agents);
+	tcase_add_test(tc, half_a_lease);
 	return suite_run(suite);
 }

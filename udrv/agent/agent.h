@@ -56,6 +56,7 @@ enum agent_state {
  * @replacing: its host was ended by request: the next one comes at once, and nobody failed
  * @fallback: a resume was tried and refused, so a clean start is a fall-back
  * @adopt: the handle came out of LUO and is not complete yet
+ * @told: custody has a record of @start, made by the process that has the lease
  */
 struct agent_device {
 	struct udrv_handle h;
@@ -74,6 +75,7 @@ struct agent_device {
 	bool replacing;
 	bool fallback;
 	bool adopt;
+	bool told;
 };
 
 /**
@@ -242,6 +244,22 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why);
 void device_lease_over(struct agent *a, struct agent_device *d);
 const char *device_state_name(enum agent_state s);
+
+/* lease.c: leases in custody */
+
+/** lease_put() - a process has the device from now on: @d->pidfd */
+void lease_put(struct agent *a, const struct agent_device *d);
+/** lease_told() - it has told that the device runs, and how it got there: @d->start */
+void lease_told(struct agent *a, struct agent_device *d);
+/** lease_drop() - it has ended; closes @d->pidfd */
+void lease_drop(struct agent *a, struct agent_device *d);
+/** lease_kept() - is this one of a lease's, in custody? Then @fd is taken over */
+bool lease_kept(struct agent *a, const char *name, int fd);
+/**
+ * lease_restore() - all of custody was read: who has a device and has told that it runs is
+ * DEV_RUNNING; who has it and has not, DEV_STARTING: it will
+ */
+void lease_restore(struct agent *a);
 
 /*
  * rescue.c: memory of consumers outlives a handle that is closed: how else would they learn what

@@ -21,7 +21,7 @@
 #include "udrv/agent/notify.h"
 #include "udrv/common/app.h"
 
-#define ENTRIES	   (AGENT_DEVICES * (3 + UDRV_HANDLE_EXTRA) + 8)
+#define ENTRIES	   (AGENT_DEVICES * (4 + UDRV_HANDLE_EXTRA) + 8)
 #define HANDED_MAX 1024
 #define BARRIER_MS 10000
 /* As init(1) of systemd documents it: SIGRTMIN+6 starts kexec.target. */

@@ -189,7 +189,6 @@ void device_start_host(struct agent *a, struct agent_device *d)
 
 void device_watch_host(struct agent *a, struct agent_device *d)
 {
-	char lease[48];
 	int err;
 
 	if (d->state != DEV_STARTING)
@@ -202,8 +201,7 @@ void device_watch_host(struct agent *a, struct agent_device *d)
 		not_started(a, d, "pidfd_open", err);
 		return;
 	}
-	app_join(lease, sizeof(lease), "lease-", d->h.name);
-	custody_put_fd(a, lease, d->pidfd);
+	lease_put(a, d);
 }
 
 void device_give_part(struct agent_device *d, unsigned int mask)
@@ -238,7 +236,6 @@ void device_given(struct agent *a, struct agent_device *d)
 void device_recall_host(struct agent *a, struct agent_device *d)
 {
 	siginfo_t si;
-	char lease[48];
 
 	if (d->sock >= 0)
 		close(d->sock);
@@ -249,10 +246,7 @@ void device_recall_host(struct agent *a, struct agent_device *d)
 		return;
 	}
 	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);
-	close(d->pidfd);
-	d->pidfd = -1;
-	app_join(lease, sizeof(lease), "lease-", d->h.name);
-	custody_drop(a, lease);
+	lease_drop(a, d);
 }
 
 static bool lease_held(const struct agent_device *d)
@@ -286,7 +280,6 @@ static int send_lease(struct agent *a, struct agent_device *d, int sock, uint32_
 int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 {
 	struct udrv_peer peer;
-	char lease[48];
 	int err;
 
 	/* Its holder has ended, and the news of that is still to be read. */
@@ -308,14 +301,12 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	d->pid = peer.pid;
 	d->pidfd = peer.pidfd;
 	d->state = DEV_STARTING;
-	app_join(lease, sizeof(lease), "lease-", d->h.name);
-	custody_put_fd(a, lease, d->pidfd);
+	lease_put(a, d);
 	return send_lease(a, d, sock, id);
 }
 
 void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why)
 {
-	(void)a;
 	if (why[0])
 		snprintf(d->error, sizeof(d->error), "%s", why);
 	if (!strcmp(start, "refused"))
@@ -329,6 +320,7 @@ void device_adopted(struct agent *a, struct agent_device *d, const char *start, 
 		start = "fallback";
 	d->fallback = false;
 	snprintf(d->start, sizeof(d->start), "%s", start);
+	lease_told(a, d);
 	/* Why it had to start clean stays of interest. */
 	if (strcmp(start, "fallback"))
 		d->error[0] = '\0';
@@ -411,16 +403,6 @@ int device_restart(struct agent *a, struct agent_device *d, int program, char *w
 	return 0;
 }
 
-static void lease_free(struct agent *a, struct agent_device *d)
-{
-	char lease[48];
-
-	close(d->pidfd);
-	d->pidfd = -1;
-	app_join(lease, sizeof(lease), "lease-", d->h.name);
-	custody_drop(a, lease);
-}
-
 /* "signal 9", "status 1"; only a child's end is known: a host that outlived an earlier agent is
  * init's child. */
 static int host_end(const struct agent_device *d, char *text, size_t size)
@@ -446,7 +428,7 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 	int status;
 
 	status = host_end(d, end, sizeof(end));
-	lease_free(a, d);
+	lease_drop(a, d);
 	d->restarts++;
 	if (d->stopping) {
 		d->stopping = false;

@@ -30,18 +30,6 @@ static void kept_handle(struct agent *a, struct udrv_handle *h)
 	d->state = DEV_BACKOFF;
 }
 
-static pid_t pidfd_pid(int pidfd)
-{
-	char path[48], text[512];
-	const char *line;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	if (app_read_file(path, text, sizeof(text)) < 0)
-		return -1;
-	line = strstr(text, "\nPid:");
-	return line ? atoi(line + 5) : -1;
-}
-
 /* What is in custody and of no use any more. */
 static char stale[AGENT_DEVICES + 1][UDRV_NAME_MAX + 1];
 static unsigned int nstale;
@@ -66,14 +54,8 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		d->program = fd;
 		return;
 	}
-	d = strncmp(name, "lease-", 6) ? NULL : agent_find(a, name + 6);
-	if (d) {
-		d->pidfd = fd;
-		d->pid = pidfd_pid(fd);
-		d->state = DEV_RUNNING;
-		snprintf(d->start, sizeof(d->start), "resumed");
+	if (lease_kept(a, name, fd))
 		return;
-	}
 	/*
 	 * "outgoing": an update that its agent did not live to see; closing the session undoes it.
 	 * The kernel that it has loaded is harmless without a session: the reboot would be an
@@ -271,6 +253,7 @@ int agent_restore(struct agent *a)
 		return err;
 	}
 	drop_stale(a);
+	lease_restore(a);
 	err = open_session(a);
 	if (err)
 		return err;

@@ -3,7 +3,7 @@
 
 UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../init/main.c ../init/custody.c ../init/late.c \
-	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/custody_init.c ../agent/custody_fdstore.c ../agent/fdstore.c ../agent/notify.c ../agent/device.c \
+	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/custody_init.c ../agent/custody_fdstore.c ../agent/fdstore.c ../agent/notify.c ../agent/device.c ../agent/lease.c \
 	../agent/directory.c ../agent/check.c ../agent/holder.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
 	../agent/worker.c ../agent/backoff.c ../agent/policy.c ../agent/policy_name.c ../agent/rescue.c ../agent/report.c ../agent/payload.c \
 	../host/main.c ../host/command.c ../host/irq.c ../host/irq_lines.c ../host/lease.c ../host/stop.c ../host/driver.c \

@@ -67,6 +67,7 @@ struct host_irq {
  * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
+ * @untold: the agent does not know yet that the device runs
  * @poll_due: the device was reset, and what it had is still to be delivered as lost
  * @signals: a signalfd
  * @stopping: nothing new is issued
@@ -95,6 +96,7 @@ struct host {
 	uint64_t failing_since_ns; /* 0: the device works */
 	bool failed;
 	struct host_irq irq;
+	bool untold;
 	bool poll_due;
 	int signals;
 	bool stopping;
@@ -113,6 +115,10 @@ int host_lease(struct host *h, const char *name);
  * Return: 0, at once if it has it; -ENOTCONN: it does not come; -errno.
  */
 int host_await(struct host *h, enum udrv_handle_fd fd);
+/**
+ * host_adopted() - tell the agent that the device runs: the one that this process was forked by, or
+ * its successor; while there is none, @h->untold
+ */
 void host_adopted(struct host *h);
 /**
  * host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot

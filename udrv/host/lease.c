@@ -77,6 +77,21 @@ int host_lease(struct host *h, const char *name)
 	return 0;
 }
 
+static int call_agent(struct host *h, struct client_call *c)
+{
+	int err = -ENOTCONN;
+
+	if (h->lease.agent >= 0) {
+		err = client_call(h->lease.agent, c, NULL);
+		close(h->lease.agent);
+		h->lease.agent = -1;
+	}
+	/* An agent that died has left a successor that knows the lease, not the connection. */
+	if (err && !c->why[0])
+		err = client_call_path(UDRV_AGENT_SOCKET, c, NULL);
+	return err;
+}
+
 static int tell_agent(struct host *h, const char *start)
 {
 	struct json_object *o = json_object_new_object();
@@ -88,23 +103,22 @@ static int tell_agent(struct host *h, const char *start)
 	if (h->why[0])
 		json_set_str(o, "why", h->why);
 	c.text = json_text(o);
-	if (h->lease.agent >= 0)
-		err = client_call(h->lease.agent, &c, NULL);
-	else
-		err = client_call_path(UDRV_AGENT_SOCKET, &c, NULL);
-	if (h->lease.agent >= 0)
-		close(h->lease.agent);
-	h->lease.agent = -1;
+	err = call_agent(h, &c);
+	if (c.why[0])
+		app_warn("udrv-agent does not want to know that the device is %s: %s", start,
+			 c.why);
 	json_object_put(o);
-	return err;
+	return c.why[0] ? 0 : err;
 }
 
 void host_adopted(struct host *h)
 {
 	int err = tell_agent(h, h->start);
 
-	if (err)
-		app_warn("cannot tell udrv-agent that the device runs: %s", app_errname(err));
+	if (err && !h->untold)
+		app_warn("cannot tell udrv-agent that the device runs: %s: it is tried again",
+			 app_errname(err));
+	h->untold = err;
 }
 
 void host_refused(struct host *h)

@@ -69,6 +69,8 @@ static void tick(void *ctx)
 		h->failed = true;
 		udrv_loop_stop(h->loop);
 	}
+	if (h->untold)
+		host_adopted(h);
 	/* No interrupt tells of what ended with a reset. */
 	if (ret == 1 || h->poll_due) {
 		h->poll_due = false;

@@ -16,8 +16,8 @@
 #include "udrv/init/init.h"
 
 /*
- * Each of 16 devices: its lease, its program, and four memfds of its
- * consumers while it has no handle.
+ * Each of 16 devices: its lease, how it was started, its program, and four memfds of its consumers
+ * while it has no handle.
  */
 #define CUSTODY_MAX 128
 
