@@ -3,7 +3,7 @@
  * DOC: MANA driver
  *
  * Microsoft's Azure network adapter on top of a &struct udrv_device: layouts and request codes are
- * in udrv/gdma_spec.h and udrv/mana_spec.h.
+ * in udrv/gdma_spec.h, udrv/gdma_hwc_spec.h and udrv/mana_spec.h.
  *
  * The adapter is either *started* (from any state, with a function-level reset) or *resumed* in
  * place from the state that a predecessor left: the hardware channel is not established again, no

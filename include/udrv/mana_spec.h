@@ -10,7 +10,7 @@
 #ifndef UDRV_MANA_SPEC_H
 #define UDRV_MANA_SPEC_H
 
-#include <udrv/gdma_spec.h>
+#include <udrv/gdma_hwc_spec.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -7,7 +7,7 @@
 #ifndef TESTS_MODEL_MANA_HOST_H
 #define TESTS_MODEL_MANA_HOST_H
 
-#include <udrv/gdma_spec.h>
+#include <udrv/gdma_hwc_spec.h>
 #include <udrv/mana_spec.h>
 
 #include "tests/model/mana/mana_model.h"

@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include <udrv/gdma_spec.h>
+#include <udrv/gdma_hwc_spec.h>
 #include <udrv/mana_spec.h>
 
 #include "tests/model/mana/mana_model.h"

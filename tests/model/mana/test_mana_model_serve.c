@@ -18,7 +18,7 @@
 #include <linux/pci_regs.h>
 #include <linux/vfio.h>
 
-#include <udrv/gdma_spec.h>
+#include <udrv/gdma_hwc_spec.h>
 
 #include "tests/model/mana/serve.h"
 #include "tests/model/vfio_user/client.h"
