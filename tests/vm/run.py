@@ -95,13 +95,13 @@ def run_all(tests: list[cases.Case], context: Context, jobs: int) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", choices=("smoke", "vm", "kernel", "model", "systemd"), default="vm")
-    parser.add_argument("--test", metavar="NAME", help="only this test")
+    parser.add_argument("--test", metavar="NAME", action="append", help="only this test, and others for which it is said again")
     parser.add_argument("--kernel", type=Path, help="instead of the one of `make kernel`")
     parser.add_argument("--image", type=Path, help="instead of the one of `make image`")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tests at a time (default: %(default)s)")
     parser.add_argument("--list", action="store_true", help="names and what they show")
     options = parser.parse_args()
-    tests = [t for t in cases.ALL if options.suite in t.suites and options.test in (None, t.name)]
+    tests = [t for t in cases.ALL if options.suite in t.suites and (not options.test or t.name in options.test)]
     if options.list:
         for test in tests:
             print(f"{test.name}: {test.what}")
