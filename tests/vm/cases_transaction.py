@@ -247,7 +247,7 @@ def _cut(context: Context) -> Path:
 
 @case("bad-payloads", "kernels without LUO, damaged, cut short, or with too large an image are refused before anything is touched")
 def bad_payloads(context: Context) -> None:
-    files = {"without": _kernel_without(context), "cut": _cut(context)}
+    files = {"without": _kernel_without(context), "cut": _cut(context), "plain_kexec": artifacts.guest_test("plain_kexec")}
     with Live(context, files=files) as live:
         share = live.paravisor.share
         for name in ("bzImage", "image"):       # what the build has written beside them
@@ -258,10 +258,14 @@ def bad_payloads(context: Context) -> None:
         # Not copied to the guest's memory: that is what it must not fit into.
         with open(share / "large", "wb") as file:
             file.truncate(900 << 20)
+        # Somebody else's, which is not to be unloaded by an update that has not loaded anything.
+        live.guest.check("cp /host/plain_kexec /tmp/ && chmod +x /tmp/plain_kexec && "
+                         '/tmp/plain_kexec -l /host/bzImage /host/image "$(cat /proc/cmdline)"')
         for kernel, image, reason in (("without", "image", "LUO"), ("damaged-bzImage", "image", "is damaged: its SHA-256"),
                                       ("bzImage", "damaged-image", "its initramfs: the file is damaged"), ("cut", "image", "cut short"),
                                       ("bzImage", "large", "kho_scratch"), ("image", "bzImage", "not a bzImage")):
             live.refused(f"update --kernel /host/{kernel} --image /host/{image}", "next kernel", reason)
+            expect(live.guest.check("cat /sys/kernel/kexec_loaded").strip() == "1", "a kernel that somebody else has loaded is gone")
             live.io_goes_on(writes=20)
         live.update()
         live.running("nvme0", "resumed")
