@@ -4,6 +4,8 @@ APPS_COMMON := ../../udrv/common/app.c ../../udrv/common/json.c
 $(call unit-test,test_update_check,test_update_check.c ../../udrv/agent/check.c $(APPS_COMMON),support)
 $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c ../../udrv/agent/policy_name.c \
 	$(APPS_COMMON),support)
+$(call unit-test,test_policy,test_policy.c ../../udrv/agent/policy.c ../../udrv/agent/policy_name.c \
+	../../udrv/agent/directory.c $(APPS_COMMON),support)
 RESTORE_WRAPS := -Wl,--wrap=udrv_handle_bind -Wl,--wrap=udrv_handle_attach
 $(call unit-test,test_restore,test_restore.c ../../udrv/agent/restore.c ../../udrv/agent/lease.c ../../udrv/agent/directory.c \
 	../../udrv/agent/policy_name.c $(APPS_COMMON),support,$(RESTORE_WRAPS))

@@ -2,8 +2,8 @@
 /*
  * plain_kexec [-l] KERNEL IMAGE CMDLINE: a kexec that nobody prepares
  *
- * What `kexec -s -l` and, without -l, `kexec -e` do: no session, no agent, nothing preserved. A device
- * that was running must be quiesced by the kernel that goes, and be started from scratch by
+ * What `kexec -s -l` and, without -l, `kexec -e` do: no session, no agent, nothing preserved. A
+ * device that was running must be quiesced by the kernel that goes, and be started from scratch by
  * the one that comes.
  */
 #include <errno.h>
