@@ -69,6 +69,18 @@ int mana_queue_memory(struct udrv_mana *mana, struct mana_queue_state *st, unsig
 	return 0;
 }
 
+/*
+ * How many sends from @done on the last reset has lost. A release moves the head first and clears
+ * the word then: what it has gone past is lost no more.
+ */
+static uint32_t lost_sends(const struct mana_queue_state *st, uint32_t done, uint32_t tail)
+{
+	uint64_t lost = udrv_load64(&st->tx_lost);
+	uint32_t n = (uint32_t)lost - done;
+
+	return lost & MANA_TX_LOST_VALID && n <= tail - done ? n : 0;
+}
+
 void mana_queue_origin(struct mana_queue_state *st, uint32_t tx_slots, uint32_t rx_depth)
 {
 	struct mana_tx_slot *slots = (struct mana_tx_slot *)(st + 1);
@@ -80,15 +92,8 @@ void mana_queue_origin(struct mana_queue_state *st, uint32_t tx_slots, uint32_t 
 		done = tail;
 		udrv_store64(&st->tx_head, mana_pair(2 * tx_slots, done));
 	}
-	if (tail != done) {
-		uint64_t lost = udrv_load64(&st->tx_lost);
-		uint32_t known = lost & MANA_TX_LOST_VALID && (uint32_t)lost - done <= tail - done ?
-					 (uint32_t)lost - done :
-					 0;
-
-		mana_count(&st->tx_lost_count, tail - done - known);
-		udrv_store64(&st->tx_lost, MANA_TX_LOST_VALID | tail);
-	}
+	mana_count(&st->tx_lost_count, tail - done - lost_sends(st, done, tail));
+	udrv_store64(&st->tx_lost, tail == done ? 0 : MANA_TX_LOST_VALID | tail);
 	/* The basic units begin anew: those of the last send are where they begin. */
 	udrv_store32(&slots[(tail - 1) & (tx_slots - 1)].end, 0);
 	udrv_store64(&st->tx_tail, mana_pair(tail, 0));
@@ -118,8 +123,8 @@ int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, 
 	const struct mana_facts *facts = &mana->facts;
 	const struct mana_tx_slot *slots = (const struct mana_tx_slot *)(st + 1);
 	struct mana_rings r = mana_rings(facts);
-	uint64_t tail = udrv_load64(&st->tx_tail), lost = udrv_load64(&st->tx_lost);
-	uint32_t done = mana_high(udrv_load64(&st->tx_head)), units, end;
+	uint64_t tail = udrv_load64(&st->tx_tail);
+	uint32_t done = mana_high(udrv_load64(&st->tx_head)), lost, units, end;
 
 	if (!in_book(mana, MANA_TAG(MANA_TAG_RINGS, vport, index), udrv_load64(&st->rings_off),
 		     r.total) ||
@@ -132,8 +137,7 @@ int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, 
 	    udrv_load32(&st->eq_id) & ~GDMA_DB_EQ_ID_MASK ||
 	    (facts->vectors && udrv_load32(&st->vector) >= facts->vectors))
 		return bad(mana, vport, index, "ids out of bounds");
-	if (mana_low(tail) - done >= facts->tx_slots ||
-	    (lost & MANA_TX_LOST_VALID && (uint32_t)lost - done > mana_low(tail) - done))
+	if (mana_low(tail) - done >= facts->tx_slots)
 		return bad(mana, vport, index, "more sends than it has slots for");
 	if (udrv_load64(&st->rx_tail) >> 32 ||
 	    (uint32_t)udrv_load64(&st->rx_tail) - mana_high(udrv_load64(&st->rx_head)) >
@@ -141,12 +145,9 @@ int mana_queue_check(struct udrv_mana *mana, const struct mana_queue_state *st, 
 		return bad(mana, vport, index, "more receive buffers than it has");
 	/* What is in the ring may not be more than the ring. */
 	units = r.sq / GDMA_WQE_BU_SIZE;
-	end = lost & MANA_TX_LOST_VALID && (uint32_t)lost != done ?
-		      0 :
-		      udrv_load32(&slots[(done - 1) & (facts->tx_slots - 1)].end);
-	for (uint32_t i = done; i != mana_low(tail); i++) {
-		if (lost & MANA_TX_LOST_VALID && (uint32_t)lost - i - 1 < facts->tx_slots)
-			continue;
+	lost = lost_sends(st, done, mana_low(tail));
+	end = lost ? 0 : udrv_load32(&slots[(done - 1) & (facts->tx_slots - 1)].end);
+	for (uint32_t i = done + lost; i != mana_low(tail); i++) {
 		if (udrv_load32(&slots[i & (facts->tx_slots - 1)].end) - end > units)
 			return bad(mana, vport, index, "sends that do not fit its ring");
 	}
@@ -181,7 +182,6 @@ static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 	const struct mana_facts *facts = &mana->facts;
 	const struct mana_vport_facts *v = &facts->vport[q->vport];
 	uint64_t tail = udrv_load64(&q->st->tx_tail), head = udrv_load64(&q->st->tx_head);
-	uint64_t lost = udrv_load64(&q->st->tx_lost);
 
 	q->slots = (struct mana_tx_slot *)(q->st + 1);
 	q->sq = rings + r->sq_off;
@@ -192,7 +192,7 @@ static void init_tx(struct udrv_mana *mana, struct udrv_mana_queue *q, const str
 	q->tx_unit = mana_high(tail);
 	q->tx_done = mana_high(head);
 	q->tx_seen = q->tx_done;
-	q->tx_lost = lost & MANA_TX_LOST_VALID ? (uint32_t)lost - q->tx_done : 0;
+	q->tx_lost = lost_sends(q->st, q->tx_done, q->tx_tail);
 	q->tx_unit_done = q->tx_lost ? 0 :
 				       udrv_load32(&q->slots[(q->tx_done - 1) & q->tx_mask].end);
 	q->tx_inherited = 0;

@@ -198,6 +198,9 @@ static void settle(struct udrv_mana_queue *q)
 {
 	bool arm = q->mana->facts.vectors;
 
+	/* Its predecessor may have been stopped in a release, before it could do that. */
+	if (!q->tx_lost && udrv_load64(&q->st->tx_lost))
+		udrv_store64(&q->st->tx_lost, 0);
 	/* The heads before the tails: a CQ must not look full when there is something new to do. */
 	mana_cq_ring(q, &q->tx_cq, arm);
 	mana_cq_ring(q, &q->rx_cq, arm);

@@ -80,10 +80,13 @@ static void reap(void)
 {
 	struct udrv_mana_queue *q = udrv_mana_queue(fx.mana, 0, 1);
 	struct udrv_mana_sent done[16];
+	unsigned int all = 0;
 	int n;
 
 	mana_fixture_run(&fx);
 	while ((n = udrv_mana_sent(q, done, 16)) > 0) {
+		all += (unsigned int)n;
+		ck_assert_msg(all <= SENDS, "more sends end than there were");
 		for (int i = 0; i < n; i++) {
 			ck_assert_uint_lt(done[i].cookie, SENDS);
 			if (done[i].status == UDRV_MANA_LOST)
@@ -298,6 +301,80 @@ START_TEST(sends_of_a_queue_that_is_no_longer_there)
 }
 END_TEST
 
+static void reap_all(void *unused)
+{
+	(void)unused;
+	reap();
+}
+
+static void must_resume(void)
+{
+	die();
+	fx.eager = true;
+	ck_assert_msg(!udrv_mana_resume(fx.fd.dev, &fx.opts, &fx.mana), "%s", fx.log.last);
+	fx.eager = false;
+}
+
+static void forget(void)
+{
+	memset(lost, 0, sizeof(lost));
+	memset(completed, 0, sizeof(completed));
+}
+
+/*
+ * Lost sends and good ones are released in one call, which is stopped at each step: none comes
+ * back, now or after a further death or reset.
+ */
+START_TEST(stopped_at_every_step_of_a_release)
+{
+	unsigned int at = 0;
+	bool more;
+
+	do {
+		struct udrv_mana_queue *q;
+
+		begin();
+		send_all();
+		reset(NULL);
+		/* By turns with one that ends well after them, or not. */
+		q = udrv_mana_queue(fx.mana, 0, 1);
+		if (_i)
+			ck_assert_int_eq(mana_send_one(&fx, q, 0, 0, 60), 1);
+		mana_fixture_run(&fx);
+		more = crash_after(++at, reap_all, NULL);
+		if (more)
+			must_resume();
+		reap();
+		for (unsigned int i = 3; i < SENDS; i++)
+			ck_assert_msg(!lost[i] != !completed[i],
+				      "step %u: send %u: lost %u, completed %u", at, i, lost[i],
+				      completed[i]);
+		forget();
+
+		q = udrv_mana_queue(fx.mana, 0, 1);
+		ck_assert_uint_eq(udrv_mana_sending(q), 0);
+		ck_assert_int_eq(mana_send_one(&fx, q, 0, 1, 60), 1);
+		mana_fixture_run(&fx);
+		must_resume();
+		reap();
+		ck_assert_uint_eq(completed[1], 1);
+		for (unsigned int i = 0; i < SENDS; i++)
+			ck_assert_msg(!lost[i], "step %u: send %u is lost once more", at, i);
+
+		forget();
+		reset(NULL);
+		reap();
+		for (unsigned int i = 0; i < SENDS; i++)
+			ck_assert_msg(!lost[i] && !completed[i],
+				      "step %u: send %u ends after an idle reset", at, i);
+		ck_assert_uint_eq(udrv_mana_sending(udrv_mana_queue(fx.mana, 0, 1)), 0);
+		traffic_works();
+		ends_well();
+	} while (more);
+	ck_assert_uint_gt(at, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mana-reset");
@@ -307,6 +384,7 @@ int main(void)
 	tcase_add_test(tc, stopped_at_every_step_of_the_start_that_follows);
 	tcase_add_test(tc, stopped_at_every_step_of_the_first_start);
 	tcase_add_test(tc, stopped_at_every_step_of_a_close);
+	tcase_add_loop_test(tc, stopped_at_every_step_of_a_release, 0, 2);
 	tcase_add_test(tc, sends_of_a_queue_that_is_no_longer_there);
 	return suite_run(suite);
 }
