@@ -244,8 +244,11 @@ int udrv_msg_call(int sock, struct udrv_msg *m, int (*fn)(void *ctx, struct udrv
 int udrv_proto_listen(const char *path, mode_t mode);
 /** udrv_proto_accept() - the next connection, close-on-exec; fd or -errno */
 int udrv_proto_accept(int listener, bool nonblock);
-/** udrv_proto_connect() - connect to @path; blocking, close-on-exec; fd or -errno */
-int udrv_proto_connect(const char *path);
+/**
+ * udrv_proto_connect() - connect to @path, close-on-exec; fd or -errno
+ * @nonblock: of the socket, from connecting on. -EAGAIN: as many wait as the listener lets
+ */
+int udrv_proto_connect(const char *path, bool nonblock);
 
 /**
  * struct udrv_peer - who is at the other end, as the kernel saw it at connect()

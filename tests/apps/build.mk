@@ -14,7 +14,7 @@ $(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
 $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256),support)
 $(call unit-test,test_holder,test_holder.c ../../udrv/agent/holder.c $(APPS_COMMON),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
-DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create -Wl,--wrap=app_write_file
+DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=memfd_create -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create -Wl,--wrap=app_write_file
 $(call unit-test,test_device,test_device.c ../../udrv/agent/device.c ../../udrv/agent/lease.c ../../udrv/agent/backoff.c $(APPS_COMMON),support,$(DEVICE_WRAPS))
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
@@ -26,7 +26,7 @@ $(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
 LUO_WRAPS := -Wl,--wrap=ioctl
 $(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS))
-TELL_WRAPS := -Wl,--wrap=client_call_path
+TELL_WRAPS := -Wl,--wrap=udrv_proto_connect
 $(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../../udrv/common/client.c $(APPS_COMMON),support,$(TELL_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))

@@ -26,7 +26,7 @@
 
 static struct agent agent;
 static struct agent_device *dev;
-static int fork_errno, pidfd_errno; /* 0: it succeeds */
+static int fork_errno, pidfd_errno, memfd_errno; /* 0: it succeeds */
 static unsigned int quiesced, clients;
 static int host_status;		       /* that a host ends with */
 static char in_custody[64], order[64]; /* what is in custody, and what was done about it */
@@ -82,15 +82,37 @@ int __wrap_app_write_file(const char *path, const char *text)
 	return 0;
 }
 
+int __real_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	if (!memfd_errno)
+		return __real_memfd_create(name, flags);
+	errno = memfd_errno;
+	return -1;
+}
+
+#define HOST_HAD_ALL  77 /* at its start */
+#define HOST_GOT_REST 78
+
 /* A host that does nothing but wait for the rest of its handle. */
 int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease)
 {
 	static struct udrv_msg m;
+	struct udrv_handle part;
+	int status = host_status;
 
-	(void)handle;
-	while (!udrv_msg_recv(lease->agent, &m))
+	if (handle->fd[UDRV_FD_IOMMU] >= 0)
+		return HOST_HAD_ALL;
+	while (!udrv_msg_recv(lease->agent, &m)) {
+		if (!udrv_msg_take_handle(&m, &part)) {
+			if (part.fd[UDRV_FD_IOMMU] >= 0)
+				status = HOST_GOT_REST;
+			udrv_handle_close(&part);
+		}
 		udrv_msg_drop_fds(&m);
-	return host_status;
+	}
+	return status;
 }
 
 int bind_vfio(const char *bdf)
@@ -245,10 +267,67 @@ START_TEST(host_tells)
 	ck_assert_int_eq(dev->state, DEV_RUNNING);
 	ck_assert_str_eq(in_custody, "start-nvme0");
 	device_given(&agent, dev);
+	agent.client[3].owner = dev;
 	device_recall_host(&agent, dev);
 	ck_assert_str_eq(in_custody, "");
 	ck_assert(!dev->told);
+	/* What it has said, and nobody has read yet, is not its successor's. */
+	ck_assert_int_eq(dev->pid, -1);
+	ck_assert_ptr_null(agent.client[3].owner);
 	no_child();
+}
+END_TEST
+
+/* A later agent would wait for what this one has not written down: the host has to tell again. */
+START_TEST(it_cannot_be_recorded)
+{
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	memfd_errno = ENFILE;
+	ck_assert_int_eq(device_adopted(&agent, dev, "resumed", ""), -ENFILE);
+	ck_assert_int_eq(dev->state, DEV_RUNNING);
+	ck_assert(!dev->told);
+	memfd_errno = 0;
+	ck_assert_int_eq(device_adopted(&agent, dev, "resumed", ""), 0);
+	ck_assert_str_eq(in_custody, "start-nvme0");
+	device_given(&agent, dev);
+	device_recall_host(&agent, dev);
+}
+END_TEST
+
+static int host_ends(void)
+{
+	siginfo_t si;
+
+	ck_assert_int_eq(waitid(P_PIDFD, (id_t)dev->pidfd, &si, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(si.si_code, CLD_EXITED);
+	return si.si_status;
+}
+
+/* An agent that dies in between must not leave a host at work of which nobody knows. */
+START_TEST(no_device_without_a_lease)
+{
+	dev->h.fd[UDRV_FD_IOMMU] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(dev->h.fd[UDRV_FD_IOMMU], 0);
+	device_create(&agent, dev);
+	ck_assert_str_eq(in_custody, "lease-nvme0");
+	ck_assert_int_eq(host_ends(), HOST_GOT_REST);
+	device_recall_host(&agent, dev);
+}
+END_TEST
+
+/* The first agent of a kernel forks its first hosts; a program that was set is executed. */
+START_TEST(program_is_used)
+{
+	dev->program = open("/bin/true", O_PATH | O_CLOEXEC);
+	ck_assert_int_ge(dev->program, 0);
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_int_eq(host_ends(), 0);
+	device_recall_host(&agent, dev);
+	close(dev->program);
+	dev->program = -1;
 }
 END_TEST
 
@@ -418,6 +497,9 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, host_is_watched);
 	tcase_add_test(tc, host_tells);
+	tcase_add_test(tc, it_cannot_be_recorded);
+	tcase_add_test(tc, no_device_without_a_lease);
+	tcase_add_test(tc, program_is_used);
 	tcase_add_test(tc, memory_is_always_in_custody);
 	tcase_add_test(tc, fork_fails);
 	tcase_add_test(tc, fork_fails_for_good);

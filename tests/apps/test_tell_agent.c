@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * A host tells the agent that its device runs: the one that started it, or whoever comes after
- * that one's death, however long it takes.
+ * that one's death, however long it takes, and without ever waiting for it. Who has lost the lease
+ * ends.
  */
 #include <check.h>
 #include <errno.h>
@@ -12,30 +13,29 @@
 #include <udrv/proto.h>
 
 #include "tests/unit/suite.h"
-#include "udrv/common/client.h"
 #include "udrv/common/json.h"
 #include "udrv/host/host.h"
 
 static struct host host;
-static int peer;	   /* the agent's end of the connection that the host was started with */
-static int successor;	   /* what calling at the agent's path comes to */
-static const char *no;	   /* what the successor says, if it refuses */
-static unsigned int calls; /* of the path */
+static int agent;      /* its end of the connection; -1: there is none */
+static bool successor; /* somebody listens at the agent's path */
+static unsigned int calls;
 
-int __wrap_client_call_path(const char *path, struct client_call *c, struct json_object **ret);
-int __wrap_client_call_path(const char *path, struct client_call *c, struct json_object **ret)
+int __wrap_udrv_proto_connect(const char *path, bool nonblock);
+int __wrap_udrv_proto_connect(const char *path, bool nonblock)
 {
-	struct json_object *o = json_tokener_parse(c->text);
+	int sv[2];
 
-	(void)ret;
 	calls++;
 	ck_assert_str_eq(path, UDRV_AGENT_SOCKET);
-	ck_assert_uint_eq(c->type, UDRV_MSG_ADOPTED);
-	ck_assert_str_eq(json_get_str(o, "device", ""), "nvme0");
-	ck_assert_str_eq(json_get_str(o, "start", ""), "resumed");
-	json_object_put(o);
-	strcpy(c->why, no ? no : "");
-	return successor;
+	ck_assert_msg(nonblock, "it would wait for a place in the queue");
+	if (!successor)
+		return -ECONNREFUSED;
+	ck_assert_int_lt(agent, 0);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv),
+			 0);
+	agent = sv[1];
+	return sv[0];
 }
 
 static void setup(void)
@@ -46,73 +46,106 @@ static void setup(void)
 	host = (struct host){ .handle = UDRV_HANDLE_INIT, .start = "resumed" };
 	strcpy(host.handle.name, "nvme0");
 	host.lease.agent = sv[0];
-	peer = sv[1];
-	successor = 0;
-	no = NULL;
+	agent = sv[1];
+	successor = false;
 	calls = 0;
-}
-
-static void teardown(void)
-{
-	if (peer >= 0)
-		close(peer);
-	ck_assert_int_lt(host.lease.agent, 0);
 }
 
 static void agent_dies(void)
 {
-	close(peer);
-	peer = -1;
+	close(agent);
+	agent = -1;
+}
+
+static void agent_reads(uint32_t *ret_id)
+{
+	struct udrv_msg m;
+	struct json_object *o;
+
+	ck_assert_int_eq(udrv_msg_recv(agent, &m), 0);
+	ck_assert_uint_eq(m.type, UDRV_MSG_ADOPTED);
+	o = json_tokener_parse(udrv_msg_text(&m));
+	ck_assert_str_eq(json_get_str(o, "device", ""), "nvme0");
+	ck_assert_str_eq(json_get_str(o, "start", ""), "resumed");
+	json_object_put(o);
+	*ret_id = m.id;
+}
+
+/* From the question to the end of the connection. */
+static void agent_agrees(void)
+{
+	uint32_t id;
+
+	agent_reads(&id);
+	ck_assert(host.untold);
+	/* It takes its time, and the host has other things to do. */
+	ck_assert_int_eq(host_tell(&host), 0);
+	ck_assert(host.untold);
+	ck_assert_int_eq(udrv_msg_reply_ok(agent, id, NULL), 0);
+	ck_assert_int_eq(host_tell(&host), 0);
+	ck_assert(!host.untold);
+	ck_assert_int_lt(host.lease.agent, 0);
 }
 
 START_TEST(who_started_it)
 {
-	struct udrv_msg m;
-
-	/* The answer waits already: its number is that of this process's first request. */
-	ck_assert_int_eq(udrv_msg_reply_ok(peer, 1, NULL), 0);
-	host_adopted(&host);
-	ck_assert(!host.untold);
+	ck_assert_int_eq(host_adopted(&host), 0);
+	agent_agrees();
 	ck_assert_uint_eq(calls, 0);
-	ck_assert_int_eq(udrv_msg_recv(peer, &m), 0);
-	ck_assert_uint_eq(m.type, UDRV_MSG_ADOPTED);
 }
 END_TEST
 
+/* With nobody there between the death of the one and the beginning of the other. */
 START_TEST(its_successor)
 {
-	agent_dies();
-	host_adopted(&host);
-	ck_assert(!host.untold);
-	ck_assert_uint_eq(calls, 1);
+	uint32_t id;
+
+	if (_i) {
+		ck_assert_int_eq(host_adopted(&host), 0);
+		agent_reads(&id);
+		agent_dies();
+	} else {
+		agent_dies();
+		ck_assert_int_eq(host_adopted(&host), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(host_tell(&host), 0);
+		ck_assert(host.untold);
+	}
+	successor = true;
+	while (agent < 0)
+		ck_assert_int_eq(host_tell(&host), 0);
+	agent_agrees();
+	ck_assert_uint_ge(calls, 3);
 }
 END_TEST
 
-/* Between the death of the one and the beginning of the other. */
-START_TEST(later)
+/* It could not take note of it: it is to be told again. */
+START_TEST(who_forgets)
 {
+	uint32_t id;
+
+	ck_assert_int_eq(host_adopted(&host), 0);
+	agent_reads(&id);
+	ck_assert_int_eq(udrv_msg_reply_error(agent, id, ENFILE, "it cannot be recorded"), 0);
+	ck_assert_int_eq(host_tell(&host), 0);
+	ck_assert(host.untold);
 	agent_dies();
-	successor = -ECONNREFUSED;
-	host_adopted(&host);
-	ck_assert(host.untold);
-	host_adopted(&host);
-	ck_assert(host.untold);
-	successor = 0;
-	host_adopted(&host);
-	ck_assert(!host.untold);
-	ck_assert_uint_eq(calls, 3);
+	successor = true;
+	while (agent < 0)
+		ck_assert_int_eq(host_tell(&host), 0);
+	agent_agrees();
 }
 END_TEST
 
-/* Whose lease is somebody else's would ask for ever. */
-START_TEST(who_does_not_want_to_know)
+START_TEST(who_has_lost_the_lease)
 {
-	agent_dies();
-	successor = -EPERM;
-	no = "the lease is not yours";
-	host_adopted(&host);
-	ck_assert(!host.untold);
-	ck_assert_uint_eq(calls, 1);
+	uint32_t id;
+
+	ck_assert_int_eq(host_adopted(&host), 0);
+	agent_reads(&id);
+	ck_assert_int_eq(udrv_msg_reply_error(agent, id, EPERM, "the lease is not yours"), 0);
+	ck_assert_int_eq(host_tell(&host), -EPERM);
 }
 END_TEST
 
@@ -121,10 +154,10 @@ int main(void)
 	Suite *suite = suite_create("tell_agent");
 	TCase *tc = suite_case(suite, "tell_agent", 60);
 
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, who_started_it);
-	tcase_add_test(tc, its_successor);
-	tcase_add_test(tc, later);
-	tcase_add_test(tc, who_does_not_want_to_know);
+	tcase_add_loop_test(tc, its_successor, 0, 2);
+	tcase_add_test(tc, who_forgets);
+	tcase_add_test(tc, who_has_lost_the_lease);
 	return suite_run(suite);
 }

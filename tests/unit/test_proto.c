@@ -457,7 +457,7 @@ START_TEST(sockets_and_peers)
 
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/sock", dir);
-	ck_assert_int_eq(udrv_proto_connect(path), -ENOENT);
+	ck_assert_int_eq(udrv_proto_connect(path, false), -ENOENT);
 	ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0600)), 0); /* a leftover */
 	listener = udrv_proto_listen(path, 0600);
 	ck_assert_int_ge(listener, 0);
@@ -466,7 +466,7 @@ START_TEST(sockets_and_peers)
 
 	pid = fork();
 	if (pid == 0) {
-		fd = udrv_proto_connect(path);
+		fd = udrv_proto_connect(path, false);
 		_exit(fd < 0 || udrv_msg_recv(fd, &in) != 0);
 	}
 	fd = udrv_proto_accept(listener, true);
@@ -487,7 +487,8 @@ START_TEST(sockets_and_peers)
 	unlink(path);
 	rmdir(dir);
 	memset(path, 'p', sizeof(path));
-	ck_assert_int_eq(udrv_proto_connect((char[200]){ [0 ... 198] = 'p' }), -ENAMETOOLONG);
+	ck_assert_int_eq(udrv_proto_connect((char[200]){ [0 ... 198] = 'p' }, false),
+			 -ENAMETOOLONG);
 	ck_assert_int_eq(udrv_proto_listen((char[200]){ [0 ... 198] = 'p' }, 0600), -ENAMETOOLONG);
 }
 END_TEST

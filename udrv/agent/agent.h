@@ -240,8 +240,11 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue);
 int device_restart(struct agent *a, struct agent_device *d, int program, char *why,
 		   size_t why_size);
 int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id);
-/** device_adopted() - what its host says of its start; @why is "" or why it is no resume */
-void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why);
+/**
+ * device_adopted() - what its host says of its start; @why is "" or why it is no resume. -errno: it
+ * has to say that again
+ */
+int device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why);
 void device_lease_over(struct agent *a, struct agent_device *d);
 const char *device_state_name(enum agent_state s);
 
@@ -249,9 +252,12 @@ const char *device_state_name(enum agent_state s);
 
 /** lease_put() - a process has the device from now on: @d->pidfd */
 void lease_put(struct agent *a, const struct agent_device *d);
-/** lease_told() - it has told that the device runs, and how it got there: @d->start */
-void lease_told(struct agent *a, struct agent_device *d);
-/** lease_drop() - it has ended; closes @d->pidfd */
+/**
+ * lease_told() - it has told that the device runs, and how it got there: @d->start. -errno: this
+ * cannot be recorded, so it has to tell again
+ */
+int lease_told(struct agent *a, struct agent_device *d);
+/** lease_drop() - it has ended; closes @d->pidfd. What comes from it later is not listened to */
 void lease_drop(struct agent *a, struct agent_device *d);
 /** lease_kept() - is this one of a lease's, in custody? Then @fd is taken over */
 bool lease_kept(struct agent *a, const char *name, int fd);

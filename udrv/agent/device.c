@@ -81,6 +81,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	rescue_given(a, d->h.name);
 	device_start_host(a, d);
 	device_watch_host(a, d);
+	device_give_part(d, HANDLE_IOMMU);
 	device_given(a, d);
 }
 
@@ -94,12 +95,14 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
 
 /*
  * The child. The first host in this kernel is a plain fork, which has its program in memory, and
- * the descriptors of its handle as far as they are there; later ones are executed, since they may
- * be of a new build, and lease like any other process.
+ * the descriptors of its handle as far as they are there, but for the one that comes last: it
+ * cannot use the device without, and gets it when its lease is in custody. Later ones are executed,
+ * since they may be of a new build, and lease like any other process.
  */
 static void __attribute__((noreturn))
 host_child(const struct agent *a, const struct agent_device *d, int sock)
 {
+	struct udrv_handle h = d->h;
 	const struct host_lease lease = { .cycle = a->cycle,
 					  .tsc_init = a->tsc_init,
 					  .tsc_reboot = a->fdt ? directory_tsc_reboot(a->fdt) : 0,
@@ -109,8 +112,9 @@ host_child(const struct agent *a, const struct agent_device *d, int sock)
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
 	int program = d->program;
 
+	h.fd[UDRV_FD_IOMMU] = -1;
 	if (sock >= 0)
-		_exit(udrv_host_run(&d->h, &lease));
+		_exit(udrv_host_run(&h, &lease));
 	if (program >= 0)
 		execveat(program, "", argv, envp, AT_EMPTY_PATH);
 	else
@@ -167,12 +171,14 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	unsigned int n = 0;
 	int err;
 
-	if (a->first && !d->restarts && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
+	if (a->first && !d->restarts && d->program < 0 &&
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
 	keep[n++] = sock[1];
 	keep[n++] = d->program;
 	for (unsigned int i = 0; sock[1] >= 0 && i < UDRV_HANDLE_FDS; i++)
-		keep[n++] = d->h.fd[i];
+		if (i != UDRV_FD_IOMMU)
+			keep[n++] = d->h.fd[i];
 	d->pid = app_fork(keep, n);
 	if (!d->pid)
 		host_child(a, d, sock[1]);
@@ -305,12 +311,12 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 	return send_lease(a, d, sock, id);
 }
 
-void device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why)
+int device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why)
 {
 	if (why[0])
 		snprintf(d->error, sizeof(d->error), "%s", why);
 	if (!strcmp(start, "refused"))
-		return;
+		return 0;
 	if (d->state == DEV_STARTING) {
 		d->state = DEV_RUNNING;
 		d->running_ns = app_now_ns();
@@ -320,10 +326,10 @@ void device_adopted(struct agent *a, struct agent_device *d, const char *start, 
 		start = "fallback";
 	d->fallback = false;
 	snprintf(d->start, sizeof(d->start), "%s", start);
-	lease_told(a, d);
 	/* Why it had to start clean stays of interest. */
 	if (strcmp(start, "fallback"))
 		d->error[0] = '\0';
+	return lease_told(a, d);
 }
 
 /* The handle is of no use to its host: quiesce by closing, and begin again with a new one. */

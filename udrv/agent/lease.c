@@ -35,27 +35,23 @@ void lease_put(struct agent *a, const struct agent_device *d)
 	custody_put_fd(a, name, d->pidfd);
 }
 
-/*
- * Where this fails, a later agent takes the device for one that does not run yet, and does not
- * finish the session: safe, and told.
- */
-void lease_told(struct agent *a, struct agent_device *d)
+int lease_told(struct agent *a, struct agent_device *d)
 {
 	size_t len = strlen(d->start);
 	char name[48];
-	int fd;
+	int fd, err = 0;
 
 	app_join(name, sizeof(name), START, d->h.name);
 	fd = memfd_create(name, MFD_CLOEXEC);
 	if (fd < 0 || pwrite(fd, d->start, len, 0) != (ssize_t)len) {
-		app_err("%s (%s): cannot record that it runs: %s", d->h.name, d->h.bdf,
-			app_errname(errno));
+		err = errno ? -errno : -EIO;
 	} else {
 		custody_put_fd(a, name, fd);
 		d->told = true;
 	}
 	if (fd >= 0)
 		close(fd);
+	return err;
 }
 
 static void drop_start(struct agent *a, struct agent_device *d)
@@ -77,6 +73,11 @@ void lease_drop(struct agent *a, struct agent_device *d)
 	drop_start(a, d);
 	close(d->pidfd);
 	d->pidfd = -1;
+	/* Nor what it has said and nobody has read yet. */
+	d->pid = -1;
+	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
+		if (a->client[i].owner == d)
+			a->client[i].owner = NULL;
 	app_join(name, sizeof(name), LEASE, d->h.name);
 	custody_drop(a, name);
 }

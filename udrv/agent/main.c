@@ -180,11 +180,13 @@ static int serve_adopted(struct agent *a, struct agent_client *c, struct udrv_ms
 	err = udrv_proto_peer(c->sock, &peer);
 	if (peer.pidfd >= 0)
 		close(peer.pidfd);
-	if (err || !d || (c->owner != d && peer.pid != d->pid)) {
+	if (err || !d || d->pidfd < 0 || (c->owner != d && peer.pid != d->pid)) {
 		err = udrv_msg_reply_error(c->sock, m->id, EPERM, "the lease is not yours");
 	} else {
-		device_adopted(a, d, start, json_get_str(o, "why", ""));
-		err = udrv_msg_reply_ok(c->sock, m->id, NULL);
+		err = device_adopted(a, d, start, json_get_str(o, "why", ""));
+		err = err ? udrv_msg_reply_error(c->sock, m->id, err, "it cannot be recorded: %s",
+						 strerror(-err)) :
+			    udrv_msg_reply_ok(c->sock, m->id, NULL);
 	}
 	json_object_put(o);
 	return err;

@@ -84,7 +84,7 @@ static int wait_ready(int timeout_ms, struct json_object **ret)
 	const char *text;
 	int err;
 
-	p.fd = udrv_proto_connect(UDRV_AGENT_SOCKET);
+	p.fd = udrv_proto_connect(UDRV_AGENT_SOCKET, false);
 	if (p.fd < 0)
 		return p.fd;
 	udrv_msg_init(&m, UDRV_MSG_COMMAND, 1);

@@ -48,7 +48,7 @@ int client_call_path(const char *path, struct client_call *c, struct json_object
 	int sock, err;
 
 	c->why[0] = '\0';
-	sock = udrv_proto_connect(path);
+	sock = udrv_proto_connect(path, false);
 	if (sock < 0)
 		return sock;
 	err = client_call(sock, c, ret);

@@ -67,7 +67,8 @@ struct host_irq {
  * @why: of a fallback
  * @lease: what came with the handle
  * @priv: the consumer's
- * @untold: the agent does not know yet that the device runs
+ * @untold: the agent may not know yet that the device runs
+ * @asked: it was told, and its answer is still to come
  * @poll_due: the device was reset, and what it had is still to be delivered as lost
  * @signals: a signalfd
  * @stopping: nothing new is issued
@@ -97,6 +98,7 @@ struct host {
 	bool failed;
 	struct host_irq irq;
 	bool untold;
+	bool asked;
 	bool poll_due;
 	int signals;
 	bool stopping;
@@ -116,10 +118,16 @@ int host_lease(struct host *h, const char *name);
  */
 int host_await(struct host *h, enum udrv_handle_fd fd);
 /**
- * host_adopted() - tell the agent that the device runs: the one that this process was forked by, or
- * its successor; while there is none, @h->untold
+ * host_adopted() - begin to tell the agent that the device runs
+ *
+ * The one that this process was forked by, or its successor: while @h->untold, host_tell() is to be
+ * called again from time to time, and does what there is to do. Neither waits for anybody: an agent
+ * may have better to do, or be stopped, and the device is to be served meanwhile.
+ *
+ * Return: 0; -EPERM: the lease is somebody else's, so the device must not be touched any more.
  */
-void host_adopted(struct host *h);
+int host_adopted(struct host *h);
+int host_tell(struct host *h);
 /**
  * host_refused() - tell the agent why this handle is of no use, which the exit status alone cannot
  */

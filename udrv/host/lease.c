@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Leasing a device from the agent. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,54 +78,93 @@ int host_lease(struct host *h, const char *name)
 	return 0;
 }
 
-static int call_agent(struct host *h, struct client_call *c)
+static void hang_up(struct host *h)
 {
-	int err = -ENOTCONN;
-
-	if (h->lease.agent >= 0) {
-		err = client_call(h->lease.agent, c, NULL);
+	if (h->lease.agent >= 0)
 		close(h->lease.agent);
-		h->lease.agent = -1;
-	}
-	/* An agent that died has left a successor that knows the lease, not the connection. */
-	if (err && !c->why[0])
-		err = client_call_path(UDRV_AGENT_SOCKET, c, NULL);
-	return err;
+	h->lease.agent = -1;
+	h->asked = false;
 }
 
-static int tell_agent(struct host *h, const char *start)
+/* UDRV_MSG_ADOPTED, of which the agent takes note. */
+static int send_adopted(struct host *h, const char *start)
 {
+	static struct udrv_msg m;
 	struct json_object *o = json_object_new_object();
-	struct client_call c = { .type = UDRV_MSG_ADOPTED };
 	int err;
 
 	json_set_str(o, "device", h->handle.name);
 	json_set_str(o, "start", start);
 	if (h->why[0])
 		json_set_str(o, "why", h->why);
-	c.text = json_text(o);
-	err = call_agent(h, &c);
-	if (c.why[0])
-		app_warn("udrv-agent does not want to know that the device is %s: %s", start,
-			 c.why);
+	udrv_msg_init(&m, UDRV_MSG_ADOPTED, 1);
+	err = udrv_msg_set_text(&m, json_text(o));
+	if (!err)
+		err = udrv_msg_send(h->lease.agent, &m);
 	json_object_put(o);
-	return c.why[0] ? 0 : err;
+	return err;
 }
 
-void host_adopted(struct host *h)
+/* -EAGAIN: not answered yet; another -errno: the agent's, with @why, or the connection's. */
+static int take_answer(struct host *h, char *why, size_t size)
 {
-	int err = tell_agent(h, h->start);
+	static struct udrv_msg m;
+	const char *text = "";
+	int err;
 
-	if (err && !h->untold)
-		app_warn("cannot tell udrv-agent that the device runs: %s: it is tried again",
-			 app_errname(err));
+	err = udrv_msg_recv(h->lease.agent, &m);
+	if (err)
+		return err;
+	err = m.type == UDRV_MSG_OK ? 0 : udrv_msg_error(&m, &text);
+	snprintf(why, size, "%s", text);
+	udrv_msg_drop_fds(&m);
+	return err;
+}
+
+int host_tell(struct host *h)
+{
+	char why[192] = "";
+	int err;
+
+	/* An agent that died has left a successor that knows the lease, not the connection. */
+	if (h->lease.agent < 0)
+		h->lease.agent = udrv_proto_connect(UDRV_AGENT_SOCKET, true);
+	if (h->lease.agent < 0)
+		return 0;
+	err = h->asked ? take_answer(h, why, sizeof(why)) : send_adopted(h, h->start);
+	if (!h->asked && !err) {
+		h->asked = true;
+		return 0;
+	}
+	if (err == -EAGAIN)
+		return 0;
+	hang_up(h);
 	h->untold = err;
+	if (err == -EPERM)
+		app_err("udrv-agent has given the device to somebody else (%s): this host leaves it alone",
+			why);
+	return err == -EPERM ? err : 0;
+}
+
+int host_adopted(struct host *h)
+{
+	if (h->lease.agent >= 0 && fcntl(h->lease.agent, F_SETFL, O_RDWR | O_NONBLOCK))
+		hang_up(h);
+	h->untold = true;
+	return host_tell(h);
 }
 
 void host_refused(struct host *h)
 {
+	char why[192];
+
 	snprintf(h->why, sizeof(h->why), "%s", app_last_error());
 	/* The agent listens once it has given all of it. */
 	host_await(h, UDRV_FD_IOMMU);
-	tell_agent(h, "refused");
+	if (h->lease.agent < 0)
+		h->lease.agent = udrv_proto_connect(UDRV_AGENT_SOCKET, false);
+	/* It is gone with the answer, as it ends then; without one it has ended as well. */
+	if (h->lease.agent >= 0 && !send_adopted(h, "refused"))
+		take_answer(h, why, sizeof(why));
+	hang_up(h);
 }

@@ -69,8 +69,10 @@ static void tick(void *ctx)
 		h->failed = true;
 		udrv_loop_stop(h->loop);
 	}
-	if (h->untold)
-		host_adopted(h);
+	if (h->untold && host_tell(h)) {
+		h->failed = true;
+		udrv_loop_stop(h->loop);
+	}
 	/* No interrupt tells of what ended with a reset. */
 	if (ret == 1 || h->poll_due) {
 		h->poll_due = false;
@@ -250,9 +252,11 @@ static int run(struct host *h)
 	}
 	signal(SIGPIPE, SIG_IGN);
 	app_name("udrv-host");
-	host_adopted(h);
-	report_resume(h);
+	/* First, so that who waits for the device to run can ask it. */
 	err = host_listen(h);
+	if (host_adopted(h))
+		return APP_FAILED;
+	report_resume(h);
 	if (!err)
 		err = host_stop_arm(h);
 	if (!err)

@@ -158,7 +158,7 @@ int udrv_msg_recv(int sock, struct udrv_msg *m)
 }
 
 /* A new socket, and the address of @path for it. */
-static int open_for(const char *path, struct sockaddr_un *ret)
+static int open_for(const char *path, int flags, struct sockaddr_un *ret)
 {
 	int fd;
 
@@ -166,7 +166,7 @@ static int open_for(const char *path, struct sockaddr_un *ret)
 	if (strlen(path) >= sizeof(ret->sun_path))
 		return -ENAMETOOLONG;
 	strcpy(ret->sun_path, path);
-	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -175,7 +175,7 @@ int udrv_proto_listen(const char *path, mode_t mode)
 	struct sockaddr_un addr;
 	int fd, err;
 
-	fd = open_for(path, &addr);
+	fd = open_for(path, 0, &addr);
 	if (fd < 0)
 		return fd;
 	if (unlink(path) < 0 && errno != ENOENT)
@@ -203,12 +203,12 @@ int udrv_proto_accept(int listener, bool nonblock)
 	return fd < 0 ? -errno : fd;
 }
 
-int udrv_proto_connect(const char *path)
+int udrv_proto_connect(const char *path, bool nonblock)
 {
 	struct sockaddr_un addr;
 	int fd, err;
 
-	fd = open_for(path, &addr);
+	fd = open_for(path, nonblock ? SOCK_NONBLOCK : 0, &addr);
 	if (fd < 0)
 		return fd;
 	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {

@@ -64,7 +64,7 @@ int main(int argc, char **argv)
 	static struct pollfd p[CLIENTS];
 
 	for (unsigned int i = 0; i < CLIENTS; i++) {
-		int sock = udrv_proto_connect(UDRV_AGENT_SOCKET);
+		int sock = udrv_proto_connect(UDRV_AGENT_SOCKET, false);
 
 		if (sock < 0 || fcntl(sock, F_SETFL, O_NONBLOCK)) {
 			printf("crowd: client %u: %s\n", i, strerror(sock < 0 ? -sock : errno));
