@@ -165,7 +165,7 @@ unsigned int mana_hwc_pending(const struct udrv_mana *mana);
  * Send a request whose header is filled in but for the sizes, and wait. @resp_len: bytes that the
  * answer has at least. 0; -EIO: refused (message: status); -EOPNOTSUPP: the device does not know
  * it; -ETIMEDOUT: the channel has failed; -EPROTO; -ENODEV; -ESHUTDOWN: it had failed before;
- * -EBUSY: from within a callback.
+ * -EBUSY: from within a callback; -EMSGSIZE: it does not fit a message.
  */
 int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *resp,
 		  uint32_t resp_len);

@@ -487,6 +487,8 @@ int mana_hwc_call(struct udrv_mana *mana, void *req, uint32_t req_len, void *res
 		return -ESHUTDOWN;
 	if (hwc->waited >= 0)
 		return -EBUSY;
+	if (req_len > GDMA_HWC_MAX_MESSAGE || resp_len > GDMA_HWC_MAX_MESSAGE)
+		return -EMSGSIZE;
 	/* A slot may have to wait for a predecessor's answer first. */
 	for (;;) {
 		uint64_t waited = wait_now_ns() - begin;

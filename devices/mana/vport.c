@@ -57,8 +57,9 @@ int mana_query_vport(struct udrv_mana *mana, unsigned int vport, uint32_t *ret_q
 			 vport, sq, rq, resp.mac_addr[0]);
 		return -EPROTO;
 	}
-	if (!mana_power_of_two(entries) || entries > MANA_INDIR_MAX) {
-		mana_warn(mana, "vport %u: an RSS table of %u entries makes no sense, using %u",
+	/* All of it goes into one message. */
+	if (!mana_power_of_two(entries) || entries > MANA_STEER_ENTRIES_MAX) {
+		mana_warn(mana, "vport %u: an RSS table of %u entries cannot be set, using %u",
 			  vport, entries, MANA_INDIR_DEFAULT);
 		entries = MANA_INDIR_DEFAULT;
 	}

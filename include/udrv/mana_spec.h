@@ -252,6 +252,10 @@ GDMA_ASSERT_AT(struct mana_cfg_rx_steer_req, cqe_coalescing_enable, 112);
 GDMA_ASSERT_AT(struct mana_cfg_rx_steer_req, rss_hash_types, 116);
 GDMA_ASSERT_AT(struct mana_cfg_rx_steer_req, cqe8_coalescing_enable, 118);
 GDMA_ASSERT_AT(struct mana_cfg_rx_steer_req, indir_tab, 120);
+
+/* Entries that one message has room for */
+#define MANA_STEER_ENTRIES_MAX \
+	((GDMA_HWC_MAX_MESSAGE - sizeof(struct mana_cfg_rx_steer_req)) / sizeof(uint64_t))
 GDMA_ASSERT_SIZE(struct mana_cfg_rx_steer_resp, 40);
 
 /* rx_enable and rss_enable */

@@ -47,6 +47,30 @@ static const struct {
 	/* clang-format on */
 };
 
+/* The largest table that a request has room for is set whole; one that is larger is not used. */
+static const struct {
+	unsigned int says, used;
+} tables[] = {
+	{ 0, 64 }, { 1, 1 }, { 256, 256 }, { 512, 64 }, { 1024, 64 }, { 100, 64 },
+};
+
+START_TEST(rss_table_of_any_size)
+{
+	const struct mana_model_opts model = { .seed = 20, .indir_entries = tables[_i].says };
+	const struct udrv_mana_opts opts = { .queues = 2, .rx_depth = 128, .tx_depth = 64 };
+	struct udrv_mana_rss rss;
+
+	mana_fixture_init(&fx, &model, &opts, 4096, 0);
+	mana_fixture_start(&fx);
+	ck_assert_int_eq(udrv_mana_get_rss(fx.mana, 0, &rss), 0);
+	ck_assert_uint_eq(rss.entries, tables[_i].used);
+	rss.table[0] = 1;
+	ck_assert_int_eq(udrv_mana_set_rss(fx.mana, 0, &rss), 0);
+	shut_down();
+	mana_fixture_end(&fx);
+}
+END_TEST
+
 START_TEST(starts_and_closes)
 {
 	const struct udrv_mana_info *info;
@@ -164,6 +188,7 @@ int main(void)
 	Suite *suite = suite_create("mana-start");
 	TCase *tc = suite_case(suite, "start", 60);
 
+	tcase_add_loop_test(tc, rss_table_of_any_size, 0, sizeof(tables) / sizeof(tables[0]));
 	tcase_add_loop_test(tc, starts_and_closes, 0, sizeof(shapes) / sizeof(shapes[0]));
 	tcase_add_test(tc, starts_again_on_the_same_state);
 	tcase_add_test(tc, a_function_that_cannot_be_reset);

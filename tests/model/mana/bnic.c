@@ -45,7 +45,7 @@ static uint32_t vport_config(struct mana_model *m, struct call *c)
 	}
 	resp->max_num_sq = htole32(m->opts.queues);
 	resp->max_num_rq = htole32(m->opts.queues);
-	resp->num_indirection_ent = htole32(MANA_INDIR_DEFAULT);
+	resp->num_indirection_ent = htole32(m->opts.indir_entries);
 	memcpy(resp->mac_addr, mac, sizeof(mac));
 	resp->vport = htole64(vport_handle(v));
 	return 0;

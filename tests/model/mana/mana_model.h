@@ -56,6 +56,7 @@ struct mana_model_ops {
  * @queues: of each kind a vport, 0: 16
  * @vectors: 0: 64
  * @mtu: without the Ethernet header, 0: 1500
+ * @indir_entries: that it says its RSS table has, 0: 64
  * @cq_room: a violation too when a completion is posted although as many as the CQ has entries
  *	have not been acknowledged by a doorbell. Linux acknowledges every fourth lap only; a
  *	driver that resumes from its counters must be exact
@@ -67,6 +68,7 @@ struct mana_model_opts {
 	unsigned int queues;
 	unsigned int vectors;
 	unsigned int mtu;
+	unsigned int indir_entries;
 	bool cq_room;
 	struct net_backend *backend[MANA_MODEL_MAX_VPORTS];
 	const struct mana_model_ops *ops;

@@ -77,6 +77,7 @@ int mana_model_create(const struct mana_model_opts *opts, struct mana_model **re
 		return -ENOMEM;
 	m->opts = *opts;
 	m->opts.vports = opts->vports ? opts->vports : 1;
+	m->opts.indir_entries = opts->indir_entries ? opts->indir_entries : MANA_INDIR_DEFAULT;
 	m->opts.queues = opts->queues ? opts->queues : MANA_MODEL_MAX_QUEUES;
 	m->opts.vectors = opts->vectors ? opts->vectors : MANA_MODEL_MAX_VECTORS;
 	m->opts.mtu = opts->mtu ? opts->mtu : 1500;
