@@ -130,6 +130,10 @@ struct nvme_queue_state *nvme_io_state(const struct udrv_nvme *ctrl, unsigned in
 /* setup.c */
 int nvme_setup(struct udrv_nvme *ctrl);
 
+/* submit.c */
+/* What goes straight through is to @nsid, and has one piece even if @nsid is 0: none yet. */
+void nvme_page_match(struct udrv_nvme_queue *q, uint32_t nsid);
+
 /* regs.c */
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues);
 int nvme_regs_disable(struct udrv_nvme *ctrl);

@@ -220,6 +220,7 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->pool_pages = ctrl->dma->size >> UDRV_DMA_PAGE_SHIFT;
 	q->sqid_dw2 = (uint32_t)q->qid << 16;
 	q->page_io = &nvme_no_page_io;
+	nvme_page_match(q, 0);
 
 	/*
 	 * For as many slots as the state has room for: a reset finds it here,

@@ -94,12 +94,17 @@ static inline uint64_t first_word(const struct udrv_nvme_io *io)
 	       (uint64_t)io->nsid << 32;
 }
 
+void nvme_page_match(struct udrv_nvme_queue *q, uint32_t nsid)
+{
+	const struct udrv_nvme_io like = { .opcode = NVME_CMD_WRITE, .nseg = 1, .nsid = nsid };
+
+	q->page_match = first_word(&like);
+}
+
 /* The next command to the same namespace may go straight through. */
 static void remember_namespace(struct udrv_nvme_queue *q, const struct udrv_nvme_ns_info *ns)
 {
-	const struct udrv_nvme_io like = { .opcode = NVME_CMD_WRITE, .nseg = 1, .nsid = ns->nsid };
-
-	q->page_match = first_word(&like);
+	nvme_page_match(q, ns->nsid);
 	q->page_dw01 = (uint64_t)ns->nsid << 32 | NVME_CMD_WRITE;
 	__atomic_store_n(&q->page_io, &q->ctrl->page_io[ns - q->ctrl->facts.ns], __ATOMIC_RELAXED);
 	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))

@@ -133,6 +133,21 @@ START_TEST(what_is_wrong_is_refused)
 }
 END_TEST
 
+/* No command before it: not even one without pieces is taken for the like of another. */
+START_TEST(the_first_command)
+{
+	static const uint8_t opcodes[] = { NVME_CMD_FLUSH, NVME_CMD_WRITE, NVME_CMD_READ };
+	struct udrv_nvme_io io = { .opcode = opcodes[_i] };
+
+	set_up_default();
+	ck_assert_int_eq(udrv_nvme_submit(q, &io), -ENODEV);
+	ck_assert_int_eq(udrv_nvme_submit_batch(q, &io, 1), -ENODEV);
+	io.nsid = 1;
+	ck_assert_int_eq(udrv_nvme_submit(q, &io), _i ? -EINVAL : 0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 /* What is like the command before it but for one thing is looked at as closely as that. */
 START_TEST(refused_behind_its_like)
 {
@@ -348,6 +363,7 @@ int main(void)
 	tcase_add_test(tc, write_and_read_back);
 	tcase_add_test(tc, other_commands);
 	tcase_add_test(tc, what_is_wrong_is_refused);
+	tcase_add_loop_test(tc, the_first_command, 0, 3);
 	tcase_add_test(tc, refused_behind_its_like);
 	tcase_add_test(tc, batches);
 	tcase_add_test(tc, full_queue);
