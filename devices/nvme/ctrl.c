@@ -170,7 +170,9 @@ int udrv_nvme_shutdown(struct udrv_nvme *ctrl)
 		udrv_state_set_lifecycle(ctrl->st, UDRV_INIT);
 	}
 	nvme_ctrl_free(ctrl);
-	return err || off ? -ETIMEDOUT : 0;
+	if (off)
+		return off == -ENODEV ? off : -EIO;
+	return err ? -ETIMEDOUT : 0;
 }
 
 const struct udrv_nvme_info *udrv_nvme_info(const struct udrv_nvme *ctrl)

@@ -136,6 +136,7 @@ void nvme_page_match(struct udrv_nvme_queue *q, uint32_t nsid);
 
 /* regs.c */
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues);
+/* 0; -ETIMEDOUT: bus mastering was switched off instead; -ENODEV. With a message. */
 int nvme_regs_disable(struct udrv_nvme *ctrl);
 int nvme_regs_enable(struct udrv_nvme *ctrl);
 int nvme_regs_shutdown(struct udrv_nvme *ctrl);

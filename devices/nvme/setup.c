@@ -368,9 +368,10 @@ int nvme_setup(struct udrv_nvme *ctrl)
 	err = bring_up(ctrl);
 	if (err) {
 		/* Not half alive, with queues in memory that its owner may give away. */
+		int off = nvme_regs_disable(ctrl);
+
 		ctrl->failed = true;
-		nvme_regs_disable(ctrl);
-		return err;
+		return off ? off : err;
 	}
 
 	nvme_ctrl_info(ctrl);

@@ -78,10 +78,11 @@ int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_si
  * CC.EN=1, Identify, Number of Queues, AER, I/O queues (Base 2.0, 3.5.1). What a predecessor had
  * outstanding is found in the slots and delivered, after the reset, as UDRV_NVME_LOST.
  *
- * Return: 0; -ENODEV: registers read all ones; -ETIMEDOUT: RDY did not follow CC.EN within CAP.TO;
- * -EIO: CSTS.CFS, or a set-up command failed (message: which, status); -EOPNOTSUPP: no NVM command
- * set, no 4 KiB memory page size, or queues of fewer than 6 entries; -ENOMEM, -ENOSPC: pool or
- * state too small.
+ * Return: 0; -ENODEV: registers read all ones; -ETIMEDOUT: RDY did not follow CC.EN within CAP.TO
+ * (if not to 0, bus mastering was switched off, so that the controller does no DMA); -EIO:
+ * CSTS.CFS, or a set-up command failed (message: which, status); -EOPNOTSUPP: no NVM command set,
+ * no 4 KiB memory page size, or queues of fewer than 6 entries; -ENOMEM, -ENOSPC: pool or state too
+ * small.
  */
 int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
 		    struct udrv_nvme **ret);
@@ -154,7 +155,9 @@ void udrv_nvme_detach(struct udrv_nvme *ctrl);
  * frees @ctrl
  *
  * Return: 0; -EBUSY: commands are outstanding (@ctrl stays); -EAGAIN: an update is under way (@ctrl
- * stays); -ETIMEDOUT: SHST did not come; the controller was disabled instead.
+ * stays); -ETIMEDOUT: SHST did not come; the controller was disabled instead; -EIO: it could not be
+ * disabled either, so bus mastering was switched off (or not even that: message): it is to be
+ * started before the memory is used for anything else; -ENODEV: gone.
  */
 int udrv_nvme_shutdown(struct udrv_nvme *ctrl);
 

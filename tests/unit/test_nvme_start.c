@@ -123,6 +123,72 @@ START_TEST(start_with_a_stuck_ready)
 }
 END_TEST
 
+static bool bus_master(void)
+{
+	uint32_t command = 0;
+
+	ck_assert_int_eq(udrv_device_config_read(fx.fd.dev, 4, 2, &command), 0);
+	return command & 4;
+}
+
+static void stay_ready(bool stay)
+{
+	nvme_model_faults(fx.m)->rdy_stays = stay;
+	nvme_model_faults(fx.m)->no_flr = stay;
+}
+
+/* What cannot be disabled must not reach memory any more, until it can be. */
+START_TEST(start_of_what_cannot_be_disabled)
+{
+	one_init_default();
+	nvme_fixture_start(&fx);
+	one_hang(udrv_nvme_queue(fx.ctrl, 0), 2);
+	nvme_fixture_crash(&fx);
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	ck_assert(bus_master());
+	stay_ready(true);
+	ck_assert_int_eq(one_start(), -ETIMEDOUT);
+	ck_assert(!bus_master());
+	stay_ready(false);
+	nvme_model_faults(fx.m)->hang = false;
+	ck_assert_int_eq(one_start(), 0);
+	ck_assert_uint_eq(one_count(udrv_nvme_queue(fx.ctrl, 0), UDRV_NVME_LOST), 2);
+	one_read(0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
+/* Likewise when the set-up got half way. */
+START_TEST(half_a_start_of_what_cannot_be_disabled)
+{
+	one_init_default();
+	stay_ready(true);
+	nvme_model_faults(fx.m)->hang_admin = true;
+	ck_assert_int_eq(one_start(), -ETIMEDOUT);
+	ck_assert(nvme_model_csts(fx.m) & NVME_CSTS_RDY);
+	ck_assert(!bus_master());
+	stay_ready(false);
+	nvme_model_faults(fx.m)->hang_admin = false;
+	nvme_fixture_start(&fx);
+	one_read(0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
+/* Not of a command that failed, but of the controller that is still on. */
+START_TEST(the_error_of_half_a_start)
+{
+	one_init(&(struct nvme_model_opts){ .seed = 1, .nn = 1 },
+		 &(struct udrv_nvme_opts){ .poll = true, .depth = 8, .timeout_ms = 100 });
+	nvme_model_faults(fx.m)->fail_identify = true;
+	ck_assert_int_eq(one_start(), -EIO);
+	stay_ready(true);
+	ck_assert_int_eq(one_start(), -ETIMEDOUT);
+	ck_assert(!bus_master());
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 START_TEST(start_with_unanswered_admin_commands)
 {
 	one_init_default();
@@ -246,6 +312,35 @@ START_TEST(shutdown_of_a_failed_controller)
 }
 END_TEST
 
+START_TEST(shutdown_of_what_cannot_be_disabled)
+{
+	one_init_default();
+	nvme_fixture_start(&fx);
+	one_read(0);
+	stay_ready(true);
+	ck_assert_int_eq(udrv_nvme_shutdown(fx.ctrl), -EIO);
+	fx.ctrl = NULL;
+	ck_assert(!bus_master());
+	ck_assert_int_eq(udrv_state_lifecycle(fx.fd.st), UDRV_CLOSING);
+	stay_ready(false);
+	fx.buf_size = 0;
+	nvme_fixture_start(&fx);
+	one_read(0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
+START_TEST(shutdown_of_what_is_gone)
+{
+	one_init_default();
+	nvme_fixture_start(&fx);
+	nvme_model_faults(fx.m)->gone = true;
+	ck_assert_int_eq(udrv_nvme_shutdown(fx.ctrl), -ENODEV);
+	fx.ctrl = NULL;
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 /* It is waited for once, and not once for each queue. */
 START_TEST(shutdown_of_a_controller_that_does_not_answer)
 {
@@ -278,6 +373,9 @@ int main(void)
 	tcase_add_test(tc, start_without_ready);
 	tcase_add_test(tc, start_on_a_failed_controller);
 	tcase_add_test(tc, start_with_a_stuck_ready);
+	tcase_add_test(tc, start_of_what_cannot_be_disabled);
+	tcase_add_test(tc, half_a_start_of_what_cannot_be_disabled);
+	tcase_add_test(tc, the_error_of_half_a_start);
 	tcase_add_test(tc, start_with_unanswered_admin_commands);
 	tcase_add_test(tc, namespaces_that_cannot_be_used);
 	tcase_add_test(tc, state_that_is_too_small);
@@ -286,6 +384,8 @@ int main(void)
 	tcase_add_test(tc, shutdown_is_clean);
 	tcase_add_test(tc, shutdown_waits_for_the_owner);
 	tcase_add_test(tc, shutdown_of_a_failed_controller);
+	tcase_add_test(tc, shutdown_of_what_cannot_be_disabled);
+	tcase_add_test(tc, shutdown_of_what_is_gone);
 	tcase_add_test(tc, shutdown_of_a_controller_that_does_not_answer);
 	return suite_run(suite);
 }

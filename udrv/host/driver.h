@@ -36,8 +36,8 @@ struct udrv_handle_opts;
  * @tick: timeouts, events, resets. 1: the device was reset; -errno: it does not work
  * @reset: reset the device and set it up again; what was outstanding is lost. -EAGAIN: an update is
  *	under way
- * @shutdown: close the device; -EBUSY, -EAGAIN: not yet; other -errno: it was reset instead.
- *	Nothing else is called then
+ * @shutdown: close the device; -EBUSY, -EAGAIN: not yet; other -errno: not in order (message: what
+ *	was done instead). Nothing else is called then
  * @tell_resume: one line about what the resume found
  * @status: add the driver's part of the status
  * @command: a request of udrvctl's that only this driver knows, or NULL;

@@ -28,7 +28,7 @@ static void try_shutdown(void *ctx)
 	if (err == -EBUSY || err == -EAGAIN)
 		return;
 	if (err)
-		app_warn("the %s was reset, as it did not shut down: %s", h->driver->what,
+		app_warn("the %s did not shut down in order: %s", h->driver->what,
 			 app_errname(err));
 	/* The driver is gone: no other callback of the loop may run. */
 	_exit(APP_OK);

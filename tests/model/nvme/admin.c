@@ -33,6 +33,8 @@ static uint16_t identify_ctrl(struct nvme_model *m, struct command *c)
 	m->counts.identify_ctrl++;
 	if (m->setup_forbidden)
 		model_violation(m, "Identify Controller");
+	if (m->faults.fail_identify)
+		return NVME_SC_INTERNAL;
 	memset(id.sn, ' ', sizeof(id.sn));
 	memset(id.mn, ' ', sizeof(id.mn));
 	memset(id.fr, ' ', sizeof(id.fr));

@@ -88,11 +88,14 @@ struct nvme_model_faults {
 	bool gone;	/* everything reads all ones */
 	bool cfs;	/* fatal status from now on, until a reset */
 	bool rdy_stuck; /* CSTS.RDY does not follow CC.EN any more */
+	bool rdy_stays; /* it follows to 1, but not to 0 */
+	bool no_flr;	/* a function-level reset fails */
 	bool shst_stuck;
 	bool hang;	 /* I/O commands are fetched, but carried out only when aborted */
 	bool hang_abort; /* and not even then */
 	bool hang_admin; /* admin commands are not answered */
 	bool fail_identify_ns;
+	bool fail_identify; /* Identify Controller */
 	/* this many completions are replaced by random bits (with the right phase) */
 	unsigned int garbage;
 	unsigned int duplicate; /* this many completions are posted twice */

@@ -103,6 +103,8 @@ static void settle(struct nvme_model *m)
 	}
 	if (!m->faults.rdy_stuck) {
 		if (!(m->cc & NVME_CC_EN) && (m->csts & NVME_CSTS_RDY)) {
+			if (m->faults.rdy_stays)
+				return;
 			model_drop_queues(m);
 			m->csts &= ~NVME_CSTS_RDY;
 		} else if (m->cc & NVME_CC_EN) {
@@ -356,11 +358,14 @@ static int reset(void *ctx)
 
 	if (m->setup_forbidden)
 		model_violation(m, "function-level reset");
+	if (m->faults.no_flr)
+		return -EIO;
 	model_drop_queues(m);
 	m->counts.resets++;
 	m->cc = 0;
 	m->csts = 0;
 	m->faults.rdy_stuck = false;
+	m->faults.rdy_stays = false;
 	m->faults.cfs = false;
 	return 0;
 }
