@@ -78,6 +78,31 @@ static int check_registers(struct udrv_nvme *ctrl)
 	return 0;
 }
 
+/* The device goes by AQA, ASQ and ACQ, which are compared with its registers later. */
+static int check_admin(struct udrv_nvme *ctrl, const struct nvme_queue_state *st)
+{
+	const struct nvme_facts *facts = &ctrl->facts;
+	uint32_t sqn = udrv_load32(&st->sq_entries), cqn = udrv_load32(&st->cq_entries);
+	uint64_t rings = udrv_load64(&st->rings_off);
+
+	/* An admin slot has a page, which data of 4096 bytes is copied from and to. */
+	if (sqn != NVME_ADMIN_ENTRIES || cqn != NVME_ADMIN_ENTRIES ||
+	    udrv_load32(&st->depth) != NVME_ADMIN_DEPTH || udrv_load32(&st->list_size) != 4096 ||
+	    facts->aqa != ((cqn - 1) << 16 | (sqn - 1))) {
+		nvme_err(ctrl,
+			 "saved state: the admin queue's geometry (%u and %u entries) differs from the "
+			 "controller's (AQA %#x)",
+			 sqn, cqn, facts->aqa);
+		return -EBADMSG;
+	}
+	if (udrv_dma_addr(ctrl->dma, rings) != facts->asq ||
+	    udrv_dma_addr(ctrl->dma, rings + nvme_sq_bytes(sqn)) != facts->acq) {
+		nvme_err(ctrl, "saved state: the admin queue is not where ASQ and ACQ say");
+		return -EBADMSG;
+	}
+	return 0;
+}
+
 static int check_queues(struct udrv_nvme *ctrl)
 {
 	const struct nvme_facts *facts = &ctrl->facts;
@@ -93,13 +118,9 @@ static int check_queues(struct udrv_nvme *ctrl)
 	err = nvme_queue_check(ctrl, st, 0, NVME_ADMIN_SLOTS);
 	if (err)
 		return err;
-	/* An admin slot has a page, which data of 4096 bytes is copied from and to. */
-	if (udrv_load32(&st->sq_entries) != NVME_ADMIN_ENTRIES ||
-	    udrv_load32(&st->list_size) != 4096 ||
-	    udrv_dma_addr(ctrl->dma, udrv_load64(&st->rings_off)) != facts->asq) {
-		nvme_err(ctrl, "saved state: the admin queue is not where ASQ says");
-		return -EBADMSG;
-	}
+	err = check_admin(ctrl, st);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < facts->io_queues; i++) {
 		st = nvme_io_state(ctrl, i);
 		err = nvme_queue_check(ctrl, st, i + 1, slots);

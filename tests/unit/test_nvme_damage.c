@@ -34,6 +34,8 @@ static void rung_far(void) { state("nvme-io")->rung++; }
 static void head_back(void) { state("nvme-io")->head_rung++; }
 static void wrong_qid(void) { state("nvme-io")->qid = 9; }
 static void huge_depth(void) { state("nvme-io")->depth = 100000; }
+static void admin_depth(void) { state("nvme-q0")->depth -= 2; }
+static void admin_cq_entries(void) { state("nvme-q0")->cq_entries *= 2; }
 static void huge_ring(void) { state("nvme-io")->sq_entries = 65536; }
 static void other_rings(void) { state("nvme-io")->rings_off += 4096; }
 static void rings_outside(void) { state("nvme-io")->rings_off = 1ull << 62; }
@@ -43,6 +45,28 @@ static void slot_state(void) { nvme_queue_slots(state("nvme-io"))[0].state = 77;
 static void slot_cid(void) { nvme_queue_slots(state("nvme-io"))[0].sqe.cid ^= 1; }
 static void slot_seq(void) { nvme_queue_slots(state("nvme-io"))[0].seq = 1ull << 40; }
 /* clang-format on */
+
+/* Recorded and the register's, but not the rings'. */
+static void recorded_aqa(void)
+{
+	struct nvme_facts facts;
+
+	ck_assert_int_eq(nvme_facts_read(fx.fd.st, &facts), 0);
+	facts.aqa = 0x001f001f;
+	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
+	other_aqa();
+}
+
+/* Likewise. */
+static void recorded_acq(void)
+{
+	struct nvme_facts facts;
+
+	ck_assert_int_eq(nvme_facts_read(fx.fd.st, &facts), 0);
+	facts.acq += 4096;
+	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
+	nvme_model_poke(fx.m, NVME_REG_ACQ, facts.acq);
+}
 
 static void many_queues(void)
 {
@@ -61,6 +85,8 @@ static const struct damage damages[] = {
 	{ "AQA", other_aqa, -ESTALE },
 	{ "ASQ", other_asq, -ESTALE },
 	{ "ACQ", other_acq, -ESTALE },
+	{ "AQA as recorded", recorded_aqa, -EBADMSG },
+	{ "ACQ as recorded", recorded_acq, -EBADMSG },
 	{ "gone", gone, -ENODEV },
 	{ "CFS", fatal, -EIO },
 	{ "tail one back", tail_back, -EBADMSG },
@@ -69,6 +95,8 @@ static const struct damage damages[] = {
 	{ "head behind head_rung", head_back, -EBADMSG },
 	{ "queue ID", wrong_qid, -EBADMSG },
 	{ "depth", huge_depth, -EBADMSG },
+	{ "depth of the admin queue", admin_depth, -EBADMSG },
+	{ "entries of the admin completion queue", admin_cq_entries, -EBADMSG },
 	{ "ring entries", huge_ring, -EBADMSG },
 	{ "place of the rings", other_rings, -EBADMSG },
 	{ "rings outside the pool", rings_outside, -EBADMSG },
