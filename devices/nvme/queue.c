@@ -160,6 +160,9 @@ void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep)
 	struct nvme_slot_state *slot = nvme_queue_slots(st);
 	uint32_t depth = udrv_load32(&st->depth);
 
+	/* A lost nudge would be nobody's to release, and taken for a deeper queue at each start. */
+	if (depth > slots - NVME_RESERVE)
+		depth = slots - NVME_RESERVE;
 	for (unsigned int i = 0; i < slots; i++, slot++) {
 		uint32_t state = udrv_load32(&slot->state);
 

@@ -140,8 +140,8 @@ void nvme_queue_rebuild(struct udrv_nvme_queue *q);
  */
 void nvme_queue_note_handed(struct udrv_nvme_queue *q);
 /*
- * After a controller reset: what the device still had is lost. Works on saved state of which only
- * bounds are known.
+ * After a controller reset: what the device still had is lost. Works on saved state of which
+ * nothing is known but the area's @slots, reserve included.
  */
 void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
 

@@ -139,6 +139,34 @@ START_TEST(resume_is_refused)
 }
 END_TEST
 
+/* No slot of the reserve is taken for an owner's, however deep the queue is said to be. */
+START_TEST(start_with_a_huge_depth_and_a_nudge)
+{
+	struct nvme_slot_state *slot;
+	struct udrv_nvme_queue *q;
+
+	one_init_default();
+	nvme_fixture_start(&fx);
+	one_hang(udrv_nvme_queue(fx.ctrl, 0), 3);
+	nvme_fixture_crash(&fx);
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	huge_depth();
+	slot = nvme_queue_slots(state("nvme-io")) + 8;
+	slot->state = _i ? NVME_SLOT_DONE : NVME_SLOT_PENDING;
+	nvme_model_faults(fx.m)->hang = false;
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_msg(!one_start(), "start %u: %s", i, fx.log.last);
+		q = udrv_nvme_queue(fx.ctrl, 0);
+		ck_assert_uint_eq(one_count(q, UDRV_NVME_LOST), i ? 0 : 3);
+		ck_assert_uint_eq(udrv_nvme_outstanding(q), 0);
+		one_read(0);
+		nvme_fixture_crash(&fx);
+		ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	}
+	nvme_fixture_free(&fx);
+}
+END_TEST
+
 /*
  * Every word of the hot state, one at a time, with something else in it: no crash, whatever comes
  * of it.
@@ -190,6 +218,7 @@ int main(void)
 	TCase *tc = suite_case(suite, "damage", 120);
 
 	tcase_add_loop_test(tc, resume_is_refused, 0, sizeof(damages) / sizeof(damages[0]));
+	tcase_add_loop_test(tc, start_with_a_huge_depth_and_a_nudge, 0, 2);
 	tcase_add_loop_test(tc, damaged_words, 0, 3);
 	return suite_run(suite);
 }
