@@ -145,7 +145,7 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 	}
 	ctrl->admin_waited = -1;
 
-	err = le32toh(slot->status) & ~(uint32_t)(3u << 11);
+	err = le32toh(slot->status);
 	if (!err && data && !to_device)
 		memcpy(data, nvme_admin_data(ctrl, i), len);
 	if (result)

@@ -86,12 +86,13 @@ static __attribute__((noinline)) int take(struct udrv_nvme_queue *q, bool first)
 	if (nvme_unlikely(i >= q->depth))
 		return nudge_done(q, slot);
 
+	status = status >> 1 & (NVME_SC_MASK | NVME_STATUS_DNR);
 	slot->result = *(const volatile uint32_t *)&cqe->result;
-	slot->status = htole32(status >> 1);
+	slot->status = htole32(status);
 	UDRV_STEP();
 	udrv_store32(&slot->state, NVME_SLOT_DONE);
 	advance(q);
-	if (nvme_unlikely(status >> 1))
+	if (nvme_unlikely(status))
 		q->st->errors = htole64(le64toh(q->st->errors) + 1);
 	return i;
 }

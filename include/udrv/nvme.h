@@ -408,9 +408,9 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns);
  *	second one. Of Get Log Page and Identify that is checked
  * @result: dword 0; may be NULL
  *
- * Return: 0; a positive NVMe status; -ETIMEDOUT; -EAGAIN: no free slot; -EINVAL: @len or @data, or
- * the command transfers more than @len; -EPERM: refused opcode;
- * -EBUSY: called from the callback of udrv_nvme_on_event(); -ESHUTDOWN.
+ * Return: 0; a positive status as in &struct udrv_nvme_done; -ETIMEDOUT; -EAGAIN: no free slot;
+ * -EINVAL: @len or @data, or the command transfers more than @len; -EPERM: refused opcode; -EBUSY:
+ * called from the callback of udrv_nvme_on_event(); -ESHUTDOWN.
  */
 int udrv_nvme_admin(struct udrv_nvme *ctrl, uint8_t opcode, uint32_t nsid, void *data, uint32_t len,
 		    bool to_device, const uint32_t cdw[6], uint32_t *result);

@@ -102,6 +102,25 @@ START_TEST(admin_transfers)
 }
 END_TEST
 
+/* "More" and the retry delay are not given to the owner. */
+START_TEST(status_fields)
+{
+	uint32_t cdw[6] = { 0x55 };
+
+	one_init_default();
+	nvme_fixture_start(&fx);
+	nvme_model_faults(fx.m)->status = 1u << 13 | 3u << 11;
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_FEATURES, 0, NULL, 0, false, cdw,
+					 NULL),
+			 NVME_SC_INVALID_FIELD);
+	nvme_model_faults(fx.m)->status |= NVME_STATUS_DNR;
+	ck_assert_int_eq(udrv_nvme_admin(fx.ctrl, NVME_ADMIN_GET_FEATURES, 0, NULL, 0, false, cdw,
+					 NULL),
+			 NVME_SC_INVALID_FIELD | NVME_STATUS_DNR);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("nvme-admin");
@@ -109,5 +128,6 @@ int main(void)
 
 	tcase_add_test(tc, admin_commands);
 	tcase_add_test(tc, admin_transfers);
+	tcase_add_test(tc, status_fields);
 	return suite_run(suite);
 }

@@ -133,6 +133,27 @@ START_TEST(what_is_wrong_is_refused)
 }
 END_TEST
 
+/* "More" and the retry delay are the driver's affair, if anybody's. */
+START_TEST(status_fields)
+{
+	struct udrv_nvme_snapshot snap;
+
+	set_up_default();
+	nvme_model_faults(fx.m)->status = 1u << 13 | 3u << 11;
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_READ, 1, 0, 1, fx.buf, BLOCK, 1), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, 0);
+	memset(at(0), 0xa5, BLOCK);
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_COMPARE, 1, 0, 1, fx.buf, BLOCK, 2), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, NVME_SC_COMPARE_FAILURE);
+	nvme_model_faults(fx.m)->status |= NVME_STATUS_DNR;
+	ck_assert_int_eq(nvme_submit(q, NVME_CMD_COMPARE, 1, 0, 1, fx.buf, BLOCK, 3), 0);
+	ck_assert_uint_eq(nvme_complete(&fx, q).status, NVME_SC_COMPARE_FAILURE | NVME_STATUS_DNR);
+	ck_assert_int_eq(udrv_nvme_inspect(fx.fd.st, &snap), 0);
+	ck_assert_uint_eq(snap.q[1].errors, 2);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 /* No command before it: not even one without pieces is taken for the like of another. */
 START_TEST(the_first_command)
 {
@@ -363,6 +384,7 @@ int main(void)
 	tcase_add_test(tc, write_and_read_back);
 	tcase_add_test(tc, other_commands);
 	tcase_add_test(tc, what_is_wrong_is_refused);
+	tcase_add_test(tc, status_fields);
 	tcase_add_loop_test(tc, the_first_command, 0, 3);
 	tcase_add_test(tc, refused_behind_its_like);
 	tcase_add_test(tc, batches);

@@ -96,6 +96,7 @@ struct nvme_model_faults {
 	bool hang_admin; /* admin commands are not answered */
 	bool fail_identify_ns;
 	bool fail_identify; /* Identify Controller */
+	uint16_t status;    /* set in the status field of every completion as well */
 	/* this many completions are replaced by random bits (with the right phase) */
 	unsigned int garbage;
 	unsigned int duplicate; /* this many completions are posted twice */

@@ -111,7 +111,7 @@ static bool post(struct nvme_model *m, unsigned int i)
 		.sqhd = htole16((uint16_t)sq->head),
 		.sqid = htole16(c->sqid),
 		.cid = c->sqe.cid,
-		.status = htole16((uint16_t)(c->status << 1)),
+		.status = htole16((uint16_t)((c->status | m->faults.status) << 1)),
 	};
 
 	if (c->state != CMD_EXECUTED)
