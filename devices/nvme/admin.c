@@ -118,7 +118,8 @@ int nvme_admin_wait(struct udrv_nvme *ctrl, const struct nvme_sqe *cmd, void *da
 	uint16_t i;
 	int err;
 
-	if (ctrl->admin_waited >= 0)
+	/* Completions are taken one at a time, and an event is told in the middle of one. */
+	if (ctrl->admin_waited >= 0 || ctrl->in_event)
 		return -EBUSY;
 	err = start(ctrl, cmd, to_device ? data : NULL, len, NVME_ADMIN_WAITED, 0, &i);
 	if (err)

@@ -118,8 +118,11 @@ static void add_list(struct nvme_aer *aer, const uint32_t *list, unsigned int ma
 
 static void tell(struct udrv_nvme *ctrl, uint32_t nsid)
 {
-	if (ctrl->event_fn)
-		ctrl->event_fn(ctrl->event_ctx, nsid);
+	if (!ctrl->event_fn)
+		return;
+	ctrl->in_event = true;
+	ctrl->event_fn(ctrl->event_ctx, nsid);
+	ctrl->in_event = false;
 }
 
 static int log_read(struct udrv_nvme *ctrl, const void *page)

@@ -88,6 +88,7 @@ struct udrv_nvme {
 	struct nvme_aer aer;
 	void (*event_fn)(void *ctx, uint32_t nsid);
 	void *event_ctx;
+	bool in_event; /* in @event_fn */
 
 	struct udrv_nvme_opts opts; /* as asked for, defaults filled in */
 	uint64_t timeout_ns;

@@ -429,8 +429,9 @@ int udrv_nvme_error_log(struct udrv_nvme *ctrl, void *buf, unsigned int n);
 /**
  * udrv_nvme_on_event() - tell about changes that the device reports (AER, Base 2.0, 5.2)
  * @fn: @nsid is the changed namespace, 0 for an event about the controller; runs on the thread that
- *      serves the admin queue (udrv_nvme_irq_arm()'s loop or udrv_nvme_tick()); sends no admin
- *      commands itself
+ *      serves the admin queue (udrv_nvme_irq_arm()'s loop, udrv_nvme_tick(), or an admin command
+ *      that is waited for). It sends no admin commands itself (-EBUSY), and neither resets nor
+ *      closes the controller
  */
 void udrv_nvme_on_event(struct udrv_nvme *ctrl, void (*fn)(void *ctx, uint32_t nsid), void *ctx);
 

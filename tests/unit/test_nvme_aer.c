@@ -4,6 +4,7 @@
  * finding out.
  */
 #include <check.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "devices/nvme/ctrl.h"
@@ -127,6 +128,43 @@ START_TEST(other_events)
 }
 END_TEST
 
+static int smart_err[2];
+static unsigned int smarts;
+
+static void ask_in_event(void *ctx, uint32_t nsid)
+{
+	uint8_t page[512];
+
+	(void)ctx;
+	(void)nsid;
+	if (smarts < 2)
+		smart_err[smarts] = udrv_nvme_smart(fx.ctrl, page);
+	smarts++;
+}
+
+/* Whoever serves the queue, a tick or a command that is waited for. */
+START_TEST(no_admin_commands_in_an_event)
+{
+	uint8_t page[512];
+
+	set_up();
+	udrv_nvme_on_event(fx.ctrl, ask_in_event, NULL);
+	nvme_model_event(fx.m, NVME_LOG_SMART << 16 | 1 << 8 | NVME_AEN_SMART);
+	smarts = 0;
+	serve(NULL);
+	ck_assert_uint_eq(smarts, 1);
+	ck_assert_int_eq(smart_err[0], -EBUSY);
+	ck_assert_int_eq(udrv_nvme_smart(fx.ctrl, page), 0);
+
+	nvme_model_event(fx.m, NVME_LOG_SMART << 16 | 1 << 8 | NVME_AEN_SMART);
+	for (unsigned int i = 0; i < 60 && smarts < 2; i++)
+		ck_assert_int_eq(udrv_nvme_smart(fx.ctrl, page), 0);
+	ck_assert_uint_eq(smarts, 2);
+	ck_assert_int_eq(smart_err[1], -EBUSY);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 /* One request at a time, over any number of resumes. */
 START_TEST(requests_do_not_pile_up)
 {
@@ -220,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, a_namespace_grows_goes_and_comes_back);
 	tcase_add_test(tc, new_namespaces_are_in_order);
 	tcase_add_test(tc, other_events);
+	tcase_add_test(tc, no_admin_commands_in_an_event);
 	tcase_add_test(tc, requests_do_not_pile_up);
 	tcase_add_test(tc, an_answer_waits_for_a_slot);
 	tcase_add_test(tc, stopped_at_every_step_of_an_answer);
