@@ -21,8 +21,8 @@ static int fresh_node(void *fdt, const char *name, const char *compatible)
 	return err ? err : node;
 }
 
-int facts_write(struct udrv_state *st, const char *name, const char *compatible,
-		int (*fill)(void *fdt, int node, const void *facts), const void *facts)
+int facts_try(struct udrv_state *st, const char *name, const char *compatible,
+	      int (*fill)(void *fdt, int node, const void *facts), const void *facts)
 {
 	void *fdt = udrv_state_edit(st);
 	int node, err;
@@ -33,5 +33,13 @@ int facts_write(struct udrv_state *st, const char *name, const char *compatible,
 	err = node < 0 ? node : fill(fdt, node, facts);
 	if (err)
 		return err == -FDT_ERR_NOSPACE ? -ENOSPC : -EINVAL;
-	return udrv_state_commit(st);
+	return 0;
+}
+
+int facts_write(struct udrv_state *st, const char *name, const char *compatible,
+		int (*fill)(void *fdt, int node, const void *facts), const void *facts)
+{
+	int err = facts_try(st, name, compatible, fill, facts);
+
+	return err ? err : udrv_state_commit(st);
 }

@@ -13,4 +13,8 @@ struct udrv_state;
 int facts_write(struct udrv_state *st, const char *name, const char *compatible,
 		int (*fill)(void *fdt, int node, const void *facts), const void *facts);
 
+/* Only find out whether there is room for it: as facts_write(), but nothing is committed. */
+int facts_try(struct udrv_state *st, const char *name, const char *compatible,
+	      int (*fill)(void *fdt, int node, const void *facts), const void *facts);
+
 #endif

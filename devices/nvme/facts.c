@@ -157,6 +157,11 @@ int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts)
 	return facts_write(st, NODE, COMPATIBLE, write_node, facts);
 }
 
+int nvme_facts_try(struct udrv_state *st, const struct nvme_facts *facts)
+{
+	return facts_try(st, NODE, COMPATIBLE, write_node, facts);
+}
+
 static void read_fact(const void *fdt, int node, struct nvme_facts *facts, const struct fact *f,
 		      bool *bad)
 {

@@ -43,6 +43,8 @@ struct nvme_facts {
 
 /* Write /nvme anew and commit. 0; -ENOSPC: the tree is full; -errno of udrv_state_commit(). */
 int nvme_facts_write(struct udrv_state *st, const struct nvme_facts *facts);
+/* What nvme_facts_write() would say, as far as room is concerned; nothing is committed. */
+int nvme_facts_try(struct udrv_state *st, const struct nvme_facts *facts);
 
 /*
  * Read and check /nvme. 0; -ENOENT: no such node; -EBADMSG: a property is

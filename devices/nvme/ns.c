@@ -85,19 +85,38 @@ void nvme_ns_sort(struct udrv_nvme *ctrl)
 	ctrl->info.nn = n;
 }
 
+/*
+ * Every reset and every successor needs the tree: one namespace too many there, and the controller
+ * could not be started any more. How many fit depends on how scattered the pool is.
+ */
+static bool has_room(struct udrv_nvme *ctrl, const struct udrv_nvme_ns_info *ns)
+{
+	struct nvme_facts facts = ctrl->facts;
+	int err;
+
+	if (facts.nn == UDRV_NVME_MAX_NS) {
+		nvme_warn(ctrl, "namespace %u is new, but %u are in use already: not used",
+			  ns->nsid, UDRV_NVME_MAX_NS);
+		return false;
+	}
+	facts.ns[facts.nn++] = *ns;
+	err = nvme_facts_try(ctrl->st, &facts);
+	if (err)
+		nvme_warn(ctrl,
+			  "namespace %u is new, but the state's tree has room for %u and no more (error %d): "
+			  "not used; a pool in fewer pieces leaves more room",
+			  ns->nsid, facts.nn - 1, err);
+	return !err;
+}
+
 bool nvme_ns_update(struct udrv_nvme *ctrl, uint32_t nsid, const struct nvme_id_ns *id)
 {
 	struct udrv_nvme_ns_info *old = nvme_ns_find(ctrl, nsid), ns;
 
 	from_identify(ctrl, nsid, id, &ns);
 	if (!old) {
-		if (!ns.nsze)
+		if (!ns.nsze || !has_room(ctrl, &ns))
 			return false;
-		if (ctrl->facts.nn == UDRV_NVME_MAX_NS) {
-			nvme_warn(ctrl, "namespace %u is new, but %u are in use already: not used",
-				  nsid, UDRV_NVME_MAX_NS);
-			return false;
-		}
 		ctrl->facts.ns[ctrl->facts.nn] = ns;
 		__atomic_store_n(&ctrl->facts.nn, ctrl->facts.nn + 1, __ATOMIC_RELEASE);
 		nvme_ns_sort(ctrl);

@@ -38,7 +38,8 @@ struct udrv_nvme_queue;
 struct udrv_state;
 
 #define UDRV_NVME_MAX_QUEUES 64
-#define UDRV_NVME_MAX_NS     64
+/* Fewer if the state's tree has no room for them, beside a pool of many pieces: log. */
+#define UDRV_NVME_MAX_NS 64
 
 /**
  * struct udrv_nvme_opts - how to set a controller up

@@ -15,8 +15,17 @@ static void *mem(void *ctx, uint64_t addr, uint64_t len)
 void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo,
 		       const struct udrv_nvme_opts *opts, uint64_t buf_size)
 {
+	nvme_fixture_init_runs(fx, mo, opts, buf_size, 0);
+}
+
+void nvme_fixture_init_runs(struct nvme_fixture *fx, const struct nvme_model_opts *mo,
+			    const struct udrv_nvme_opts *opts, uint64_t buf_size,
+			    unsigned int nruns)
+{
 	struct nvme_model_opts model = *mo;
-	struct fake_device_opts fo = { .pool_size = 2 << 20, .ops = &nvme_model_ops };
+	struct fake_device_opts fo = { .pool_size = 2 << 20,
+				       .nruns = nruns,
+				       .ops = &nvme_model_ops };
 	uint64_t state_size, dma_size;
 
 	*fx = (struct nvme_fixture){ .opts = *opts, .buf_size = buf_size };

@@ -29,6 +29,10 @@ struct nvme_fixture {
  */
 void nvme_fixture_init(struct nvme_fixture *fx, const struct nvme_model_opts *mo,
 		       const struct udrv_nvme_opts *opts, uint64_t buf_size);
+/* Likewise, with the pool in @nruns pieces. */
+void nvme_fixture_init_runs(struct nvme_fixture *fx, const struct nvme_model_opts *mo,
+			    const struct udrv_nvme_opts *opts, uint64_t buf_size,
+			    unsigned int nruns);
 void nvme_fixture_free(struct nvme_fixture *fx);
 /* The end of a test: nvme_fixture_clean(), and everything freed. */
 void nvme_fixture_end(struct nvme_fixture *fx);

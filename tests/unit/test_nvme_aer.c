@@ -108,6 +108,42 @@ START_TEST(new_namespaces_are_in_order)
 }
 END_TEST
 
+/* What does not fit into the state is left alone, and what is there goes on. */
+START_TEST(new_namespaces_without_room)
+{
+	unsigned int nn;
+
+	nvme_fixture_init_runs(&fx, &(struct nvme_model_opts){ .seed = 1, .nn = 12, .nsze = 64 },
+			       &(struct udrv_nvme_opts){ .poll = true, .depth = 8 }, 16384,
+			       UDRV_DMA_MAX_RUNS);
+	nvme_fixture_start(&fx);
+	udrv_nvme_on_event(fx.ctrl, on_event, NULL);
+	events = 0;
+	for (uint32_t nsid = 13; nsid <= 32; nsid++) {
+		nvme_model_resize(fx.m, nsid, 10);
+		serve(NULL);
+	}
+	nn = udrv_nvme_info(fx.ctrl)->nn;
+	ck_assert_uint_gt(nn, 12);
+	ck_assert_uint_lt(nn, 32);
+	ck_assert_uint_eq(events, nn - 12);
+	ck_assert_ptr_null(ns(nn + 1));
+	ck_assert_uint_eq(fx.log.count[UDRV_LOG_ERR], 0);
+
+	/* A change of what is known fits, and so do a successor and a reset. */
+	nvme_model_resize(fx.m, 1, 33);
+	serve(NULL);
+	nvme_fixture_crash(&fx);
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, nn);
+	ck_assert_uint_eq(ns(1)->nsze, 33);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, nn);
+	ck_assert(ns(nn)->usable);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 /* Other events: their log page is read, and the owner is told. */
 START_TEST(other_events)
 {
@@ -257,6 +293,7 @@ int main(void)
 
 	tcase_add_test(tc, a_namespace_grows_goes_and_comes_back);
 	tcase_add_test(tc, new_namespaces_are_in_order);
+	tcase_add_test(tc, new_namespaces_without_room);
 	tcase_add_test(tc, other_events);
 	tcase_add_test(tc, no_admin_commands_in_an_event);
 	tcase_add_test(tc, requests_do_not_pile_up);

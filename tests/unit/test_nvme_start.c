@@ -213,6 +213,36 @@ START_TEST(namespaces_that_cannot_be_used)
 }
 END_TEST
 
+/* The state's tree holds what the pool is made of as well: those that fit are used. */
+START_TEST(more_namespaces_than_fit)
+{
+	unsigned int nn;
+
+	nvme_fixture_init_runs(&fx, &(struct nvme_model_opts){ .seed = 1, .nn = 70, .nsze = 8 },
+			       &(struct udrv_nvme_opts){ .poll = true, .depth = 8 }, 64 << 10,
+			       _i ? UDRV_DMA_MAX_RUNS : 1);
+	nvme_fixture_start(&fx);
+	nn = udrv_nvme_info(fx.ctrl)->nn;
+	ck_assert_uint_ge(nn, _i ? 16 : 50);
+	ck_assert_uint_le(nn, _i ? 30 : UDRV_NVME_MAX_NS);
+	ck_assert_uint_gt(fx.log.count[UDRV_LOG_WARN], 0);
+	ck_assert_uint_eq(fx.log.count[UDRV_LOG_ERR], 0);
+	for (unsigned int i = 0; i < nn; i++)
+		ck_assert_uint_eq(udrv_nvme_ns(fx.ctrl, i)->nsid, i + 1);
+	one_read(0);
+	ck_assert_int_eq(nvme_submit(udrv_nvme_queue(fx.ctrl, 0), NVME_CMD_READ, nn + 1, 0, 1,
+				     fx.buf, BLOCK, 1),
+			 -ENODEV);
+	ck_assert_int_eq(udrv_nvme_reset(fx.ctrl), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, nn);
+	nvme_fixture_crash(&fx);
+	ck_assert_int_eq(nvme_fixture_resume(&fx), 0);
+	ck_assert_uint_eq(udrv_nvme_info(fx.ctrl)->nn, nn);
+	one_read(0);
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 START_TEST(state_that_is_too_small)
 {
 	one_init_default();
@@ -378,6 +408,7 @@ int main(void)
 	tcase_add_test(tc, the_error_of_half_a_start);
 	tcase_add_test(tc, start_with_unanswered_admin_commands);
 	tcase_add_test(tc, namespaces_that_cannot_be_used);
+	tcase_add_loop_test(tc, more_namespaces_than_fit, 0, 2);
 	tcase_add_test(tc, state_that_is_too_small);
 	tcase_add_test(tc, size_of_the_state);
 	tcase_add_test(tc, restart_delivers_what_was_outstanding_as_lost);

@@ -22,7 +22,7 @@
 
 struct nvme_model;
 
-#define NVME_MODEL_MAX_NS 8
+#define NVME_MODEL_MAX_NS 70
 
 struct nvme_model_opts {
 	uint64_t seed;
