@@ -34,6 +34,8 @@ $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,sup
 $(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)
 $(call unit-test,test_nic,test_nic.c ../../udrv/host/nic_frame.c ../../udrv/host/nic_report.c $(APPS_COMMON),\
 	mana-fixture mana-model net-model fake-device support)
+$(call unit-test,test_mana_host,test_mana_host.c ../../udrv/host/mana.c $(APPS_COMMON),\
+	mana-fixture mana-model net-model fake-device support)
 $(call unit-test,test_tap_if,test_tap_if.c ../../udrv/host/tap_if.c,support)
 $(call unit-test,test_tap_vnet,test_tap_vnet.c ../../udrv/host/tap_vnet.c,net-model net-sample support)
 $(call unit-test,test_tap_ring,test_tap_ring.c ../../udrv/host/tap_ring.c,support)

@@ -48,6 +48,15 @@ static int configure(struct host *h)
 	return 0;
 }
 
+static void each_queue(struct host *h, void (*fn)(struct host *h, struct udrv_mana_queue *q))
+{
+	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
+
+	for (unsigned int v = 0; v < info->vports; v++)
+		for (unsigned int i = 0; i < info->queues; i++)
+			fn(h, udrv_mana_queue(h->mana, v, i));
+}
+
 static int resume_begin(struct host *h)
 {
 	return udrv_mana_resume_begin(h->dev, NULL, &h->mana);
@@ -58,13 +67,25 @@ static int resume_look(struct host *h)
 	return udrv_mana_resume_look(h->mana);
 }
 
+/*
+ * A predecessor that was stopped inside of udrv_mana_recv_release() held what it had taken. Both
+ * consumers copy, so nothing sends out of these buffers.
+ */
+static void repost_held(struct host *h, struct udrv_mana_queue *q)
+{
+	(void)h;
+	udrv_mana_recv_repost(q, udrv_mana_recv_held(q));
+}
+
 static int resume_finish(struct host *h)
 {
 	int err = udrv_mana_resume_finish(h->mana);
 
-	if (!err)
-		tap_open(h);
-	return err;
+	if (err)
+		return err;
+	each_queue(h, repost_held);
+	tap_open(h);
+	return 0;
 }
 
 static void resume_drop(struct host *h)
@@ -116,15 +137,6 @@ static void serve_all(struct host *h, struct udrv_mana_queue *q)
 	for (unsigned int i = 0; i < 64; i++)
 		if (!serve(h, q))
 			break;
-}
-
-static void each_queue(struct host *h, void (*fn)(struct host *h, struct udrv_mana_queue *q))
-{
-	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
-
-	for (unsigned int v = 0; v < info->vports; v++)
-		for (unsigned int i = 0; i < info->queues; i++)
-			fn(h, udrv_mana_queue(h->mana, v, i));
 }
 
 static void deliver(struct host *h)
