@@ -43,6 +43,7 @@ static void check_split(unsigned int nareas)
 {
 	struct udrv_device *dev;
 	struct udrv_bar bar;
+	uint64_t val64;
 	uint32_t val;
 
 	mock.nareas = nareas;
@@ -56,6 +57,15 @@ static void check_split(unsigned int nareas)
 				 4);
 		ck_assert_uint_eq(val, (uint32_t)off ^ nareas);
 		ck_assert_uint_eq(udrv_bar_read32(&bar, off & ~3ull), (uint32_t)off ^ nareas);
+	}
+	for (uint64_t off = 0; off < MOCK_BAR0_SIZE; off += 0x3f8) {
+		uint64_t want = (off | 0x8000000000000001) * 0x100000003;
+
+		udrv_bar_write64_once(&bar, off, want);
+		ck_assert_int_eq(pread(h.fd[UDRV_FD_VFIO], &val64, 8,
+				       (off_t)(MOCK_BAR_OFF(0) + off)),
+				 8);
+		ck_assert_uint_eq(val64, want);
 	}
 	udrv_device_close(dev);
 }

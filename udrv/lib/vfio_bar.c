@@ -101,14 +101,14 @@ static volatile uint8_t *window_at(const struct vfio_bar *bar, uint64_t off, uns
 	for (unsigned int i = 0; i < bar->nwindows; i++) {
 		const struct vfio_window *w = &bar->window[i];
 
-		if (off >= w->off && off - w->off <= w->len - width)
+		if (off >= w->off && width <= w->len && off - w->off <= w->len - width)
 			return w->map + (off - w->off);
 	}
 	return NULL;
 }
 
 /*
- * udrv_bar's accessors use 32 bits only. A failed read is all ones, as from a device that is gone.
+ * udrv_bar's accessors read 32 bits only. A failed read is all ones, as from a device that is gone.
  */
 static uint64_t split_read(void *ctx, uint64_t off, unsigned int width)
 {
@@ -124,16 +124,19 @@ static uint64_t split_read(void *ctx, uint64_t off, unsigned int width)
 	return le32toh(val);
 }
 
+/* 4 or 8 bytes at once; of the little-endian value, the first 4 bytes are the low half. */
 static void split_write(void *ctx, uint64_t off, uint64_t val, unsigned int width)
 {
 	const struct vfio_bar *bar = ctx;
 	volatile uint8_t *p = window_at(bar, off, width);
-	uint32_t le = htole32((uint32_t)val);
+	uint64_t le = htole64(val);
 
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	if (p) {
-		*(volatile uint32_t *)p = le;
-	} else if (pwrite(bar->fd, &le, sizeof(le), (off_t)(bar->file_off + off)) != sizeof(le)) {
+	if (p && width == 8) {
+		*(volatile uint64_t *)p = le;
+	} else if (p) {
+		*(volatile uint32_t *)p = htole32((uint32_t)val);
+	} else if (pwrite(bar->fd, &le, width, (off_t)(bar->file_off + off)) != (ssize_t)width) {
 		/*
 		 * A posted write to a device that is gone vanishes as well; reads tell the driver.
 		 */
