@@ -50,7 +50,9 @@ int udrv_loop_poll(struct udrv_loop *loop, int fd, short events,
 
 /**
  * udrv_loop_timer() - call @fn every @period_ns, first after @first_ns (period
- * 0: once); CLOCK_MONOTONIC
+ * 0: once); CLOCK_MONOTONIC; -errno as above
+ * @ret: may be NULL: a timer that has run out for good is freed then. One that the caller has a
+ *	pointer to stays until udrv_loop_remove(), which may be called before and after it has run
  */
 int udrv_loop_timer(struct udrv_loop *loop, uint64_t first_ns, uint64_t period_ns,
 		    void (*fn)(void *ctx), void *ctx, struct udrv_source **ret);

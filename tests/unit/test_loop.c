@@ -173,6 +173,44 @@ START_TEST(timers)
 }
 END_TEST
 
+/* GCC comes without <sanitizer/allocator_interface.h>. */
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+static unsigned int fired;
+
+static void next_shot(void *ctx)
+{
+	(void)ctx;
+	if (++fired % 4)
+		ck_assert_int_eq(udrv_loop_timer(loop, 0, 0, next_shot, NULL, NULL), 0);
+}
+
+static void shoot(unsigned int n)
+{
+	for (fired = 0; fired < n;) {
+		if (fired % 4 == 0)
+			next_shot(NULL);
+		ck_assert_int_ge(udrv_loop_run_once(loop, LONG), 0);
+	}
+	ck_assert_int_eq(udrv_loop_run_once(loop, 0), 0);
+}
+
+/* A host may try something again every second, for as long as it runs. */
+START_TEST(a_timer_of_nobody_goes_when_it_has_run)
+{
+	struct probe kept = { 0 };
+	size_t before;
+
+	ck_assert_int_eq(udrv_loop_timer(loop, 0, 0, on_timer, &kept, &kept.src), 0);
+	shoot(20);
+	before = __sanitizer_get_current_allocated_bytes();
+	shoot(400);
+	ck_assert_uint_eq(__sanitizer_get_current_allocated_bytes(), before);
+	ck_assert_uint_eq(kept.calls, 1);
+	udrv_loop_remove(kept.src);
+}
+END_TEST
+
 START_TEST(idle_polls_without_waiting)
 {
 	struct probe p = { 0 }, ev = { .fd = eventfd(0, 0) };
@@ -390,6 +428,7 @@ int main(void)
 	tcase_add_test(tc, signalled_before_added);
 	tcase_add_test(tc, poll_is_level_triggered);
 	tcase_add_test(tc, timers);
+	tcase_add_test(tc, a_timer_of_nobody_goes_when_it_has_run);
 	tcase_add_test(tc, idle_polls_without_waiting);
 	tcase_add_test(tc, removal_in_callbacks);
 	tcase_add_loop_test(tc, removal_of_an_armed_source, 0, 2);

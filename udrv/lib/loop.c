@@ -31,6 +31,7 @@ struct udrv_source {
 	enum kind kind;
 	bool armed; /* the ring has a request of this source */
 	bool dead;  /* removed: never call it again */
+	bool ours;  /* nobody else has a pointer to it */
 	int fd;
 	short events;	  /* poll */
 	bool by_poll;	  /* non-blocking eventfd: the ring will not wait in a read of it */
@@ -188,6 +189,7 @@ static int add(struct udrv_loop *loop, const struct udrv_source *template, struc
 		return -ENOMEM;
 	*src = *template;
 	src->loop = loop;
+	src->ours = !ret;
 	if (src->kind != SRC_IDLE) {
 		err = arm(src);
 		if (err) {
@@ -256,6 +258,13 @@ static void cancel(struct udrv_source *src)
 	io_uring_submit(&src->loop->ring);
 }
 
+/* To be freed at the end of a round. */
+static void bury(struct udrv_source *src)
+{
+	src->dead = true;
+	src->loop->ndead++;
+}
+
 /*
  * An eventfd's read may complete between the last round and this call: that count is lost with the
  * source. Who hands an eventfd on to another loop looks once at what it stands for, as after arming
@@ -265,8 +274,7 @@ void udrv_loop_remove(struct udrv_source *src)
 {
 	if (!src || src->dead)
 		return;
-	src->dead = true;
-	src->loop->ndead++;
+	bury(src);
 	if (src->armed)
 		cancel(src);
 }
@@ -345,6 +353,8 @@ static int dispatch(struct udrv_source *src, int res)
 		served = res < 0 && res != -ETIME ? res : 1;
 		if (served > 0) {
 			rearm = next_timer(src);
+			if (!rearm && src->ours)
+				bury(src);
 			src->fn.timer(src->ctx);
 		}
 	}
