@@ -303,6 +303,32 @@ START_TEST(counts_over_many_deaths)
 }
 END_TEST
 
+/* Whoever closes the adapter waits for an instant without a send. */
+START_TEST(a_host_that_stops_sends_no_echoes)
+{
+	interface = true;
+	set_up();
+	inject();
+	mana_model_run(fx.m, 1000);
+	serve(udrv_mana_queue(fx.mana, 0, 0));
+	serve(udrv_mana_queue(fx.mana, 0, 1));
+	h.stopping = true;
+	while (injected < FRAMES)
+		inject();
+	for (unsigned int i = 0; i < FRAMES; i++) {
+		mana_model_run(fx.m, 1000);
+		serve(udrv_mana_queue(fx.mana, 0, i % QUEUES));
+	}
+	for (unsigned int i = 0; i < QUEUES; i++)
+		ck_assert_uint_eq(udrv_mana_sending(udrv_mana_queue(fx.mana, 0, i)), 0);
+	ck_assert_uint_eq(fx.wire[0].n, 1);
+	ck_assert_uint_eq(figure("echoed"), 1);
+	ck_assert_uint_eq(figure("received"), 1);
+	ck_assert_uint_eq(taken, FRAMES - 1);
+	tear_down();
+}
+END_TEST
+
 /* More kexecs than there is an account of, with figures as large as they get. */
 START_TEST(an_account_fits_a_message)
 {
@@ -335,6 +361,7 @@ int main(void)
 	tcase_add_loop_test(tc, counts, 0, 2);
 	tcase_add_loop_test(tc, counts_when_stopped_at_every_step, 0, 2);
 	tcase_add_loop_test(tc, counts_over_many_deaths, 0, 2);
+	tcase_add_test(tc, a_host_that_stops_sends_no_echoes);
 	tcase_add_test(tc, an_account_fits_a_message);
 	return suite_run(suite);
 }

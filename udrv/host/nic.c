@@ -148,7 +148,11 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 	uint32_t place;
 	int sent;
 
-	if (!a || !nic->m->h.running) {
+	/*
+	 * The adapter is closed once no send is under way, which has to come some time: what comes
+	 * in while the host stops gets no echo, and counts as little as what comes in afterwards.
+	 */
+	if (!a || !nic->m->h.running || h->stopping) {
 		for (unsigned int i = 0; i < n; i++)
 			tap_receive(h, q, &pkts[i]);
 		udrv_mana_recv_release(q, n);

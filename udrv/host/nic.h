@@ -31,7 +31,7 @@ unsigned int nic_room(struct host *h, struct udrv_mana_queue *q);
 
 /**
  * nic_receive() - record packets that were shown, echo requests, pass others on to TAP (tap.h), and
- * release them
+ * release them. While the host stops, or nothing is verified, all are others
  * @n: all that were shown and not taken
  */
 void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_mana_rx *pkts,
