@@ -303,6 +303,53 @@ START_TEST(counts_over_many_deaths)
 }
 END_TEST
 
+/*
+ * Where a queue pair is after many packets, with kinds that have not occurred since @rare. Those
+ * packets were of the stream, or they were all others.
+ */
+static const struct {
+	uint32_t place, rare;
+	bool ours;
+} far[] = {
+	{ 0x80000000 - 8, 0, true },  { 0xffffffff - 8, 0x60000000, true },
+	{ 0x80000000 - 8, 0, false }, { 0x80000005, 0, false },
+	{ 0xc0000000 - 8, 0, false },
+};
+
+static void set_up_far(unsigned int i)
+{
+	set_up();
+	for (unsigned int q = 0; q < QUEUES; q++) {
+		struct nic_queue *a = &the_nic.m->queue[q];
+
+		a->origin = far[i].place;
+		for (unsigned int k = 0; k < NIC_COUNTS; k++)
+			a->count[k] = far[i].rare;
+		if (far[i].ours)
+			a->count[NIC_FIRST] = a->count[NIC_ECHOED] = the_nic.q[q].echoed =
+				far[i].place;
+	}
+}
+
+START_TEST(counts_after_many_packets)
+{
+	unsigned int at = 0;
+	bool more;
+
+	interface = false;
+	do {
+		set_up_far((unsigned int)_i);
+		more = crash_after(at += 7, work, NULL);
+		if (more) {
+			die_and_resume();
+			work(NULL);
+		}
+		figures_are_exact(at);
+		tear_down();
+	} while (more);
+}
+END_TEST
+
 /* Whoever closes the adapter waits for an instant without a send. */
 START_TEST(a_host_that_stops_sends_no_echoes)
 {
@@ -361,6 +408,7 @@ int main(void)
 	tcase_add_loop_test(tc, counts, 0, 2);
 	tcase_add_loop_test(tc, counts_when_stopped_at_every_step, 0, 2);
 	tcase_add_loop_test(tc, counts_over_many_deaths, 0, 2);
+	tcase_add_loop_test(tc, counts_after_many_packets, 0, sizeof(far) / sizeof(far[0]));
 	tcase_add_test(tc, a_host_that_stops_sends_no_echoes);
 	tcase_add_test(tc, an_account_fits_a_message);
 	return suite_run(suite);

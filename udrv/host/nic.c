@@ -92,6 +92,32 @@ static uint32_t recorded_until(const struct nic_queue *a)
 	return until;
 }
 
+/*
+ * Places are compared modulo 2^32, so that none may stay too far behind the packets that come in,
+ * as that of a kind that never occurs would. One that is left behind follows, and keeps its
+ * distance from whatever may be under way. Ahead of @place is what was recorded and not released.
+ */
+#define FAR_BEHIND (1u << 30)
+#define FOLLOWS	   (1u << 29)
+#define AHEAD	   (1u << 16)
+
+static uint32_t near(uint32_t place, uint32_t at)
+{
+	uint32_t behind = place - at;
+
+	return behind > FAR_BEHIND && behind < -AHEAD ? place - FOLLOWS : at;
+}
+
+static void keep_near(struct nic_queue *a, uint32_t place)
+{
+	for (unsigned int k = 0; k < NIC_COUNTS; k++) {
+		uint32_t at = counted_until(a->count[k]);
+
+		if (near(place, at) != at)
+			publish(&a->count[k], a->count[k] >> 32 << 32 | near(place, at));
+	}
+}
+
 /* ---- Receiving ------------------------------------------------------------------------------- */
 
 /* Something that is not of the stream, and nobody else's. */
@@ -145,9 +171,15 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 	struct nic_queue *a = nic->m ? &nic->m->queue[qn] : NULL;
 	struct udrv_mana_seg seg[BATCH];
 	struct udrv_mana_tx tx[BATCH];
-	uint32_t place;
+	uint32_t place = 0;
 	int sent;
 
+	/* Whether they count or not, each packet has its place. */
+	if (a) {
+		place = udrv_mana_recv_taken(q) + (uint32_t)a->origin;
+		keep_near(a, place);
+		nic->q[qn].echoed = near(place, nic->q[qn].echoed);
+	}
 	/*
 	 * The adapter is closed once no send is under way, which has to come some time: what comes
 	 * in while the host stops gets no echo, and counts as little as what comes in afterwards.
@@ -161,7 +193,6 @@ void nic_receive(struct host *h, struct udrv_mana_queue *q, const struct udrv_ma
 	if (nic->cycle_opened == h->lease.cycle &&
 	    !nic->m->cycle[h->lease.cycle % NIC_CYCLES].tsc_first_rx)
 		nic->m->cycle[h->lease.cycle % NIC_CYCLES].tsc_first_rx = app_tsc();
-	place = udrv_mana_recv_taken(q) + (uint32_t)a->origin;
 	for (unsigned int i = 0; i < n; i++, place++) {
 		uint32_t slot = nic->q[qn].next % nic->depth;
 		struct nic_request req;

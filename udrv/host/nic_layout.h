@@ -33,8 +33,8 @@ enum nic_count {
 /**
  * struct nic_queue - a queue pair's account
  * @count: for each enum nic_count the low half is the place behind the last packet that was counted
- *	as this, the high half how many were. Places are numbers of packets received by the queue
- *	pair, modulo 2^32
+ *	as this, or, if that was long ago, a later one that is still far behind; the high half how
+ *	many were. Places are numbers of packets received by the queue pair, modulo 2^32
  * @origin: place of the packet that the driver calls number 0
  */
 struct nic_queue {
