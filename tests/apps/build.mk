@@ -36,6 +36,8 @@ $(call unit-test,test_nic,test_nic.c ../../udrv/host/nic_frame.c ../../udrv/host
 	mana-fixture mana-model net-model fake-device support)
 $(call unit-test,test_mana_host,test_mana_host.c ../../udrv/host/mana.c $(APPS_COMMON),\
 	mana-fixture mana-model net-model fake-device support)
+$(call unit-test,test_nvme_host,test_nvme_host.c ../../udrv/host/nvme.c $(APPS_COMMON),\
+	nvme-fixture nvme-model fake-device support)
 $(call unit-test,test_tap_if,test_tap_if.c ../../udrv/host/tap_if.c,support)
 $(call unit-test,test_tap_vnet,test_tap_vnet.c ../../udrv/host/tap_vnet.c,net-model net-sample support)
 $(call unit-test,test_tap_ring,test_tap_ring.c ../../udrv/host/tap_ring.c,support)
