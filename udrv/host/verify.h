@@ -86,9 +86,10 @@ int verify_rebuild(struct host *h, struct verify *v);
 /** verify_resume() - take over what a predecessor left: its commands are the driver's slots */
 int verify_resume(struct host *h, struct verify *v);
 /**
- * verify_places() - assign ops to queues and namespaces by the header; -EBADMSG: it makes no sense
+ * verify_places() - assign ops to queues and namespaces by a header, @v's or one that is to become
+ * it; -EBADMSG: it makes no sense
  */
-int verify_places(struct host *h, struct verify *v);
+int verify_places(struct host *h, struct verify *v, const struct verify_header *hd);
 
 /* verify_report.c */
 struct json_object *verify_json(struct host *h);

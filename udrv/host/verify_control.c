@@ -11,10 +11,9 @@
 #include "udrv/host/host.h"
 #include "udrv/host/verify.h"
 
-static int namespaces(struct host *h, struct verify *v, char *why, size_t why_size)
+static int namespaces(struct host *h, struct verify_header *hd, char *why, size_t why_size)
 {
 	const struct udrv_nvme_info *info = udrv_nvme_info(h->nvme);
-	struct verify_header *hd = &v->m->h;
 
 	hd->nzero = 0;
 	for (unsigned int i = 1; i < info->nn && hd->nzero < VERIFY_ZERO_NS; i++)
@@ -27,19 +26,15 @@ static int namespaces(struct host *h, struct verify *v, char *why, size_t why_si
 	return 0;
 }
 
-int verify_start(struct host *h, const struct verify_config *c, char *why, size_t why_size)
+/* What the options make of the header @hd, a copy. */
+static int plan(struct host *h, const struct verify_config *c, struct verify_header *hd, char *why,
+		size_t why_size)
 {
 	const struct udrv_nvme_info *info = udrv_nvme_info(h->nvme);
-	struct verify *v = h->priv;
-	struct verify_header *hd = &v->m->h;
 	uint64_t per_queue;
 	int err;
 
-	if (hd->mode != VERIFY_IDLE) {
-		snprintf(why, why_size, "it is running");
-		return -EBUSY;
-	}
-	err = namespaces(h, v, why, why_size);
+	err = namespaces(h, hd, why, why_size);
 	if (err)
 		return err;
 	hd->queues = c->queues < info->io_queues ? c->queues : info->io_queues;
@@ -60,13 +55,36 @@ int verify_start(struct host *h, const struct verify_config *c, char *why, size_
 	hd->flush = c->flush;
 	hd->nops = per_queue * hd->queues;
 	hd->cycle = h->lease.cycle;
-	err = verify_places(h, v);
+	return 0;
+}
+
+int verify_start(struct host *h, const struct verify_config *c, char *why, size_t why_size)
+{
+	struct verify *v = h->priv;
+	struct verify_header *hd = &v->m->h, wanted = *hd;
+	uint64_t nops;
+	int err;
+
+	if (hd->mode != VERIFY_IDLE) {
+		snprintf(why, why_size, "it is running");
+		return -EBUSY;
+	}
+	err = plan(h, c, &wanted, why, why_size);
+	if (err)
+		return err;
+	err = verify_places(h, v, &wanted);
 	if (err) {
 		snprintf(why, why_size,
 			 "namespace 1 is smaller than %llu blocks, or its blocks are larger than 4 KiB",
-			 (unsigned long long)hd->blocks);
+			 (unsigned long long)wanted.blocks);
 		return err;
 	}
+	/* While there are no ops, a successor looks at none of the rest. */
+	nops = wanted.nops;
+	wanted.nops = 0;
+	verify_publish(&hd->nops, 0);
+	*hd = wanted;
+	verify_publish(&hd->nops, nops);
 	v->idle_head = v->idle_len = 0;
 	for (unsigned int i = 0; i < hd->nops; i++)
 		verify_op_idle(v, i);

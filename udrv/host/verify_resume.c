@@ -24,9 +24,8 @@ static uint64_t ns_blocks(struct host *h, uint32_t nsid, uint32_t *ret_nlb)
 	return 0;
 }
 
-int verify_places(struct host *h, struct verify *v)
+int verify_places(struct host *h, struct verify *v, const struct verify_header *hd)
 {
-	const struct verify_header *hd = &v->m->h;
 	uint32_t nlb[1 + VERIFY_ZERO_NS];
 	unsigned int op = 0;
 
@@ -129,7 +128,7 @@ int verify_rebuild(struct host *h, struct verify *v)
 	static struct rebuild r;
 	struct verify_memory *m = v->m;
 
-	if (m->h.mode > VERIFY_READBACK || verify_places(h, v))
+	if (m->h.mode > VERIFY_READBACK || verify_places(h, v, &m->h))
 		return -EBADMSG;
 	if (!strcmp(h->start, "started"))
 		count_lost(v);
