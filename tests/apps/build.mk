@@ -24,8 +24,8 @@ FDSTORE := fake_systemd.c handle_fixture.c ../../udrv/agent/custody_fdstore.c ..
 $(call unit-test,test_fdstore,test_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_custody_fdstore,test_custody_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
 $(call unit-test,test_verify_block,test_verify_block.c ../../udrv/host/verify_block.c,support)
-$(call unit-test,test_verify,test_verify.c ../../udrv/host/verify_control.c ../../udrv/host/verify_resume.c \
-	$(APPS_COMMON),support)
+VERIFY := $(addprefix ../../udrv/host/,verify_block.c verify_control.c verify_done.c verify_report.c verify_resume.c)
+$(call unit-test,test_verify,test_verify.c $(VERIFY) $(APPS_COMMON),fake-device support)
 LUO_WRAPS := -Wl,--wrap=ioctl
 $(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS))
 TELL_WRAPS := -Wl,--wrap=udrv_proto_connect

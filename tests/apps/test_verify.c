@@ -4,9 +4,13 @@
 #include <errno.h>
 #include <string.h>
 
+#include <udrv/device.h>
 #include <udrv/nvme.h>
 
+#include "tests/unit/crash.h"
+#include "tests/unit/fake_device.h"
 #include "tests/unit/suite.h"
+#include "udrv/common/json.h"
 #include "udrv/host/host.h"
 #include "udrv/host/verify.h"
 
@@ -17,6 +21,8 @@ static struct udrv_nvme_ns_info ns[2];
 static struct verify_memory memory;
 static struct verify v;
 static struct host h;
+static struct fake_device device;
+static unsigned int released;
 static char why[192];
 
 /* ---- The controller, and the rest of the host ------------------------------------------------ */
@@ -82,16 +88,41 @@ void host_reply_error(int sock, uint32_t id, int err, const char *text)
 	(void)text;
 }
 
-struct json_object *verify_json(struct host *host)
+int udrv_nvme_release(struct udrv_nvme_queue *q, uint16_t slot)
 {
-	(void)host;
-	return NULL;
+	(void)q;
+	(void)slot;
+	released++;
+	return 0;
 }
 
 void verify_issue(struct host *host)
 {
 	(void)host;
 }
+
+static int bar_map(void *ctx, unsigned int bar, struct udrv_bar *ret)
+{
+	(void)ctx;
+	(void)bar;
+	(void)ret;
+	return -ENOENT;
+}
+
+static int config_read(void *ctx, unsigned int off, void *buf, unsigned int len)
+{
+	(void)ctx;
+	(void)off;
+	(void)buf;
+	(void)len;
+	return -ENOENT;
+}
+
+static const struct udrv_device_ops device_ops = {
+	.size = sizeof(device_ops),
+	.bar_map = bar_map,
+	.config_read = config_read,
+};
 
 /* ---- Starting -------------------------------------------------------------------------------- */
 
@@ -162,6 +193,123 @@ START_TEST(a_start_that_is_refused_changes_nothing)
 }
 END_TEST
 
+/* ---- What becomes of commands ---------------------------------------------------------------- */
+
+static const char *const names[VERIFY_OUTCOMES] = {
+	[VERIFY_LOST] = "lost", [VERIFY_ERROR] = "errors", [VERIFY_MISCOMPARE] = "miscompares"
+};
+
+static uint64_t figure(const char *name)
+{
+	struct json_object *o = verify_memory_json(&memory), *val;
+	uint64_t n;
+
+	ck_assert(json_object_object_get_ex(o, name, &val));
+	n = json_object_get_uint64(val);
+	json_object_put(o);
+	return n;
+}
+
+/* One of each in the first three places; nothing of ours was ever read. */
+static void begin(void)
+{
+	const struct fake_device_opts opts = { .pool_size = 2 << 20, .ops = &device_ops };
+
+	ck_assert_int_eq(fake_device_create(&device, &opts), 0);
+	h.dev = device.dev;
+	released = 0;
+	ck_assert_int_eq(start(BLOCKS, 8, 0), 0);
+	for (unsigned int op = 0; op < VERIFY_OUTCOMES; op++) {
+		memory.op[op].submitted[VERIFY_READ] = 1;
+		memory.block[op] = (struct verify_block){ .acked = 5, .submitted = 5 };
+	}
+}
+
+static void deliver(unsigned int op)
+{
+	verify_done(&h, 0,
+		    &(struct udrv_nvme_done){
+			    .cookie[0] = verify_cookie(VERIFY_READ, op, op),
+			    .status = op == VERIFY_LOST	 ? UDRV_NVME_LOST :
+				      op == VERIFY_ERROR ? 0x281 :
+							   0,
+		    });
+}
+
+static void deliver_rest(void *unused)
+{
+	(void)unused;
+	while (released < VERIFY_OUTCOMES)
+		deliver(released);
+}
+
+/* What was not released is delivered again. */
+START_TEST(outcomes_count_once_after_each_step)
+{
+	unsigned int at = 0;
+	bool more;
+
+	do {
+		set_up();
+		begin();
+		more = crash_after(++at, deliver_rest, NULL);
+		deliver_rest(NULL);
+		for (unsigned int i = 0; i < VERIFY_OUTCOMES; i++)
+			ck_assert_msg(figure(names[i]) == 1, "step %u: %llu %s", at,
+				      (unsigned long long)figure(names[i]), names[i]);
+		ck_assert_uint_eq(figure("completed"), VERIFY_OUTCOMES);
+		ck_assert_uint_eq(figure("in_flight"), 0);
+		fake_device_destroy(&device);
+	} while (more);
+	ck_assert_uint_gt(at, 2 * VERIFY_OUTCOMES);
+}
+END_TEST
+
+START_TEST(each_command_counts)
+{
+	begin();
+	memory.h.errors = 7; /* of an earlier version */
+	deliver_rest(NULL);
+	for (unsigned int op = 0; op < VERIFY_OUTCOMES; op++)
+		memory.op[op].submitted[VERIFY_READ]++;
+	released = 0;
+	deliver_rest(NULL);
+	memory.op[VERIFY_ERROR].submitted[VERIFY_FLUSH]++;
+	deliver(VERIFY_ERROR);
+	ck_assert_uint_eq(figure("lost"), 2);
+	ck_assert_uint_eq(figure("errors"), 7 + 3);
+	ck_assert_uint_eq(figure("miscompares"), 2);
+	fake_device_destroy(&device);
+}
+END_TEST
+
+static void come_back(void *unused)
+{
+	(void)unused;
+	ck_assert_int_eq(verify_rebuild(&h, &v), 0);
+}
+
+/* The device's handle is a new one: no completion tells of what was under way. */
+START_TEST(what_a_new_handle_lost_counts_once_after_each_step)
+{
+	unsigned int at = 0;
+	bool more;
+
+	do {
+		set_up();
+		begin();
+		h.start = "started";
+		more = crash_after(++at, come_back, NULL);
+		come_back(NULL);
+		ck_assert_msg(figure("lost") == VERIFY_OUTCOMES, "step %u: %llu lost", at,
+			      (unsigned long long)figure("lost"));
+		ck_assert_uint_eq(figure("in_flight"), 0);
+		fake_device_destroy(&device);
+	} while (more);
+	ck_assert_uint_gt(at, 2 * VERIFY_OUTCOMES);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("verify");
@@ -170,5 +318,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, a_start_is_recorded);
 	tcase_add_test(tc, a_start_that_is_refused_changes_nothing);
+	tcase_add_test(tc, outcomes_count_once_after_each_step);
+	tcase_add_test(tc, each_command_counts);
+	tcase_add_test(tc, what_a_new_handle_lost_counts_once_after_each_step);
 	return suite_run(suite);
 }

@@ -12,6 +12,7 @@
 #include "udrv/host/config.h"
 #include "udrv/host/host.h"
 #include "udrv/host/verify_layout.h"
+#include "udrv/lib/step.h"
 
 struct json_object;
 struct udrv_nvme_done;
@@ -74,6 +75,8 @@ void verify_issue(struct host *h);
 
 /** verify_done() - check, count and release one completion; queue @qi counts from 0 */
 void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_done *done);
+/** verify_count() - count what became of an op's command, unless that has been counted */
+void verify_count(struct verify_op *o, enum verify_outcome what);
 
 /* verify_resume.c */
 
@@ -133,6 +136,7 @@ static inline void verify_publish(uint64_t *to, uint64_t val)
 {
 	__atomic_store_n(to, val, __ATOMIC_RELEASE);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	UDRV_STEP();
 }
 
 /* An op's block of the pool. */

@@ -9,6 +9,18 @@
 
 #define COMPLAINTS_MAX 20u
 
+void verify_count(struct verify_op *o, enum verify_outcome what)
+{
+	uint32_t number = 0;
+
+	for (unsigned int k = 0; k < VERIFY_KINDS; k++)
+		number += (uint32_t)o->submitted[k];
+	for (unsigned int i = 0; i < VERIFY_OUTCOMES; i++)
+		if ((uint32_t)o->outcome[i] == number)
+			return;
+	verify_publish(&o->outcome[what], ((o->outcome[what] >> 32) + 1) << 32 | number);
+}
+
 static void complain(struct verify *v, const char *what, const char *kind, uint64_t block,
 		     uint64_t a, uint64_t b)
 {
@@ -59,7 +71,7 @@ static bool data_right(struct host *h, struct verify *v, unsigned int kind, unsi
 		right = false;
 	}
 	if (!right)
-		v->m->h.miscompares++;
+		verify_count(&v->m->op[op], VERIFY_MISCOMPARE);
 	return right;
 }
 
@@ -102,7 +114,6 @@ void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_done *d
 	uint64_t block = verify_cookie_block(done->cookie[0]);
 	struct udrv_nvme_queue *q = udrv_nvme_queue(h->nvme, qi);
 	bool data = kind == VERIFY_WRITE || kind == VERIFY_READ;
-	struct verify_header *hd;
 	bool right = false;
 
 	if (!v || kind >= VERIFY_KINDS || op >= v->m->h.nops || (data && block >= v->m->h.blocks)) {
@@ -110,12 +121,11 @@ void verify_done(struct host *h, unsigned int qi, const struct udrv_nvme_done *d
 		udrv_nvme_release(q, done->slot);
 		return;
 	}
-	hd = &v->m->h;
 	if (done->status == UDRV_NVME_LOST) {
-		hd->lost++;
+		verify_count(&v->m->op[op], VERIFY_LOST);
 	} else if (done->status) {
 		complain(v, "failed with status", "command", block, done->status, 0);
-		hd->errors++;
+		verify_count(&v->m->op[op], VERIFY_ERROR);
 	} else {
 		right = data_right(h, v, kind, op, block);
 		if (kind == VERIFY_WRITE)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The verifying workload's preserved memory (a handle's first extra memfd). It is right at every
- * instruction, as a state is: each count is the sum of per-command counts that are stored, not
- * incremented, so that a completion which is delivered twice, because a process died before it
- * released it, counts once.
+ * instruction, as a state is: how many commands there were, and what came of them, is the sum of
+ * per-command counts that are stored, not incremented, so that a completion which is delivered
+ * twice, because a process died before it released it, counts once.
+ *
+ * That is not so for completed_across and for the histogram. The first is kept by the process that
+ * opened its cycle, and by no other: it is short if that one dies before all are in. In the
+ * histogram, a completion that is delivered twice is there twice.
  *
  * Every block's two sequence numbers: @submitted is stored before the command exists, @acked before
  * its slot is released. A block of which submitted > acked and which no command is under way for
@@ -43,12 +47,26 @@ enum verify_mode {
 	VERIFY_READBACK, /* reading every written block once more */
 };
 
-/** struct verify_op - one command's place: its buffer, its counts by kind */
+/** enum verify_outcome - what became of a command that has not simply completed */
+enum verify_outcome {
+	VERIFY_LOST, /* in a reset */
+	VERIFY_ERROR,
+	VERIFY_MISCOMPARE,
+	VERIFY_OUTCOMES,
+};
+
+/**
+ * struct verify_op - one command's place: its buffer, its counts by kind
+ * @across_done: last cycle + 1 of which it is in completed_across
+ * @outcome: for each enum verify_outcome the low half is the number of the last command that was
+ *	counted as this, the high half how many were. A command's number is how many were submitted
+ *	in this place up to and with it, modulo 2^32
+ */
 struct verify_op {
 	uint64_t submitted[6];
 	uint64_t completed[6];
-	uint64_t across_done; /* last cycle + 1 of which it is in completed_across */
-	uint64_t rsvd[3];
+	uint64_t across_done;
+	uint64_t outcome[VERIFY_OUTCOMES];
 };
 
 struct verify_block {
@@ -76,6 +94,7 @@ struct verify_header {
 	uint64_t nzero;
 	uint32_t zero_nsid[VERIFY_ZERO_NS];
 	uint64_t seq; /* last sequence number given out */
+	/* what versions without verify_op::outcome have counted; to be added to that */
 	uint64_t errors, miscompares, reissued, lost;
 	uint64_t last_bucket; /* newest bucket of the histogram; 0: none yet */
 	uint64_t first_bucket;

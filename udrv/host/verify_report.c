@@ -46,6 +46,9 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 					     [VERIFY_READBACK] = "readback" };
 	const struct verify_header *hd = &m->h;
 	uint64_t submitted = 0, completed = 0, written = 0, kinds[VERIFY_KINDS] = { 0 };
+	uint64_t outcome[VERIFY_OUTCOMES] = { [VERIFY_LOST] = hd->lost,
+					      [VERIFY_ERROR] = hd->errors,
+					      [VERIFY_MISCOMPARE] = hd->miscompares };
 	struct json_object *o = json_object_new_object(), *cycles = json_object_new_array();
 	uint64_t first = hd->cycle < VERIFY_CYCLES ? 0 : hd->cycle - VERIFY_CYCLES + 1;
 
@@ -55,6 +58,8 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 			completed += m->op[op].completed[k];
 			kinds[k] += m->op[op].completed[k];
 		}
+		for (unsigned int i = 0; i < VERIFY_OUTCOMES; i++)
+			outcome[i] += m->op[op].outcome[i] >> 32;
 	}
 	for (unsigned int b = 0; b < VERIFY_BLOCKS_MAX; b++)
 		written += !!m->block[b].submitted;
@@ -69,10 +74,10 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 	json_set_u64(o, "in_flight", submitted - completed);
 	for (unsigned int k = 0; k < VERIFY_KINDS; k++)
 		json_set_u64(o, names[k], kinds[k]);
-	json_set_u64(o, "errors", hd->errors);
-	json_set_u64(o, "miscompares", hd->miscompares);
+	json_set_u64(o, "errors", outcome[VERIFY_ERROR]);
+	json_set_u64(o, "miscompares", outcome[VERIFY_MISCOMPARE]);
 	json_set_u64(o, "reissued", hd->reissued);
-	json_set_u64(o, "lost", hd->lost);
+	json_set_u64(o, "lost", outcome[VERIFY_LOST]);
 	for (uint64_t c = first; c <= hd->cycle; c++)
 		json_object_array_add(cycles, cycle_json(m, c));
 	json_set(o, "cycles", cycles);

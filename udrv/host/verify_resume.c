@@ -112,12 +112,16 @@ static void count_lost(struct verify *v)
 	uint64_t lost = 0;
 
 	for (unsigned int op = 0; op < m->h.nops && op < VERIFY_OPS_MAX; op++) {
+		struct verify_op *o = &m->op[op];
+
 		for (unsigned int k = 0; k < VERIFY_KINDS; k++) {
-			lost += m->op[op].submitted[k] - m->op[op].completed[k];
-			verify_publish(&m->op[op].completed[k], m->op[op].submitted[k]);
+			if (o->submitted[k] == o->completed[k])
+				continue;
+			verify_count(o, VERIFY_LOST);
+			verify_publish(&o->completed[k], o->submitted[k]);
+			lost++;
 		}
 	}
-	m->h.lost += lost;
 	if (lost)
 		app_err("verify: %llu command(s) were lost in a reset of the device: they failed, and may or may not have happened",
 			(unsigned long long)lost);
