@@ -45,6 +45,11 @@ int tap_if_open(const char *name, const uint8_t mac[6], unsigned int mtu, unsign
 	return 0;
 }
 
+int tap_if_take_over(const char *name, const uint8_t mac[6], unsigned int n, int *fds)
+{
+	return fx.left ? tap_if_open(name, mac, fx.adapter.opts.mtu, n, fds) : -ENODEV;
+}
+
 int tap_if_carrier(int fd, bool on)
 {
 	ck_assert_int_ge(fd, 0);
@@ -158,7 +163,7 @@ void tap_fixture_init(unsigned int vports, unsigned int mtu)
 
 	fx.busy = 0;
 	fx.given[0] = fx.given[1] = 0;
-	fx.carrier = false;
+	fx.carrier = fx.left = false;
 	mana_fixture_init(&fx.adapter, &model, &opts,
 			  (uint64_t)vports * TAP_FIXTURE_QUEUES * TAP_RING_SIZE, 0);
 	fx.adapter.buf_size = 4096; /* the rest is the interfaces' */

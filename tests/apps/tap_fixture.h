@@ -27,6 +27,7 @@ struct tap_fixture {
 	int peer[UDRV_MANA_MAX_VPORTS][TAP_FIXTURE_QUEUES];
 	unsigned int made, busy; /* interfaces; how often a name is taken first */
 	bool carrier;
+	bool left;	       /* a predecessor's interfaces are there */
 	unsigned int given[2]; /* packets that an interface got, [true], and that none did */
 	unsigned int echoed;   /* the verifying consumer's sends that are over */
 };

@@ -93,6 +93,20 @@ START_TEST(one_that_is_left_is_taken_over)
 }
 END_TEST
 
+START_TEST(none_is_made_to_be_taken_over)
+{
+	if (!set_up())
+		return;
+	ck_assert_int_eq(tap_if_take_over(NAME, mac, QUEUES, fds), -ENODEV);
+	ck_assert(!exists());
+	ck_assert_int_eq(tap_if_open(NAME, mac, 1400, QUEUES, fds), 0);
+	close_all();
+	ck_assert_int_eq(tap_if_take_over(NAME, other, QUEUES, fds), -ENODEV);
+	ck_assert_int_eq(tap_if_take_over(NAME, mac, QUEUES, fds), 0);
+	ck_assert_int_eq(ask(SIOCGIFMTU).ifr_mtu, 1400);
+}
+END_TEST
+
 START_TEST(anothers_is_left_alone)
 {
 	if (!set_up())
@@ -133,6 +147,7 @@ int main(void)
 
 	tcase_add_test(tc, a_new_one_is_set_up);
 	tcase_add_test(tc, one_that_is_left_is_taken_over);
+	tcase_add_test(tc, none_is_made_to_be_taken_over);
 	tcase_add_test(tc, anothers_is_left_alone);
 	tcase_add_test(tc, a_failure_leaves_nothing);
 	return suite_run(suite);

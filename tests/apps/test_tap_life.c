@@ -176,6 +176,68 @@ static void all_is_well(unsigned int at)
 				  40);
 }
 
+/*
+ * What has come in while there was no host is delivered before there is even a loop: to the
+ * interface, if the kernel is the same. A new kernel has none yet, and the packets are counted.
+ */
+START_TEST(waiting_packets_are_the_interfaces)
+{
+	struct virtio_net_hdr hdr;
+	uint8_t frame[TAP_FIXTURE_FRAME];
+	unsigned int got = 0;
+	struct udrv_loop *loop;
+
+	tap_fixture_start();
+	tap_fixture_forget();
+	mana_fixture_crash(&fx.adapter);
+	for (unsigned int i = 0; i < 20; i++)
+		mana_inject(&fx.adapter, 0, i, i, 100);
+	ck_assert_int_eq(mana_fixture_resume(&fx.adapter), 0);
+	tap_fixture_open_host();
+	fx.left = _i;
+	loop = fx.host.loop;
+	fx.host.loop = NULL;
+	tap_open(&fx.host);
+	mana_model_run(fx.adapter.m, 1000);
+	while (tap_fixture_serve_all())
+		;
+	ck_assert_uint_eq(fx.given[_i], 20);
+	fx.host.loop = loop;
+	/* Nothing is read before there is memory for it. */
+	if (_i)
+		ck_assert_int_eq(tap_fixture_push(0, 1, 100), 0);
+	tap_tick(&fx.host);
+	ck_assert_int_eq(udrv_loop_run_once(fx.host.loop, 0), 0);
+	tap_listen(&fx.host);
+	tap_fixture_settle(NULL);
+	ck_assert_uint_eq(fx.made, 1);
+	for (unsigned int i = 0; i < TAP_FIXTURE_QUEUES; i++)
+		while (tap_fixture_pop(0, i, &hdr, frame) > 0)
+			got++;
+	ck_assert_uint_eq(got, _i ? 20 : 0);
+	ck_assert_uint_eq(tap_fixture_queue(0)->rx_dropped + tap_fixture_queue(1)->rx_dropped,
+			  20 - got);
+	ck_assert_uint_eq(fx.adapter.wire[0].n, (unsigned int)_i);
+	all_is_well(0);
+	tap_fixture_end();
+}
+END_TEST
+
+/* A predecessor's, which nobody wants any more. */
+START_TEST(interfaces_that_are_not_wanted_are_let_go)
+{
+	tap_fixture_init(1, 1500);
+	fx.left = true;
+	tap_open(&fx.host);
+	ck_assert_int_ge(tap_fixture_queue(0)->fd, 0);
+	tap_configure(false);
+	tap_listen(&fx.host);
+	ck_assert_int_eq(tap_fixture_queue(0)->fd, -1);
+	ck_assert_ptr_null(tap_json(0));
+	tap_fixture_end();
+}
+END_TEST
+
 START_TEST(a_successor_frees_all_after_each_step)
 {
 	unsigned int at = 0, inherited = 0;
@@ -230,6 +292,8 @@ int main(void)
 	tcase_add_test(tc, a_deleted_interface_is_let_go);
 	tcase_add_test(tc, a_host_that_stops_reads_nothing);
 	tcase_add_test(tc, without_memory_there_is_no_interface);
+	tcase_add_loop_test(tc, waiting_packets_are_the_interfaces, 0, 2);
+	tcase_add_test(tc, interfaces_that_are_not_wanted_are_let_go);
 	tcase_add_test(tc, a_successor_frees_all_after_each_step);
 	tcase_add_test(tc, many_deaths_in_a_row);
 	return suite_run(suite);

@@ -65,15 +65,20 @@ static void close_queue(struct tap_queue *tq)
 	tq->fd = -1;
 }
 
+static void let_go(struct tap_port *port)
+{
+	for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++)
+		close_queue(&port->queue[i]);
+	port->made = false;
+}
+
 void tap_lost(struct tap_queue *tq)
 {
 	struct tap_port *port = &the_tap.port[tq->vport];
 
 	app_warn("%s was deleted: vport %u has no interface until the host starts again",
 		 port->name, tq->vport);
-	for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++)
-		close_queue(&port->queue[i]);
-	port->made = false;
+	let_go(port);
 	port->given_up = true;
 }
 
@@ -126,23 +131,6 @@ void tap_configure(bool on)
 	the_tap.on = on;
 }
 
-void tap_open(struct host *h)
-{
-	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
-	struct tap *tap = &the_tap;
-
-	*tap = (struct tap){ .on = tap->on, .start_ns = h->start_ns };
-	for (unsigned int v = 0; v < UDRV_MANA_MAX_VPORTS; v++)
-		for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++)
-			tap->port[v].queue[i] =
-				(struct tap_queue){ .host = h, .vport = v, .index = i, .fd = -1 };
-	for (unsigned int v = 0; v < info->vports; v++)
-		for (unsigned int i = 0; i < info->queues; i++)
-			udrv_mana_each_send(udrv_mana_queue(h->mana, v, i), unfinished,
-					    &tap->port[v].queue[i]);
-	udrv_mana_on_event(h->mana, event, h);
-}
-
 /* The first host of a handle allocates it, which takes a moment: it is zeroed. */
 static int find_memory(struct host *h)
 {
@@ -163,7 +151,7 @@ static int find_memory(struct host *h)
 	return 0;
 }
 
-/* ---- Making them ----------------------------------------------------------------------------- */
+/* ---- Making them, or taking them over -------------------------------------------------------- */
 
 /*
  * mana0's are mana0 and mana1, mana1's are mana2 and mana3 …, whether there are as many or not:
@@ -177,7 +165,8 @@ static void name_port(struct host *h, unsigned int vport, struct tap_port *port)
 	snprintf(port->name, sizeof(port->name), "mana%lu", adapter * UDRV_MANA_MAX_VPORTS + vport);
 }
 
-static int make_port(struct host *h, unsigned int vport)
+/* @left: take over what a predecessor has left, and nothing else. */
+static int make_port(struct host *h, unsigned int vport, bool left)
 {
 	const struct udrv_mana_vport_info *v = udrv_mana_vport(h->mana, vport);
 	unsigned int queues = udrv_mana_info(h->mana)->queues;
@@ -186,7 +175,8 @@ static int make_port(struct host *h, unsigned int vport)
 	int err;
 
 	name_port(h, vport, port);
-	err = tap_if_open(port->name, v->mac, v->mtu, queues, fds);
+	err = left ? tap_if_take_over(port->name, v->mac, queues, fds) :
+		     tap_if_open(port->name, v->mac, v->mtu, queues, fds);
 	if (err)
 		return err;
 	err = tap_if_carrier(fds[0], v->link);
@@ -197,11 +187,43 @@ static int make_port(struct host *h, unsigned int vport)
 	}
 	port->made = true;
 	port->carrier = v->link;
-	for (unsigned int i = 0; i < queues; i++) {
+	for (unsigned int i = 0; i < queues; i++)
 		port->queue[i].fd = fds[i];
+	return 0;
+}
+
+void tap_open(struct host *h)
+{
+	const struct udrv_mana_info *info = udrv_mana_info(h->mana);
+	struct tap *tap = &the_tap;
+
+	*tap = (struct tap){ .on = tap->on, .start_ns = h->start_ns };
+	for (unsigned int v = 0; v < UDRV_MANA_MAX_VPORTS; v++)
+		for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++)
+			tap->port[v].queue[i] =
+				(struct tap_queue){ .host = h, .vport = v, .index = i, .fd = -1 };
+	for (unsigned int v = 0; v < info->vports; v++)
+		for (unsigned int i = 0; i < info->queues; i++)
+			udrv_mana_each_send(udrv_mana_queue(h->mana, v, i), unfinished,
+					    &tap->port[v].queue[i]);
+	udrv_mana_on_event(h->mana, event, h);
+	/* In a new kernel there is none. Whatever is wrong is found when they are made. */
+	for (unsigned int v = 0; v < info->vports; v++)
+		make_port(h, v, true);
+}
+
+static void begin_to_read(struct tap_port *port)
+{
+	for (unsigned int i = 0; i < UDRV_MANA_MAX_QUEUES; i++) {
+		port->queue[i].reads = true;
 		tap_tx_go_on(&port->queue[i]);
 	}
-	return 0;
+}
+
+static void let_all_go(struct tap *tap)
+{
+	for (unsigned int v = 0; v < UDRV_MANA_MAX_VPORTS; v++)
+		let_go(&tap->port[v]);
 }
 
 static void make_ports(void *ctx)
@@ -212,13 +234,17 @@ static void make_ports(void *ctx)
 
 	if (h->stopping)
 		return;
-	if (!tap->ready && find_memory(h))
+	if (!tap->ready && find_memory(h)) {
+		let_all_go(tap);
 		return;
+	}
 	tap->ready = true;
 	for (unsigned int v = 0; v < udrv_mana_info(h->mana)->vports; v++) {
 		struct tap_port *port = &tap->port[v];
-		int err = port->made || port->given_up ? 0 : make_port(h, v);
+		int err = port->made || port->given_up ? 0 : make_port(h, v, false);
 
+		if (port->made)
+			begin_to_read(port);
 		if (err == -EBUSY) {
 			again = true;
 			if (!tap->told)
@@ -242,6 +268,8 @@ void tap_listen(struct host *h)
 
 	if (err)
 		app_warn("cannot make interfaces: %s", app_errname(err));
+	if (err || !the_tap.on)
+		let_all_go(&the_tap);
 }
 
 void tap_tick(struct host *h)

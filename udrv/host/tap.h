@@ -2,9 +2,9 @@
 /*
  * What others can use of a NIC: each vport is a TAP interface with a queue for each queue pair.
  * Interfaces belong to a kernel and die with it. A host that ends leaves them, with their
- * addresses and connections, and a successor takes them over; what was in their queues is lost.
- * What a predecessor had taken from them and not seen completed goes on, and its memory is free
- * when it completes.
+ * addresses and connections, and a successor takes them over before it looks at what the adapter
+ * has received; what was in their queues is lost. What a predecessor had taken from them and not
+ * seen completed goes on, and its memory is free when it completes.
  */
 #ifndef UDRV_HOST_TAP_H
 #define UDRV_HOST_TAP_H
@@ -28,14 +28,14 @@ uint64_t tap_dma_size(const struct udrv_mana_opts *opts);
 void tap_configure(bool on);
 
 /**
- * tap_open() - the adapter runs, nothing was taken from it yet: find the sends of a predecessor.
- * Always called
+ * tap_open() - the adapter runs, nothing was taken from it yet: find the sends of a predecessor,
+ * and take over the interfaces that it has left: what has come in is theirs. Always called
  */
 void tap_open(struct host *h);
 
 /**
- * tap_listen() - make the interfaces, or take them over, in the first round of the loop, or when
- * the names are free
+ * tap_listen() - make the interfaces that there are not, in the first round of the loop, or when
+ * the names are free; then their frames are read
  *
  * Without memory in the pool (message) there will be none; that is all.
  */
@@ -46,7 +46,7 @@ void tap_tick(struct host *h);
 
 /**
  * tap_receive() - a received packet is not the stream's: copy it. false: there is no interface
- * (yet), or it is no packet
+ * (yet), which counts as dropped, or it is no packet
  */
 bool tap_receive(struct host *h, const struct udrv_mana_queue *q, const struct udrv_mana_rx *pkt);
 

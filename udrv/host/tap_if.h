@@ -24,6 +24,13 @@ bool tap_if_possible(void);
  */
 int tap_if_open(const char *name, const uint8_t mac[6], unsigned int mtu, unsigned int n, int *fds);
 
+/**
+ * tap_if_take_over() - as tap_if_open(), but make none
+ *
+ * Takes little time. Return: 0; -ENODEV: a predecessor has left none; -errno.
+ */
+int tap_if_take_over(const char *name, const uint8_t mac[6], unsigned int n, int *fds);
+
 /** tap_if_carrier() - does it have a link? -errno */
 int tap_if_carrier(int fd, bool on);
 

@@ -19,19 +19,21 @@ struct udrv_source;
  * struct tap_queue - a queue of an interface, and the queue pair that it belongs to
  * @fd: -1: there is no interface
  * @src: its source in the loop; NULL: nothing is read, as there is no room
+ * @reads: there is memory and a loop for frames from the interface
  * @area: pool offset of its TAP_RING_SIZE bytes
  * @inherited: sends of a predecessor that are not complete yet; they are the oldest
  * @tx, @seg: @npending frames from @first on that the device had no room for
  * @tx_packets: frames that the device has sent; @tx_errors: that it has dropped, or a reset
  *	lost; @tx_dropped: that it did not get
- * @rx_packets: packets given to the interface; @rx_dropped: that it did not take, as it is down or
- *	its queue is full
+ * @rx_packets: packets given to the interface; @rx_dropped: that it did not take, as it is down,
+ *	its queue is full, or it is not there yet
  */
 struct tap_queue {
 	struct host *host;
 	unsigned int vport, index;
 	int fd;
 	struct udrv_source *src;
+	bool reads;
 	uint64_t area;
 	struct tap_ring ring;
 	uint32_t inherited;

@@ -28,8 +28,12 @@ bool tap_receive(struct host *h, const struct udrv_mana_queue *q, const struct u
 				{ .iov_base = frame, .iov_len = pkt->len } };
 	int n = 2;
 
-	if (tq->fd < 0 || pkt->flags & UDRV_MANA_RX_ERROR)
+	if (pkt->flags & UDRV_MANA_RX_ERROR)
 		return false;
+	if (tq->fd < 0) {
+		tq->rx_dropped++;
+		return false;
+	}
 	tap_vnet_rx(pkt->flags, &hdr);
 	/* The device has taken the tag out; an interface finds it in its place. */
 	if (pkt->flags & UDRV_MANA_RX_VLAN && pkt->len >= ETH_HLEN) {

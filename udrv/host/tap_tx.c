@@ -150,7 +150,8 @@ void tap_tx_go_on(struct tap_queue *tq)
 {
 	uint32_t at;
 
-	if (flush(tq) || tq->fd < 0 || tq->src || tq->host->stopping || !room(tq, &at))
+	if (flush(tq) || tq->fd < 0 || !tq->reads || tq->src || tq->host->stopping ||
+	    !room(tq, &at))
 		return;
 	/* Out of memory, if at all: the next tick tries again. */
 	udrv_loop_poll(tq->host->loop, tq->fd, POLLIN, readable, tq, &tq->src);
