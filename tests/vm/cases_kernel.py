@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import struct
 
 import artifacts
 import initramfs
 from cases import Context, case, expect
-from paravisor import BOOT_TIMEOUT, Paravisor
+from paravisor import BOOT_TIMEOUT, Paravisor, Setup
+from pciconf import CAP_MSI, capabilities
 from qemu import Controller, Namespace, addresses
 from tap_output import tap_problems
 
@@ -138,29 +140,83 @@ def live_update_lost_devices(context: Context) -> None:
     expect(not problems, "\n".join(problems))
 
 
+class _LeftAlone:
+    """A guest with a device of which nothing but its memory is retrieved."""
+    FILES = (GUARDS, "plain_kexec")
+
+    def __init__(self, context: Context, paravisor: Paravisor, bdf: str) -> None:
+        self.directory = context.directory
+        self.guest, self.shell = paravisor.guest, paravisor.vm.shell
+        self.bdf = bdf
+        self.kernels = 0
+        self._begin()
+
+    @classmethod
+    def setup(cls, context: Context, devices: list[str]) -> Setup:
+        return context.bare_setup(extra=devices, files={name: artifacts.guest_test(name) for name in cls.FILES})
+
+    def _begin(self) -> None:
+        self.kernels += 1
+        self.guest.wait_ready(BOOT_TIMEOUT)
+        self.guest.check("cp " + " ".join(f"/host/{name}" for name in self.FILES) + " /tmp/ && chmod +x /tmp/*")
+
+    def leave(self, mode: str) -> None:
+        """From the kernel in which the device is preserved to the next one."""
+        start = self.guest.send(f"/tmp/{GUARDS} {mode} {PORT_BUS} {self.bdf} /host/bzImage /host/image 2>&1")
+        end, match = self.shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * self.guest.patience, start)
+        problems = tap_problems("\n".join(line.text for line in self.shell.lines(start, end + 1)), mode)
+        expect("ready" in match[0] and not problems, "\n".join(problems))
+        self._begin()
+
+    def kexec(self) -> None:
+        """To the next kernel, and what was left stays where it is."""
+        start = self.guest.send('/tmp/plain_kexec /host/bzImage /host/image "$(cat /proc/cmdline)"')
+        self.shell.wait(r"udrv-shell: ready", 2 * BOOT_TIMEOUT * self.guest.patience, start)
+        self._begin()
+
+    def finish(self, mode: str) -> str:
+        """Returns the kernel's log."""
+        _, said = self.guest.run(f"/tmp/{GUARDS} {mode} {PORT_BUS} {self.bdf}", BOOT_TIMEOUT)
+        dmesg = self.guest.check("dmesg")
+        (self.directory / f"dmesg-{self.kernels}").write_text(dmesg + "\n")
+        problems = tap_problems(said, mode)
+        expect(not problems, "\n".join(problems))
+        return dmesg
+
+
 @case("live-update-no-reset", "a device that cannot be reset stays unusable, and its memory reserved", "vm", "kernel")
 def live_update_no_reset(context: Context) -> None:
     # On the root bus, so that there is no bus to be reset, and with neither FLR nor power management.
-    setup = context.bare_setup(extra=["-device", "edu,bus=pcie.0,addr=9"], files={GUARDS: artifacts.guest_test(GUARDS)})
     edu = "0000:00:09.0"
-    with Paravisor(setup) as paravisor:
-        guest, shell = paravisor.guest, paravisor.vm.shell
-        guest.wait_ready(BOOT_TIMEOUT)
-        install = f"cp /host/{GUARDS} /tmp/ && chmod +x /tmp/{GUARDS}"
-        guest.check(install)
-        start = guest.send(f"/tmp/{GUARDS} leave {PORT_BUS} {edu} /host/bzImage /host/image 2>&1")
-        end, match = shell.wait(r"udrv-shell: ready|^Bail out", 2 * BOOT_TIMEOUT * guest.patience, start)
-        before = "\n".join(line.text for line in shell.lines(start, end + 1))
-        expect("ready" in match[0], "\n".join(tap_problems(before, "before")))
-        guest.wait_ready(BOOT_TIMEOUT)
-        guest.check(install)
-        _, after = guest.run(f"/tmp/{GUARDS} left {PORT_BUS} {edu}", BOOT_TIMEOUT)
-        dmesg = guest.check("dmesg")
-    problems = tap_problems(before, "before") + tap_problems(after, "after")
-    if not re.search(rf"{edu}: live update: reset failed \S+ the device can't be used and the memory", dmesg):
-        problems.append(f"the log does not say that {edu} cannot be reset")
-    (context.directory / "dmesg").write_text(dmesg + "\n")
+    with Paravisor(_LeftAlone.setup(context, ["-device", "edu,bus=pcie.0,addr=9"])) as paravisor:
+        left = _LeftAlone(context, paravisor, edu)
+        left.leave("leave")
+        dmesg = left.finish("left")
+    expect(re.search(rf"{edu}: live update: reset failed \S+ the device can't be used and the memory", dmesg),
+           f"the log does not say that {edu} cannot be reset")
+
+
+@case("live-update-bus-reset", "a device that can only be reset with its bus is stopped so, by finish or by the next kexec", "vm", "kernel")
+def live_update_bus_reset(context: Context) -> None:
+    edu = f"{PORT_BUS}.0"
+    devices = ["-device", "pcie-root-port,id=port1,bus=pcie.0,addr=1,slot=1,chassis=1", "-device", "edu,bus=port1"]
+    with Paravisor(_LeftAlone.setup(context, devices)) as paravisor:
+        left = _LeftAlone(context, paravisor, edu)
+        left.leave("leave-bus")
+        expect(_msi_address(paravisor, edu), "the device was reset before anybody has given it up")
+        left.kexec()
+        expect(not _msi_address(paravisor, edu), "a kexec that nobody had prepared has not reset the device")
+        left.leave("leave-bus")
+        dmesg = left.finish("bus-reset")
+        problems = paravisor.complaints()
+    console = (context.directory / "console.log").read_text(errors="replace")
+    problems += re.findall(".*(?:reset failed|can't be reset).*", dmesg + console)
     expect(not problems, "\n".join(problems))
+
+
+def _msi_address(paravisor: Paravisor, bdf: str) -> int:
+    config = paravisor.config.config(bdf)
+    return struct.unpack_from("<I", config, capabilities(config)[CAP_MSI] + 4)[0]
 
 
 def _run_probe(context: Context, name: str, controllers: list[Controller], arguments: str = "") -> None:

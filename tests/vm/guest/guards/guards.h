@@ -72,9 +72,11 @@ bool check_incoming(struct world *w);  /* the next kernel, before and while file
 bool check_forgotten(struct world *w); /* finishing stops what nobody has asked for */
 bool check_orphan(struct world *w); /* so does dying, and until then the memory is nobody else's */
 bool check_adoption(struct world *w); /* what is retrieved is guarded until it is adopted */
-bool leave_device(struct world *w);   /* one that cannot be reset */
-bool check_left(struct world *w);     /* it cannot be used, and its memory stays where it is */
-bool check_lost(struct world *w);     /* memory of devices that are not there stays where it is */
-bool check_finish(struct world *w);   /* guards are lifted, what was left behind is stopped */
+/* one that cannot be reset, or only with its bus */
+bool leave_device(struct world *w, bool resettable);
+bool check_left(struct world *w);      /* it cannot be used, and its memory stays where it is */
+bool check_bus_reset(struct world *w); /* it is stopped, and its memory is given back */
+bool check_lost(struct world *w);      /* memory of devices that are not there stays where it is */
+bool check_finish(struct world *w);    /* guards are lifted, what was left behind is stopped */
 
 #endif

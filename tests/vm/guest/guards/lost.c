@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Devices that the next kernel cannot stop: because they are not there, or
- * because they cannot be reset.
+ * Devices that the next kernel cannot stop, because they are not there, or cannot be reset; and one
+ * that can only be reset with its bus.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "guards.h"
@@ -45,7 +46,9 @@ bool check_lost(struct world *w)
 	return true;
 }
 
-bool leave_device(struct world *w)
+#define MSI_ADDRESS 0xfee01000u
+
+bool leave_device(struct world *w, bool resettable)
 {
 	struct device *dev = &w->dev[KEPT];
 	int session = session_create(w->luo, SESSION);
@@ -54,7 +57,10 @@ bool leave_device(struct world *w)
 	    !tap_need(device_set_command(dev, PCI_COMMAND_BME | 2 /* memory space */),
 		      "make it a bus master"))
 		return false;
-	tap(device_reset(dev) < 0, "%s cannot be reset", w->igb);
+	tap((device_reset(dev) == 0) == resettable, "%s can%s be reset", w->igb,
+	    resettable ? "" : "not");
+	if (resettable)
+		tap_is(pci_set_msi_address(w->igb, MSI_ADDRESS), 0, "set its MSI address");
 	tap_is(session_preserve(session, dev->memory, TOKEN_MEMORY(KEPT)), 0,
 	       "preserve its memory");
 	tap_is(session_preserve(session, dev->iommu, TOKEN_IOMMU(KEPT)), 0, "preserve its iommufd");
@@ -75,5 +81,25 @@ bool check_left(struct world *w)
 	tap_is(pci_open_cdev(w->igb), -EBUSY, "finished: open its cdev");
 	tap_is(pci_write(w->igb, "driver/unbind", w->igb), -EBUSY, "finished: unbind it");
 	tap_is(memory_punch(memory, 0), -EPERM, "finished: punch its memory");
+	return true;
+}
+
+bool check_bus_reset(struct world *w)
+{
+	int session = session_retrieve(w->luo, SESSION);
+	int memory = session_retrieve_fd(session, TOKEN_MEMORY(KEPT));
+	struct device again;
+
+	if (!tap_need(memory, "retrieve the memory of %s", w->igb))
+		return false;
+	tap(pci_command(w->igb) & PCI_COMMAND_BME, "left: %s is a bus master", w->igb);
+	tap(pci_msi_address(w->igb) == MSI_ADDRESS, "left: nobody has reset it");
+	tap_is(memory_punch(memory, 0), -EPERM, "left: punch its memory");
+	tap_is(session_finish(session), 0, "left: finish the session");
+	tap(!(pci_command(w->igb) & PCI_COMMAND_BME), "finished: it is no bus master");
+	tap(pci_msi_address(w->igb) == 0, "finished: it was reset");
+	tap_is(memory_punch(memory, 0), 0, "finished: punch its memory");
+	tap_is(device_open(&again, w->igb, HUGE_PAGE), 0, "finished: its cdev opens");
+	device_close(&again);
 	return true;
 }

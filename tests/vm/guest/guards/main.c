@@ -6,12 +6,15 @@
  * live_update_guards lost BUS IGB
  * live_update_guards leave BUS DEVICE KERNEL IMAGE
  * live_update_guards left BUS DEVICE
+ * live_update_guards leave-bus BUS DEVICE KERNEL IMAGE
+ * live_update_guards bus-reset BUS DEVICE
  *
  * What the kernel refuses and guards over a live update, call by call. `before` ends with the kexec
  * into KERNEL and IMAGE; `after` is run by the kernel that comes. BUS is "0000:01:00" with NVMe
  * controllers as functions 0 to 5. `lose` is `before` without what is refused there, into a kernel
  * that does not find PCI devices, and `lost` is run by that. `leave` and `left` are about a DEVICE
- * that cannot be reset. Output is TAP, with a plan at the end of each half.
+ * that cannot be reset, `leave-bus` and `bus-reset` about one that can be with its bus, and in no
+ * other way. Output is TAP, with a plan at the end of each half.
  *
  * Nobody else may use /dev/liveupdate and the devices.
  */
@@ -145,10 +148,25 @@ static int lose(struct world *w, const char *kernel, const char *image)
 	return !bind_all(w) || update(w, kernel, image, " pci=off");
 }
 
+static int leave_it(struct world *w, const char *kernel, const char *image, bool resettable)
+{
+	return !tap_need(pci_bind_vfio(w->igb), "bind %s", w->igb) ||
+	       !leave_device(w, resettable) || reboot_into(kernel, image, "");
+}
+
 static int leave(struct world *w, const char *kernel, const char *image)
 {
-	return !tap_need(pci_bind_vfio(w->igb), "bind %s", w->igb) || !leave_device(w) ||
-	       reboot_into(kernel, image, "");
+	return leave_it(w, kernel, image, false);
+}
+
+static int leave_bus(struct world *w, const char *kernel, const char *image)
+{
+	return leave_it(w, kernel, image, true);
+}
+
+static int bus_reset(struct world *w)
+{
+	return !check_bus_reset(w);
 }
 
 static int left(struct world *w)
@@ -172,9 +190,14 @@ static const struct {
 	int (*old_kernel)(struct world *w, const char *kernel, const char *image);
 	int (*next_kernel)(struct world *w);
 } modes[] = {
-	{ .name = "before", .old_kernel = before }, { .name = "after", .next_kernel = after },
-	{ .name = "lose", .old_kernel = lose },	    { .name = "lost", .next_kernel = lost },
-	{ .name = "leave", .old_kernel = leave },   { .name = "left", .next_kernel = left },
+	{ .name = "before", .old_kernel = before },
+	{ .name = "after", .next_kernel = after },
+	{ .name = "lose", .old_kernel = lose },
+	{ .name = "lost", .next_kernel = lost },
+	{ .name = "leave", .old_kernel = leave },
+	{ .name = "left", .next_kernel = left },
+	{ .name = "leave-bus", .old_kernel = leave_bus },
+	{ .name = "bus-reset", .next_kernel = bus_reset },
 };
 
 int main(int argc, char **argv)
@@ -188,7 +211,7 @@ int main(int argc, char **argv)
 		mode++;
 	if (mode == n || argc != (modes[mode].old_kernel ? 6 : 4)) {
 		fprintf(stderr,
-			"usage: live_update_guards before|lose|leave BUS DEVICE KERNEL IMAGE | after|lost|left BUS DEVICE\n");
+			"usage: live_update_guards before|lose|leave|leave-bus BUS DEVICE KERNEL IMAGE | after|lost|left|bus-reset BUS DEVICE\n");
 		return 2;
 	}
 	for (int fn = 0; fn < FUNCTIONS; fn++)

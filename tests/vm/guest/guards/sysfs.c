@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/pci_regs.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,30 +119,73 @@ static int open_device_file(const char *bdf, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-uint16_t pci_command(const char *bdf)
+static bool config_read(const char *bdf, off_t where, void *value, size_t size)
 {
 	int fd = open_device_file(bdf, "config", O_RDONLY);
-	uint16_t command = 0xffff;
+	bool all;
 
 	if (fd < 0)
-		return command;
-	if (pread(fd, &command, sizeof(command), 4) != sizeof(command))
-		command = 0xffff;
+		return false;
+	all = pread(fd, value, size, where) == (ssize_t)size;
 	close(fd);
-	return command;
+	return all;
 }
 
-int pci_set_command(const char *bdf, uint16_t command)
+static int config_write(const char *bdf, off_t where, const void *value, size_t size)
 {
 	int fd = open_device_file(bdf, "config", O_RDWR);
 	int err = 0;
 
 	if (fd < 0)
 		return fd;
-	if (pwrite(fd, &command, sizeof(command), 4) < 0)
+	if (pwrite(fd, value, size, where) < 0)
 		err = -errno;
 	close(fd);
 	return err;
+}
+
+uint16_t pci_command(const char *bdf)
+{
+	uint16_t command;
+
+	return config_read(bdf, PCI_COMMAND, &command, sizeof(command)) ? command : 0xffff;
+}
+
+int pci_set_command(const char *bdf, uint16_t command)
+{
+	return config_write(bdf, PCI_COMMAND, &command, sizeof(command));
+}
+
+static uint8_t find_capability(const char *bdf, uint8_t id)
+{
+	uint8_t at, cap[2];
+
+	if (!config_read(bdf, PCI_CAPABILITY_LIST, &at, sizeof(at)))
+		return 0;
+	for (unsigned int n = 0; at >= 0x40 && n < 48; n++, at = cap[1]) {
+		if (!config_read(bdf, at, cap, sizeof(cap)))
+			return 0;
+		if (cap[0] == id)
+			return at;
+	}
+	return 0;
+}
+
+uint32_t pci_msi_address(const char *bdf)
+{
+	uint8_t at = find_capability(bdf, PCI_CAP_ID_MSI);
+	uint32_t address;
+
+	return at && config_read(bdf, at + PCI_MSI_ADDRESS_LO, &address, sizeof(address)) ?
+		       address :
+		       UINT32_MAX;
+}
+
+int pci_set_msi_address(const char *bdf, uint32_t address)
+{
+	uint8_t at = find_capability(bdf, PCI_CAP_ID_MSI);
+
+	return at ? config_write(bdf, at + PCI_MSI_ADDRESS_LO, &address, sizeof(address)) : -ENOENT;
 }
 
 uint32_t pci_register(const char *bdf, size_t offset)

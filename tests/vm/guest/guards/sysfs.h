@@ -19,6 +19,13 @@ int pci_virtfn(const char *bdf, char *vf, size_t size); /* the address of its fi
 uint16_t pci_command(const char *bdf);
 int pci_set_command(const char *bdf, uint16_t command);
 
+/*
+ * The lower half of the MSI address, all ones if there is none. Nobody saves it while MSI is off,
+ * so it is 0 after a reset.
+ */
+uint32_t pci_msi_address(const char *bdf);
+int pci_set_msi_address(const char *bdf, uint32_t address);
+
 /* A 32-bit register in BAR 0 of a device that nobody has open; all ones if it cannot be read. */
 uint32_t pci_register(const char *bdf, size_t offset);
 
