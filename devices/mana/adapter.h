@@ -201,7 +201,10 @@ int mana_steer_again(struct udrv_mana *mana);
 
 /* setup.c */
 int mana_setup(struct udrv_mana *mana, bool again);
-/* Stop all DMA, however: reset the function, or destroy the hardware channel. */
+/*
+ * Stop all DMA, however: reset the function, or destroy the hardware channel. -errno: neither can
+ * be done, so bus mastering is off; -ENODEV: it is gone (message)
+ */
 int mana_quiesce(struct udrv_mana *mana);
 
 /* irq.c */

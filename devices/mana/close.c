@@ -90,7 +90,7 @@ int udrv_mana_shutdown(struct udrv_mana *mana)
 		UDRV_STEP();
 	}
 	mana_free(mana);
-	if (!err)
-		return 0;
-	return err == -ETIMEDOUT ? err : -EIO;
+	if (stopped)
+		return -EIO;
+	return err ? -ETIMEDOUT : 0;
 }

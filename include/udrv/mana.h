@@ -171,7 +171,8 @@ void udrv_mana_detach(struct udrv_mana *mana);
  * were not taken are dropped
  *
  * Return: 0; -EBUSY: sends are unfinished or not released (@mana stays); -EAGAIN: an update is
- * under way (@mana stays); -ETIMEDOUT, -EIO: a request failed, the function was reset instead.
+ * under way (@mana stays); -ETIMEDOUT: a request failed, the function was reset instead; -EIO: nor
+ * could it be reset, so bus mastering is off, and the pool's memory stays allocated (message).
  */
 int udrv_mana_shutdown(struct udrv_mana *mana);
 

@@ -183,6 +183,29 @@ START_TEST(closing_waits_for_sends_and_updates)
 }
 END_TEST
 
+/* What cannot be closed in order is reset; what cannot be reset is no bus master any more. */
+START_TEST(shutdown_of_what_cannot_be_closed)
+{
+	const struct udrv_mana_opts opts = { .rx_depth = 128, .timeout_ms = 50 };
+	const struct mana_model_opts model = { .seed = 21 };
+
+	mana_fixture_init(&fx, &model, &opts, 4096, 0);
+	mana_fixture_start(&fx);
+	ck_assert_uint_ne(fx.command & 4, 0);
+	ck_assert_int_eq(mana_model_fault(fx.m, "hwc-status:5:1,smc-stuck"), 0);
+	fx.no_reset = _i;
+	ck_assert_int_eq(udrv_mana_shutdown(fx.mana), _i ? -EIO : -ETIMEDOUT);
+	fx.mana = NULL;
+	ck_assert_uint_eq(fx.command & 4, 0);
+	if (_i)
+		ck_assert_uint_gt(udrv_dma_used(fx.fd.dma), fx.own_used);
+	else
+		ck_assert_uint_eq(udrv_dma_used(fx.fd.dma), fx.own_used);
+	fx.no_reset = false;
+	mana_fixture_end(&fx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mana-start");
@@ -194,5 +217,6 @@ int main(void)
 	tcase_add_test(tc, a_function_that_cannot_be_reset);
 	tcase_add_test(tc, refuses_impossible_options);
 	tcase_add_test(tc, closing_waits_for_sends_and_updates);
+	tcase_add_loop_test(tc, shutdown_of_what_cannot_be_closed, 0, 2);
 	return suite_run(suite);
 }
