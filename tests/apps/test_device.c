@@ -397,6 +397,8 @@ START_TEST(nobody_could_watch_it)
 }
 END_TEST
 
+static pid_t last_host;
+
 /* A host that is started, and ends with @status */
 static void live_and_die(int status)
 {
@@ -406,6 +408,7 @@ static void live_and_die(int status)
 	dev->restarts = 0; /* forked: a further one would be executed */
 	device_start_host(&agent, dev);
 	device_watch_host(&agent, dev);
+	last_host = dev->pid;
 	close(dev->sock);
 	dev->sock = -1;
 	ck_assert_int_eq(waitid(P_PIDFD, (id_t)dev->pidfd, &si, WEXITED | WNOWAIT), 0);
@@ -417,9 +420,13 @@ static void live_and_die(int status)
 /* No successor would do better, and meanwhile the device goes on writing for nobody. */
 START_TEST(driver_cannot_run_it)
 {
+	char pid[32];
+
 	live_and_die(1);
 	ck_assert_int_eq(dev->state, DEV_BACKOFF);
 	ck_assert_ptr_nonnull(strstr(dev->error, "with status 1; 1 in a row"));
+	snprintf(pid, sizeof(pid), "(pid %d)", last_host);
+	ck_assert_msg(strstr(app_last_error(), pid), "%s: no %s", app_last_error(), pid);
 	ck_assert_uint_eq(quiesced, 0);
 	live_and_die(HOST_EXIT_DEVICE);
 	ck_assert_int_eq(dev->state, DEV_FAILED);

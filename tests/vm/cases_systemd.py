@@ -7,7 +7,11 @@ from cases import Context, case, expect, wait
 from live import Live
 
 UNIT = "udrv-agent.service"
-PREPARE = "udrvctl update --prepare --kernel /host/bzImage --image /host/image"
+PREPARE_SECONDS = 120
+
+
+def _prepare(live: Live) -> None:
+    live.guest.check(f"udrvctl update --prepare --kernel /host/bzImage --image /host/image {live.paravisor.deadline}", PREPARE_SECONDS)
 
 
 def _live(context: Context, controllers: int = 1) -> Live:
@@ -58,11 +62,11 @@ def systemd_keeps_handles(context: Context) -> None:
         live.guest.check(f"systemctl restart {UNIT}")
         live.io_goes_on()
         # Undone by request: the session is gone, and the next one is taken.
-        live.guest.check(PREPARE, 120)
+        _prepare(live)
         live.guest.check("udrvctl update --abort")
         for _ in range(2):
             # udrvctl is not spared at the shutdown, and would seem to have failed: its end is not waited for.
-            live.guest.check(PREPARE, 120)
+            _prepare(live)
             live.commit()
             for name in live.names:
                 live.running(name, "resumed")

@@ -89,10 +89,10 @@ class Paravisor:
                              setup.vfio_user, self.share, memory=memory, accel=setup.accel,
                              extra=(DEBUG_CPU if debug else []) + setup.extra))
         self.guest = self.vm.guest
-        self._deadline = ""
+        self.deadline = ""     # an option of `udrvctl update`, for kernels that take their time
         if debug:
             self.guest.patience = KASAN_PATIENCE
-            self._deadline = f"--deadline {60 * KASAN_PATIENCE:.0f}"
+            self.deadline = f"--deadline {60 * KASAN_PATIENCE:.0f}"
         self.config = ConfigReader(self.vm.qmp)
 
     def __enter__(self) -> Paravisor:
@@ -130,7 +130,7 @@ class Paravisor:
 
         `progress` gets the lines that the update prints; `tick` is called every now and then while it lasts.
         """
-        start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {self._deadline} {options} "
+        start = self.guest.send(f"udrvctl update --kernel /host/{kernel} --image /host/{image} {self.deadline} {options} "
                                 "2>&1; printf '%s%s %d\\n' udrv- update-returned $?")
         at = start
         deadline = time.monotonic() + timeout * self.guest.patience

@@ -430,6 +430,7 @@ static int host_end(const struct agent_device *d, char *text, size_t size)
 void device_lease_over(struct agent *a, struct agent_device *d)
 {
 	uint64_t now = app_now_ns();
+	pid_t pid = d->pid;
 	char end[64];
 	int status;
 
@@ -457,7 +458,7 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 		return;
 	}
 	app_err("%s (%s): its host (pid %d) ended %s: the device goes on, a successor takes it over",
-		d->h.name, d->h.bdf, d->pid, end);
+		d->h.name, d->h.bdf, pid, end);
 	/* However often a host dies: as long as its successors get the device to run for a while,
 	 * it is not given up. */
 	if (!may_go_on(a, d, now, d->state == DEV_RUNNING ? d->running_ns : 0))
