@@ -28,6 +28,8 @@ VERIFY := $(addprefix ../../udrv/host/,verify_block.c verify_control.c verify_do
 $(call unit-test,test_verify,test_verify.c $(VERIFY) $(APPS_COMMON),fake-device support)
 LUO_WRAPS := -Wl,--wrap=ioctl
 $(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS))
+LISTEN_WRAPS := -Wl,--wrap=mkdir -Wl,--wrap=udrv_proto_listen
+$(call unit-test,test_host_listen,test_host_listen.c ../../udrv/host/command.c ../../udrv/common/client.c $(APPS_COMMON),support,$(LISTEN_WRAPS))
 TELL_WRAPS := -Wl,--wrap=udrv_proto_connect
 $(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../../udrv/common/client.c $(APPS_COMMON),support,$(TELL_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline

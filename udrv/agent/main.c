@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -16,6 +15,7 @@
 
 #include "udrv/agent/agent.h"
 #include "udrv/common/app.h"
+#include "udrv/common/client.h"
 #include "udrv/common/json.h"
 
 struct agent_device *agent_find(struct agent *a, const char *name)
@@ -370,8 +370,9 @@ static void serve(struct agent *a)
 
 static int agent_listen(struct agent *a)
 {
-	mkdir("/run/udrv", 0700);
-	a->listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
+	a->listener = client_run_dir();
+	if (!a->listener)
+		a->listener = udrv_proto_listen(UDRV_AGENT_SOCKET, 0600);
 	if (a->listener < 0)
 		app_err("cannot listen at %s: %s", UDRV_AGENT_SOCKET, app_errname(a->listener));
 	return a->listener < 0 ? a->listener : 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <udrv/proto.h>
@@ -8,9 +9,16 @@
 #include "udrv/common/client.h"
 #include "udrv/common/json.h"
 
+#define RUN_DIR "/run/udrv"
+
+int client_run_dir(void)
+{
+	return mkdir(RUN_DIR, 0700) && errno != EEXIST ? -errno : 0;
+}
+
 void client_host_path(char *buf, size_t size, const char *device)
 {
-	snprintf(buf, size, "/run/udrv/%s.sock", device);
+	snprintf(buf, size, RUN_DIR "/%s.sock", device);
 }
 
 int client_call(int sock, struct client_call *c, struct json_object **ret)

@@ -9,6 +9,12 @@
 struct json_object;
 struct udrv_msg;
 
+/**
+ * client_run_dir() - make the directory of all sockets, for whoever comes first; 0, also if it is
+ * there; -errno
+ */
+int client_run_dir(void);
+
 /** client_host_path() - where the host of a device listens */
 void client_host_path(char *buf, size_t size, const char *device);
 

@@ -158,8 +158,13 @@ int host_listen(struct host *h)
 
 	client_host_path(path, sizeof(path), h->handle.name);
 	l.host = h;
-	l.fd = udrv_proto_listen(path, 0600);
-	if (l.fd < 0)
+	/* It may be here before the agent listens. */
+	l.fd = client_run_dir();
+	if (!l.fd)
+		l.fd = udrv_proto_listen(path, 0600);
+	if (l.fd < 0) {
+		app_err("cannot listen at %s: %s", path, app_errname(l.fd));
 		return l.fd;
+	}
 	return udrv_loop_poll(h->loop, l.fd, POLLIN, acceptable, &l, NULL);
 }
