@@ -8,6 +8,7 @@ import run
 from cases import Case, Context, Failure
 
 BAD = """\
+[    1.000000] udrv-host nvme0: event loop: ENOENT
 [    1.000000] BUG: KASAN: slab-use-after-free in pci_liveupdate_finish+0x1c/0x90
 [    1.000000] BUG: sleeping function called from invalid context at kernel/locking/mutex.c:575
 [    1.000000] BUG: unable to handle page fault for address: ffff888000000000
@@ -44,6 +45,7 @@ GOOD = """\
 [    0.000000] clocksource: Watchdog remote CPU 1 read timed out
 [    0.000000] **   NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE NOTICE    **
 [    0.000000] vfio-pci 0000:01:00.0: liveupdate: INTx or MSI is in use and would be lost, use MSI-X
+[    0.000000] udrv-host nvme1: event loop: EISDIR
 [    0.000000] pci 0000:01:00.0: [1b36:0010] type 00 class 0x010802 PCIe Endpoint
 """
 
