@@ -383,6 +383,17 @@ static bool in_custody(const char *name)
 	return false;
 }
 
+/* PID 1 has the handle of nvme0, and the lease of it. */
+static void handle_in_custody(int lease)
+{
+	ck_assert_int_ge(lease, 0);
+	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
+	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
+	custody_put_fd(NULL, "directory", directory);
+	custody_put_fd(NULL, "lease-nvme0", lease);
+}
+
 /*
  * A host outlives the agent that started it. Whether its device runs is what the host has told, and
  * nothing else: before that the session's memory must not be let go of, and nobody is told "resumed".
@@ -392,13 +403,8 @@ START_TEST(host_outlives_agents)
 	struct agent_device *d;
 	int lease = pidfd_open(getpid(), 0);
 
-	ck_assert_int_ge(lease, 0);
-	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
-	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
-		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
-	custody_put_fd(NULL, "directory", directory);
+	handle_in_custody(lease);
 	custody_put_fd(NULL, "incoming", directory);
-	custody_put_fd(NULL, "lease-nvme0", lease);
 
 	d = next_agent();
 	ck_assert_int_eq(d->state, DEV_STARTING);
@@ -430,13 +436,8 @@ START_TEST(half_a_lease)
 	const struct agent_device *d;
 	int lease = pidfd_open(getpid(), 0), junk = memfd_create("junk", MFD_CLOEXEC);
 
-	ck_assert_int_ge(lease, 0);
 	ck_assert_int_eq(write(junk, "resumed and more than fits", 26), 26);
-	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
-	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
-		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
-	custody_put_fd(NULL, "directory", directory);
-	custody_put_fd(NULL, "lease-nvme0", lease);
+	handle_in_custody(lease);
 	custody_put_fd(NULL, "start-nvme0", junk);
 	d = next_agent();
 	ck_assert_int_eq(d->state, DEV_STARTING);

@@ -163,7 +163,7 @@ void host_refused(struct host *h)
 	host_await(h, UDRV_FD_IOMMU);
 	if (h->lease.agent < 0)
 		h->lease.agent = udrv_proto_connect(UDRV_AGENT_SOCKET, false);
-	/* It is gone with the answer, as it ends then; without one it has ended as well. */
+	/* The host ends next: the agent is to have read the reason before it learns of that. */
 	if (h->lease.agent >= 0 && !send_adopted(h, "refused"))
 		take_answer(h, why, sizeof(why));
 	hang_up(h);
