@@ -207,12 +207,26 @@ static void reap(struct init *in)
 	}
 }
 
+/*
+ * Until the devices run the processors are the agent's and the hosts': what PID 1 is asked to keep it
+ * takes while they wait. SCHED_BATCH would not do: a batch task waits for its turn, and gets it in the
+ * middle of the agent's work.
+ */
+static void set_policy(int policy)
+{
+	if (sched_setscheduler(0, policy, &(struct sched_param){ 0 }))
+		app_warn("sched_setscheduler: %s", app_errname(errno));
+}
+
 /* What is due now; returns the milliseconds until the next thing is, -1 for none. */
 static int run_timers(struct init *in)
 {
 	uint64_t now = app_now_ns();
 	uint64_t next = UINT64_MAX;
 
+	/* Children inherit it. */
+	if ((in->agent_due_ns && now >= in->agent_due_ns) || in->late_due_ns <= now)
+		set_policy(SCHED_OTHER);
 	if (in->agent_due_ns && now >= in->agent_due_ns)
 		start_agent(in, false);
 	if (in->late_due_ns <= now) {
@@ -268,8 +282,7 @@ int udrv_init_main(int argc, char **argv)
 	app_log("udrv-init");
 	start_first_agent(&in);
 
-	/* What the agent sends must not take the processor from it. */
-	sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &(struct sched_param){ 0 });
+	set_policy(SCHED_IDLE);
 	/* Mounted before its first request is answered. */
 	app_stdio();
 	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
