@@ -21,12 +21,13 @@ from qemu import NoQemu
 
 def measure(kernel: Path, image: Path, out: Path, pairs: int) -> dict[str, Any]:
     accelerator = accel(kernel)
-    nothing = Setup(kernel, image, out / "bare", devices="none", accel=accelerator)
+    nothing = Setup(kernel, image, out / "bare", devices="none", accel=accelerator, resident=True)
     blackout = bare_kexec(nothing) / 1000
     bare, kept, userspace = [], [], []
     for n in range(1, pairs + 1):
         bare.append(bare_kexec(nothing))
-        counted = Experiment(Plan(kernel, image, out / "kept", accelerator, blackout, cycles=1, writes=500), Narrator()).run()
+        plan = Plan(kernel, image, out / "kept", accelerator, blackout, cycles=1, writes=500, resident=True)
+        counted = Experiment(plan, Narrator()).run()
         if counted.failures:
             raise RuntimeError("; ".join(counted.failures))
         times = counted.updates[0]["blackout_ms"]

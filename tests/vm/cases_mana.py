@@ -40,7 +40,7 @@ def debian(_: Context) -> Oracle:
 def _machine(context: Context, oracle: Oracle, image: Path, model: ManaModel) -> Machine:
     kasan = has_kasan(oracle.kernel)
     return Machine(context.directory, oracle.kernel, image, CMDLINE + (KASAN_CMDLINE if kasan else ""),
-                   vfio_user=[model.device], memory="1G" if kasan else "512M", accel=context.accel, extra=DEBUG_CPU if kasan else [])
+                   vfio_user=[model.device], memory="1G" if kasan else "512M", accel=context.accel, cpu=DEBUG_CPU if kasan else "max")
 
 
 def judge(context: Context, oracle: Oracle) -> None:

@@ -53,13 +53,14 @@ def run(kernel: Path, image: Path, out: Path, cycles: int, disk: Path, blackout:
         (out / name).unlink(missing_ok=True)
     accelerator = accel(kernel)
     try:
-        blackout = blackout or bare_kexec(Setup(kernel, image, out / "measure", devices="none", accel=accelerator)) / 1000
+        blackout = blackout or bare_kexec(Setup(kernel, image, out / "measure", devices="none", accel=accelerator,
+                                                    resident=True)) / 1000
     except Exception as e:      # whatever it was, there must be a report that says so
         counted = report.Counted(cycles, accelerator, failures=[f"measuring the blackout: {type(e).__name__}: {e}"])
     else:
         terminal.line(f"a kexec of this kernel takes {blackout:.2f} s here ({accelerator})")
         plan = Plan(kernel, image, out, accelerator, blackout, cycles, writes=report.WRITES * min(cycles, 3) // 3,
-                    disks=[disk], nic=nic)
+                    disks=[disk], nic=nic, resident=True)
         counted = Experiment(plan, terminal).run()
     result = report.build(counted)
     (out / "report.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -70,6 +70,7 @@ class Plan:
     root_port: bool = True
     nic: bool = False               # a NIC beside the controllers, under the verifying UDP stream
     cmdline: str = ""
+    resident: bool = False          # a measurement: see qemu.Machine
     before_kexec: Callable[[Paravisor, int], None] | None = None
     after_kexec: Callable[[Paravisor, int], None] | None = None
 
@@ -114,7 +115,7 @@ class Experiment:
                  f"timeout_ms={max(30_000, round(plan.blackout * TIMEOUT * 1000))}",
             verify=f"blocks={plan.blocks},queues={plan.queues},depth={plan.depth},zdepth={plan.zero_depth},"
                    f"rate={plan.rate},write=60,flush=64",
-            cmdline=plan.cmdline, accel=plan.accel)
+            cmdline=plan.cmdline, accel=plan.accel, resident=plan.resident)
 
     def run(self) -> Counted:
         """The whole run. What goes wrong on the way is a failure of the report, and ends the run."""

@@ -31,7 +31,7 @@ DEBUG_CMDLINE = "kho_scratch=16M,512M,256M loglevel=5 page_poison=1"
 # Until alternatives are patched, the kernel looks into boot_cpu_data for whether there are five levels of page tables.
 # identify_cpu() clears that for a moment, with interrupts on: KASAN's checks in an interrupt then compute with another
 # start of its shadow, and report a wild access. A CPU without the feature always gives the same answer.
-DEBUG_CPU = ["-cpu", "max,la57=off"]
+DEBUG_CPU = "max,la57=off"
 
 
 class UpdateFailed(Exception):
@@ -59,6 +59,7 @@ class Setup:
     memory: str = ""                # "" for what the kernel needs
     vfio_user: list[VfioUser] = field(default_factory=list) # they come after the controllers
     files: dict[str, Path] = field(default_factory=dict)    # more for the share, by name
+    resident: bool = False          # a measurement: see qemu.Machine
     extra: list[str] = field(default_factory=list)          # more arguments of QEMU
 
     def command_line(self) -> str:
@@ -87,7 +88,7 @@ class Paravisor:
         memory = setup.memory or (DEBUG_MEMORY if debug else "1G")
         self.vm = VM(Machine(setup.directory, setup.kernel, setup.image, setup.command_line(), setup.controllers,
                              setup.vfio_user, self.share, memory=memory, accel=setup.accel,
-                             extra=(DEBUG_CPU if debug else []) + setup.extra))
+                             cpu=DEBUG_CPU if debug else "max", resident=setup.resident, extra=setup.extra))
         self.guest = self.vm.guest
         self.deadline = ""     # an option of `udrvctl update`, for kernels that take their time
         if debug:

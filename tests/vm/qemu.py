@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -24,6 +25,9 @@ from stream import LineStream
 MINIMUM = (10, 1)
 PR_SET_PDEATHSIG = 1
 VFIO_USER_TIMEOUT_MS = 60_000
+# TCG carries out a string instruction byte by byte: a kernel must not take one for the fast way to clear or copy.
+TCG_CPU = "-erms,-fsrm,-fsrs,-fzrm"
+TCG_CODE_MIB = 256      # of translated code, where all of it is in memory from the start; a kexec needs some 40
 
 # What the witness reads, and what a human wants beside it. `pci_nvme_err_*` and `pci_nvme_ub_*` are the
 # controller's complaints (invalid doorbells among them); the IOAPIC's writes show a kernel going down.
@@ -159,6 +163,11 @@ def addresses(devices: Sequence[Controller | VfioUser]) -> dict[str, str]:
     return found
 
 
+def may_lock_memory() -> bool:
+    """Whether QEMU may keep all of its memory in the host's."""
+    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
+
+
 @dataclass
 class Machine:
     """What to run. `directory` gets console.log, qemu-trace.log and qemu.log."""
@@ -172,6 +181,8 @@ class Machine:
     memory: str = "1G"
     cpus: int = 2
     accel: str = "tcg"
+    cpu: str = "max"
+    resident: bool = False              # as a machine's memory: the host takes none of the guest's time to find it
     extra: list[str] = field(default_factory=list)
     trace_events: str = TRACE_EVENTS    # "": a measurement wants none
 
@@ -179,7 +190,7 @@ class Machine:
         kvm = self.accel == "kvm"
         # A split irqchip leaves the IOAPIC in QEMU, so that its writes are in the trace under KVM as well.
         args = [binary, "-M", "q35,kernel-irqchip=split" if kvm else "q35",
-                "-accel", "kvm" if kvm else "tcg,thread=multi", "-cpu", "max",
+                "-cpu", self.cpu if kvm else f"{self.cpu},{TCG_CPU}",
                 "-smp", str(self.cpus), "-m", self.memory, "-nodefaults", "-display", "none", "-no-reboot",
                 "-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", self.cmdline,
                 "-chardev", f"socket,id=console,path={sockets}/console,logfile={self.directory}/console.log",
@@ -188,6 +199,7 @@ class Machine:
                 "-qmp", f"unix:{sockets}/qmp,server=off",
                 "-msg", "timestamp=on", "-D", str(self.directory / "qemu-trace.log"),
                 "-trace", f"events={self.directory}/trace-events"]
+        args += self._acceleration(kvm)
         if self.share:
             args += ["-fsdev", f"local,id=host,path={self.share},security_model=none",
                      "-device", "virtio-9p-pci,fsdev=host,mount_tag=host,addr=1e"]
@@ -218,6 +230,11 @@ class Machine:
         if not device.root_port:
             properties["addr"] = f"{slot:x}"
         return args + ["-device", json.dumps(properties)]
+
+    def _acceleration(self, kvm: bool) -> list[str]:
+        locked = ["-overcommit", "mem-lock=on"] if self.resident and may_lock_memory() else []
+        size = f",tb-size={TCG_CODE_MIB}" if locked else ""
+        return ["-accel", "kvm" if kvm else f"tcg,thread=multi{size}"] + locked
 
     @classmethod
     def _controller(cls, ctrl: Controller, slot: int) -> list[str]:
