@@ -208,9 +208,9 @@ static void reap(struct init *in)
 }
 
 /*
- * Until the devices run the processors are the agent's and the hosts': what PID 1 is asked to keep it
- * takes while they wait. SCHED_BATCH would not do: a batch task waits for its turn, and gets it in the
- * middle of the agent's work.
+ * Until the devices run the processors are the agent's and the hosts': what PID 1 is asked to keep
+ * it takes while they wait. SCHED_BATCH would not do: a batch task waits for its turn, and gets it
+ * in the middle of the agent's work.
  */
 static void set_policy(int policy)
 {
