@@ -27,7 +27,8 @@ PR_SET_PDEATHSIG = 1
 VFIO_USER_TIMEOUT_MS = 60_000
 # TCG carries out a string instruction byte by byte: a kernel must not take one for the fast way to clear or copy.
 TCG_CPU = "-erms,-fsrm,-fsrs,-fzrm"
-TCG_CODE_MIB = 256      # of translated code, where all of it is in memory from the start; a kexec needs some 40
+TCG_CODE_MIB = 256      # of translated code, where all of it is in memory from the start; QEMU's own choice is up to 1 GiB
+CAP_IPC_LOCK = 14
 
 # What the witness reads, and what a human wants beside it. `pci_nvme_err_*` and `pci_nvme_ub_*` are the
 # controller's complaints (invalid doorbells among them); the IOAPIC's writes show a kernel going down.
@@ -165,7 +166,9 @@ def addresses(devices: Sequence[Controller | VfioUser]) -> dict[str, str]:
 
 def may_lock_memory() -> bool:
     """Whether QEMU may keep all of its memory in the host's."""
-    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
+    status = Path("/proc/self/status").read_text()
+    capabilities = int(re.findall(r"^CapEff:\s*([0-9a-f]+)$", status, re.M)[0], 16)
+    return bool(capabilities >> CAP_IPC_LOCK & 1) or resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
 
 
 @dataclass
