@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "udrv/lib/crc32c.h"
+
+#ifdef __x86_64__
+#include <cpuid.h>
+#endif
 
 /* Remainders of the 16 values of a nibble, for the reflected polynomial 0x82f63b78. */
 static uint32_t crc_generic(uint32_t crc, const uint8_t *p, size_t len)
@@ -36,9 +42,26 @@ __attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t crc, const 
 	return crc;
 }
 
+/*
+ * Not __builtin_cpu_supports(): its constructor asks for everything that a CPU can have, in every
+ * program that is linked with this, and the first of them starts inside an update's blackout.
+ */
+static bool has_sse42(void)
+{
+	static _Atomic int known; /* -1: no, 1: yes */
+	int is = atomic_load_explicit(&known, memory_order_relaxed);
+	unsigned int a, b, c, d;
+
+	if (!is) {
+		is = __get_cpuid(1, &a, &b, &c, &d) && c & bit_SSE4_2 ? 1 : -1;
+		atomic_store_explicit(&known, is, memory_order_relaxed);
+	}
+	return is > 0;
+}
+
 static uint32_t crc_update(uint32_t crc, const uint8_t *p, size_t len)
 {
-	if (__builtin_cpu_supports("sse4.2"))
+	if (has_sse42())
 		return crc_sse42(crc, p, len);
 	return crc_generic(crc, p, len);
 }
