@@ -13,8 +13,8 @@
  * more use.
  *
  * Payloads are one of: nothing; text (UTF-8, not NUL-terminated on the wire: a name, or JSON); a
- * handle (&struct udrv_wire_handle, the descriptors in the order of enum udrv_handle_fd); a session
- * (&struct udrv_wire_session); an error (&struct udrv_wire_error and text).
+ * handle (&struct udrv_wire_handle, the descriptors in the order of enum udrv_handle_fd); an error
+ * (&struct udrv_wire_error and text).
  *
  * Threads: the functions keep no state; one thread at a time per socket and per message.
  */
@@ -62,8 +62,7 @@ enum udrv_msg_type {
 	UDRV_MSG_GET_ALL = 18, /* answers: each HANDLE, each FD, OK */
 	UDRV_MSG_DROP = 19,    /* text: name of a handle or fd to close; ERR ENOENT */
 	UDRV_MSG_READY = 20,   /* every device is dealt with: do now what was put off */
-	/* unasked, the first message to the first agent: session, its fds; not answered */
-	UDRV_MSG_SESSION = 21,
+	/* 21 is not used any more */
 
 	/* leases: requests to udrv-agent, by hosts */
 
@@ -76,6 +75,11 @@ enum udrv_msg_type {
 	 * "fallback"; or cannot, and ends: "refused"
 	 */
 	UDRV_MSG_ADOPTED = 34,
+	/*
+	 * unasked, to a host that was forked with part of its handle, after the last part: what a
+	 * running host needs beside the device is mounted; not answered
+	 */
+	UDRV_MSG_MOUNTED = 35,
 
 	/* anybody, to agent or host */
 	UDRV_MSG_STATUS = 48,  /* answer: OK with JSON */
@@ -105,16 +109,6 @@ struct udrv_wire_handle {
 };
 
 #define UDRV_WIRE_NOIOMMU 1u
-
-/**
- * struct udrv_wire_session - what udrv-init has opened for the first agent; little endian
- *
- * Each is 0 (its descriptor is passed; they come in this order) or a positive errno, 1 to 4095.
- */
-struct udrv_wire_session {
-	uint32_t liveupdate; /* /dev/liveupdate */
-	uint32_t session;    /* the previous kernel's; ENOENT: there is none */
-};
 
 /** struct udrv_wire_error - payload of UDRV_MSG_ERR; the text follows */
 struct udrv_wire_error {
@@ -179,17 +173,6 @@ int udrv_msg_set_handle(struct udrv_msg *m, const struct udrv_handle *h);
  * Return: 0; -EBADMSG.
  */
 int udrv_msg_take_handle(struct udrv_msg *m, struct udrv_handle *ret);
-
-/**
- * udrv_msg_set_session() - make what was opened the payload: descriptors (borrowed until the send)
- * or negative errno
- */
-void udrv_msg_set_session(struct udrv_msg *m, int liveupdate, int session);
-/**
- * udrv_msg_take_session() - own the descriptors in it, or get negative errno in their place;
- * -EBADMSG: untouched
- */
-int udrv_msg_take_session(struct udrv_msg *m, int *ret_liveupdate, int *ret_session);
 
 /** udrv_msg_set_error() - make an UDRV_MSG_ERR of @m; @err is positive or negative errno */
 void udrv_msg_set_error(struct udrv_msg *m, int err, const char *fmt, ...)

@@ -98,9 +98,9 @@ void udrv_state_set_lifecycle(struct udrv_state *st, enum udrv_lifecycle lc);
 /**
  * udrv_state_updating() - is an update under way?
  *
- * The agent sets the word before it freezes anything and clears it once the device is adopted
- * or the update was given up. While it is set a driver starts no abort, no timeout handling
- * and no reset.
+ * The agent sets the word before it freezes anything; it is cleared by whoever adopts the device in
+ * the next kernel, or when the update was given up. While it is set a driver starts no abort, no
+ * timeout handling and no reset.
  */
 bool udrv_state_updating(const struct udrv_state *st);
 void udrv_state_set_updating(struct udrv_state *st, bool on);

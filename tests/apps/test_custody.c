@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <udrv/handle.h>
@@ -15,26 +16,10 @@
 #include "tests/apps/handle_fixture.h"
 #include "tests/unit/suite.h"
 #include "udrv/common/app.h"
-#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 static struct udrv_msg msg;
 static int sv[2];
-
-/* What /dev/liveupdate and the session are; -errno. */
-static int liveupdate, session;
-
-int luo_open(void)
-{
-	return liveupdate < 0 ? liveupdate : dup(liveupdate);
-}
-
-int luo_retrieve_session(int luo, const char *name)
-{
-	ck_assert_int_ge(luo, 0);
-	ck_assert_str_eq(name, SESSION_NAME);
-	return session < 0 ? session : dup(session);
-}
 
 static void connect_pair(void)
 {
@@ -240,76 +225,65 @@ START_TEST(sender_dies_before_its_child)
 }
 END_TEST
 
+/* In another process, for check(3) has something open as well. What is kept is open still. */
+static void custody_closes(const struct udrv_handle *h, const int *fds, unsigned int n)
+{
+	int status, open = 0;
+	pid_t pid = fork();
+
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		custody_close_others();
+		for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+			open += !!inode(h->fd[f]);
+		for (unsigned int f = 0; f < n; f++)
+			open += !!inode(fds[f]);
+		/* A handle of four, and a lease. */
+		for (int f = 3; f < 256; f++)
+			open += inode(f) ? 16 : 0;
+		_exit(open);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(WEXITSTATUS(status), 5 * 16);
+}
+
 /*
- * The first agent has both; when it is dead the session is still here, and what only one may have
- * open is not.
+ * What takes devices over is in the same process: what it keeps are duplicates, and nothing else
+ * stays open after it, in whatever order numbers come.
  */
-START_TEST(session_is_given)
+START_TEST(kept_by_the_takeover)
 {
+	struct udrv_handle h = make_handle("nvme0");
+	ino_t want = inode(h.fd[UDRV_FD_VFIO]), got;
+	int lease = temp(), left = temp(), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ino_t lease_ino = inode(lease);
 	unsigned int handles, fds;
-	int luo, incoming;
-	ino_t got;
+	char name[UDRV_NAME_MAX + 2];
 
-	liveupdate = temp();
-	session = temp();
-	ck_assert_int_eq(custody_give_session(sv[1]), 0);
-	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
-	ck_assert_int_eq(msg.type, UDRV_MSG_SESSION);
-	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
-	ck_assert_uint_eq(inode(luo), inode(liveupdate));
-	ck_assert_uint_eq(inode(incoming), inode(session));
-	close(luo);
-	close(incoming);
-	get_all(&handles, &fds, "incoming", &got);
+	ck_assert_int_eq(custody_keep_handle(&h), 0);
+	ck_assert_int_eq(custody_keep_fd("lease-nvme0", lease), 0);
+	ck_assert_int_eq(custody_keep_fd("host-nvme0", null), 0);
+	/* A newer one replaces it, and is no second one. */
+	ck_assert_int_eq(custody_keep_handle(&h), 0);
+	ck_assert_int_eq(custody_keep_fd("lease-nvme0", lease), 0);
+	ck_assert_int_eq(custody_forget("host-nvme0"), 0);
+	ck_assert_int_eq(custody_forget("host-nvme0"), -ENOENT);
+	ck_assert_int_eq(custody_keep_fd("", lease), -EINVAL);
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	ck_assert_int_eq(custody_keep_fd(name, lease), -EINVAL);
+	ck_assert_int_eq(custody_keep_fd("lease-nvme1", -1), -EBADF);
+	custody_closes(&h, (int[]){ lease, left, null, sv[0] }, 4);
+	udrv_handle_close(&h);
+	close(lease);
+	close(left);
+	close(null);
+	get_all(&handles, &fds, "nvme0", &got);
+	ck_assert_uint_eq(handles, 1);
 	ck_assert_uint_eq(fds, 1);
-	ck_assert_uint_eq(got, inode(session));
-	close(liveupdate);
-	close(session);
-}
-END_TEST
-
-START_TEST(there_is_no_session)
-{
-	unsigned int handles, fds;
-	int luo, incoming;
-	ino_t got;
-
-	liveupdate = temp();
-	session = -ENOENT;
-	ck_assert_int_eq(custody_give_session(sv[1]), 0);
-	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
-	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
-	ck_assert_uint_eq(inode(luo), inode(liveupdate));
-	ck_assert_int_eq(incoming, -ENOENT);
-	close(luo);
-	close(liveupdate);
-
-	liveupdate = -EBUSY;
-	ck_assert_int_eq(custody_give_session(sv[1]), 0);
-	ck_assert_int_eq(udrv_msg_recv(sv[0], &msg), 0);
-	ck_assert_int_eq(udrv_msg_take_session(&msg, &luo, &incoming), 0);
-	ck_assert_int_eq(luo, -EBUSY);
-	ck_assert_int_eq(incoming, -EBUSY);
-	get_all(&handles, &fds, "", &got);
-	ck_assert_uint_eq(fds, 0);
-}
-END_TEST
-
-START_TEST(nobody_takes_the_session)
-{
-	unsigned int fds, handles;
-	ino_t got;
-
-	liveupdate = temp();
-	session = temp();
-	close(sv[0]);
-	ck_assert_int_eq(custody_give_session(sv[1]), -EPIPE);
-	close(sv[1]);
-	connect_pair();
-	get_all(&handles, &fds, "incoming", &got);
-	ck_assert_uint_eq(got, inode(session));
-	close(liveupdate);
-	close(session);
+	ck_assert_uint_eq(got, want);
+	get_all(&handles, &fds, "lease-nvme0", &got);
+	ck_assert_uint_eq(got, lease_ino);
 }
 END_TEST
 
@@ -369,9 +343,7 @@ int main(void)
 	tcase_add_test(tc, sender_dies);
 	tcase_add_test(tc, sender_dies_with_answers_unread);
 	tcase_add_test(tc, sender_dies_before_its_child);
-	tcase_add_test(tc, session_is_given);
-	tcase_add_test(tc, there_is_no_session);
-	tcase_add_test(tc, nobody_takes_the_session);
+	tcase_add_test(tc, kept_by_the_takeover);
 	tcase_add_test(tc, nonsense);
 	tcase_add_test(tc, full);
 	return suite_run(suite);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@
 static struct agent agent;
 static struct agent_device *dev;
 static int fork_errno, pidfd_errno, memfd_errno; /* 0: it succeeds */
-static unsigned int quiesced, clients;
+static unsigned int quiesced, clients, reasons_dropped;
 static int host_status;		       /* that a host ends with */
 static char in_custody[64], order[64]; /* what is in custody, and what was done about it */
 
@@ -94,6 +95,7 @@ int __wrap_memfd_create(const char *name, unsigned int flags)
 
 #define HOST_HAD_ALL  77 /* at its start */
 #define HOST_GOT_REST 78
+#define HOST_MAY_RUN  79
 
 /* A host that does nothing but wait for the rest of its handle. */
 int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lease)
@@ -105,7 +107,9 @@ int udrv_host_run(const struct udrv_handle *handle, const struct host_lease *lea
 	if (handle->fd[UDRV_FD_IOMMU] >= 0)
 		return HOST_HAD_ALL;
 	while (!udrv_msg_recv(lease->agent, &m)) {
-		if (!udrv_msg_take_handle(&m, &part)) {
+		if (m.type == UDRV_MSG_MOUNTED)
+			status = HOST_MAY_RUN;
+		else if (!udrv_msg_take_handle(&m, &part)) {
 			if (part.fd[UDRV_FD_IOMMU] >= 0)
 				status = HOST_GOT_REST;
 			udrv_handle_close(&part);
@@ -146,6 +150,13 @@ uint64_t directory_tsc_reboot(const void *fdt)
 {
 	(void)fdt;
 	return 0;
+}
+
+void fallen_drop(struct agent *a, const struct agent_device *d)
+{
+	(void)a;
+	ck_assert_ptr_eq(d, dev);
+	reasons_dropped++;
 }
 
 void rescue_give(struct agent *a, struct udrv_handle *h)
@@ -197,11 +208,11 @@ bool custody_still_open(const struct agent *a, unsigned int *tries)
 	return false;
 }
 
-/* One device that is there, and an agent that may fork its hosts. */
+/* One device that is there, and PID 1, which forks its hosts. */
 static void setup(void)
 {
 	memset(&agent, 0, sizeof(agent));
-	agent.first = true;
+	agent.taking_over = true;
 	agent.ndev = 1;
 	dev = &agent.dev[0];
 	*dev = (struct agent_device){
@@ -215,7 +226,7 @@ static void setup(void)
 	dev->h.fd[UDRV_FD_STATE] = memfd_create("state", MFD_CLOEXEC);
 	fork_errno = pidfd_errno = 0;
 	host_status = 7;
-	quiesced = clients = 0;
+	quiesced = clients = reasons_dropped = 0;
 	in_custody[0] = order[0] = '\0';
 }
 
@@ -245,8 +256,10 @@ START_TEST(host_is_watched)
 	device_watch_host(&agent, dev);
 	ck_assert_int_ge(dev->pidfd, 0);
 	ck_assert_str_eq(in_custody, "lease-nvme0");
-	device_given(&agent, dev);
+	agent.taking_over = false;
+	device_listen(&agent, dev);
 	ck_assert_uint_eq(clients, 1);
+	ck_assert_int_lt(dev->sock, 0);
 	/* The connection is closed, so it ends; the device goes on and waits for a successor. */
 	device_recall_host(&agent, dev);
 	ck_assert_int_lt(dev->pidfd, 0);
@@ -266,7 +279,6 @@ START_TEST(host_tells)
 	device_adopted(&agent, dev, "resumed", "");
 	ck_assert_int_eq(dev->state, DEV_RUNNING);
 	ck_assert_str_eq(in_custody, "start-nvme0");
-	device_given(&agent, dev);
 	agent.client[3].owner = dev;
 	device_recall_host(&agent, dev);
 	ck_assert_str_eq(in_custody, "");
@@ -285,12 +297,13 @@ START_TEST(it_cannot_be_recorded)
 	device_watch_host(&agent, dev);
 	memfd_errno = ENFILE;
 	ck_assert_int_eq(device_adopted(&agent, dev, "resumed", ""), -ENFILE);
+	ck_assert_uint_eq(reasons_dropped, 0);
 	ck_assert_int_eq(dev->state, DEV_RUNNING);
 	ck_assert(!dev->told);
 	memfd_errno = 0;
 	ck_assert_int_eq(device_adopted(&agent, dev, "resumed", ""), 0);
+	ck_assert_uint_eq(reasons_dropped, 1);
 	ck_assert_str_eq(in_custody, "start-nvme0");
-	device_given(&agent, dev);
 	device_recall_host(&agent, dev);
 }
 END_TEST
@@ -304,21 +317,92 @@ static int host_ends(void)
 	return si.si_status;
 }
 
-/* An agent that dies in between must not leave a host at work of which nobody knows. */
+static void hang_up(void)
+{
+	close(dev->sock);
+	dev->sock = -1;
+}
+
+/* A takeover that ends in between must not leave a host at work of which nobody knows. */
 START_TEST(no_device_without_a_lease)
 {
 	dev->h.fd[UDRV_FD_IOMMU] = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(dev->h.fd[UDRV_FD_IOMMU], 0);
-	device_create(&agent, dev);
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
 	ck_assert_str_eq(in_custody, "lease-nvme0");
+	device_give_part(dev, HANDLE_IOMMU);
+	hang_up();
 	ck_assert_int_eq(host_ends(), HOST_GOT_REST);
 	device_recall_host(&agent, dev);
 }
 END_TEST
 
-/* The first agent of a kernel forks its first hosts; a program that was set is executed. */
+/* What it says of its start is for the agent that comes: the connection is in custody till then. */
+START_TEST(init_does_not_listen)
+{
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	device_mounted(dev);
+	device_listen(&agent, dev);
+	ck_assert_str_eq(in_custody, "host-nvme0");
+	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_uint_eq(clients, 0);
+	/* That was the only duplicate here, so the host ends; it was told that it may run. */
+	ck_assert_int_eq(host_ends(), HOST_MAY_RUN);
+	device_recall_host(&agent, dev);
+}
+END_TEST
+
+/* It would wait for ever for what did not arrive: it ends instead. */
+START_TEST(part_is_not_sent)
+{
+	device_start_host(&agent, dev);
+	device_watch_host(&agent, dev);
+	ck_assert_int_eq(shutdown(dev->sock, SHUT_WR), 0);
+	if (_i)
+		device_mounted(dev);
+	else
+		device_give_part(dev, HANDLE_IOMMU);
+	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_int_eq(host_ends(), host_status);
+	device_listen(&agent, dev);
+	ck_assert_str_eq(in_custody, "lease-nvme0");
+	device_recall_host(&agent, dev);
+}
+END_TEST
+
+/* Its connection without its lease: it ended, or never had one. */
+START_TEST(connection_without_a_lease)
+{
+	agent.taking_over = false;
+	dev->sock = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	device_listen(&agent, dev);
+	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_uint_eq(clients, 0);
+}
+END_TEST
+
+START_TEST(no_descriptor_is_left)
+{
+	struct rlimit was, none;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	device_start_host(&agent, dev);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_int_eq(dev->state, DEV_BACKOFF);
+	ck_assert_ptr_nonnull(strstr(dev->error, "socketpair: EMFILE"));
+	ck_assert_int_lt(dev->sock, 0);
+	no_child();
+}
+END_TEST
+
+/* PID 1 forks; a program that was set is executed. */
 START_TEST(program_is_used)
 {
+	agent.taking_over = false;
 	dev->program = open("/bin/true", O_PATH | O_CLOEXEC);
 	ck_assert_int_ge(dev->program, 0);
 	device_start_host(&agent, dev);
@@ -353,7 +437,8 @@ START_TEST(fork_fails)
 	/* What follows at each start finds nobody. */
 	device_watch_host(&agent, dev);
 	device_give_part(dev, HANDLE_IOMMU);
-	device_given(&agent, dev);
+	device_mounted(dev);
+	device_listen(&agent, dev);
 	ck_assert_int_eq(dev->state, DEV_BACKOFF);
 	ck_assert_int_lt(dev->pidfd, 0);
 	ck_assert_uint_eq(clients + quiesced, 0);
@@ -405,12 +490,10 @@ static void live_and_die(int status)
 	siginfo_t si;
 
 	host_status = status;
-	dev->restarts = 0; /* forked: a further one would be executed */
 	device_start_host(&agent, dev);
 	device_watch_host(&agent, dev);
 	last_host = dev->pid;
-	close(dev->sock);
-	dev->sock = -1;
+	hang_up();
 	ck_assert_int_eq(waitid(P_PIDFD, (id_t)dev->pidfd, &si, WEXITED | WNOWAIT), 0);
 	device_lease_over(&agent, dev);
 	ck_assert_int_lt(dev->pidfd, 0);
@@ -506,6 +589,10 @@ int main(void)
 	tcase_add_test(tc, host_tells);
 	tcase_add_test(tc, it_cannot_be_recorded);
 	tcase_add_test(tc, no_device_without_a_lease);
+	tcase_add_test(tc, init_does_not_listen);
+	tcase_add_loop_test(tc, part_is_not_sent, 0, 2);
+	tcase_add_test(tc, connection_without_a_lease);
+	tcase_add_test(tc, no_descriptor_is_left);
 	tcase_add_test(tc, program_is_used);
 	tcase_add_test(tc, memory_is_always_in_custody);
 	tcase_add_test(tc, fork_fails);

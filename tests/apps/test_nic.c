@@ -61,6 +61,12 @@ unsigned int tap_sending(struct host *host, const struct udrv_mana_queue *q)
 	return 0;
 }
 
+int host_await_mounts(struct host *host)
+{
+	(void)host;
+	return 0;
+}
+
 void host_poll(struct host *host)
 {
 	(void)host;

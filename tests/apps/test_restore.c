@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * An agent's beginning after a kexec, with everything around it played by the test: what is
- * missing, or cannot be adopted, makes one device start clean, keeps its consumers' memory, and is
- * nobody else's business.
+ * The beginning after a kexec, with everything around it played by the test: by PID 1 and the
+ * agent that follows, or by an agent alone. What is missing, or cannot be adopted, makes one
+ * device start clean, keeps its consumers' memory, and is nobody else's business.
  */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,22 +22,29 @@
 #include "udrv/common/app.h"
 #include "udrv/common/json.h"
 
+static const char *const names[] = { "nvme0", "nvme1", "nvme2" };
+
 #define FDS 0x1du /* of a handle in a session: VFIO, state, DMA and a consumer's */
 
 static struct agent agent;
 static int directory;
 static uint64_t missing;     /* token that cannot be retrieved; 0: none */
 static const char *stranger; /* device that cannot be bound */
-static unsigned int finished, hosts, given;
+static unsigned int finished, hosts, heard, closed;
 static struct agent_rescued kept;
 
-/* PID 1's: one handle, and descriptors by their names. */
-static struct udrv_handle kept_handle = UDRV_HANDLE_INIT;
+/* PID 1's: handles, and descriptors by their names. */
+static struct udrv_handle handles[4];
+static unsigned int nhandles;
 static struct {
 	char name[32];
 	int fd;
-} custody[8];
+} custody[16];
 static unsigned int ncustody;
+static bool mounted;
+static unsigned int binds;
+static unsigned int deaths; /* PID 1 gives up at that adoption, from 1 on; 0: at none */
+static jmp_buf dead;
 
 /* What is around restore.c. */
 
@@ -69,22 +77,15 @@ int luo_finish(int session)
 	return 0;
 }
 
-int custody_session(struct agent *a)
-{
-	a->luo = luo_open();
-	a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
-	return 0;
-}
-
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd))
 {
-	struct udrv_handle h = kept_handle;
+	for (unsigned int i = 0; i < nhandles; i++) {
+		struct udrv_handle h;
 
-	for (unsigned int i = 0; i < UDRV_HANDLE_FDS; i++)
-		h.fd[i] = h.fd[i] < 0 ? -1 : dup(h.fd[i]);
-	if (h.name[0])
+		ck_assert_int_eq(udrv_handle_dup(&handles[i], &h), 0);
 		handle(a, &h);
+	}
 	for (unsigned int i = 0; i < ncustody; i++)
 		fd(a, custody[i].name, dup(custody[i].fd));
 	return 0;
@@ -93,7 +94,14 @@ int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv
 void custody_put_handle(struct agent *a, const struct udrv_handle *h)
 {
 	(void)a;
-	(void)h;
+	ck_assert_uint_lt(nhandles, 4);
+	ck_assert_int_eq(udrv_handle_dup(h, &handles[nhandles++]), 0);
+}
+
+void custody_mounts(struct agent *a)
+{
+	(void)a;
+	mounted = true;
 }
 
 void custody_put_fd(struct agent *a, const char *name, int fd)
@@ -103,7 +111,7 @@ void custody_put_fd(struct agent *a, const char *name, int fd)
 	(void)a;
 	while (i < ncustody && strcmp(custody[i].name, name))
 		i++;
-	ck_assert_uint_lt(i, 8);
+	ck_assert_uint_lt(i, 16);
 	if (i < ncustody)
 		close(custody[i].fd);
 	else
@@ -164,10 +172,13 @@ void device_start_host(struct agent *a, struct agent_device *d)
 
 void device_watch_host(struct agent *a, struct agent_device *d)
 {
-	(void)a;
+	char name[48];
+
 	ck_assert_int_eq(d->state, DEV_STARTING);
 	ck_assert_msg(d->pidfd < 0, "it is watched already");
-	d->pidfd = 2000;
+	d->pidfd = pidfd_open(getpid(), 0);
+	snprintf(name, sizeof(name), "lease-%s", d->h.name);
+	custody_put_fd(a, name, d->pidfd);
 }
 
 void device_give_part(struct agent_device *d, unsigned int part)
@@ -177,11 +188,21 @@ void device_give_part(struct agent_device *d, unsigned int part)
 		      d->h.name);
 }
 
-void device_given(struct agent *a, struct agent_device *d)
+void device_mounted(struct agent_device *d)
 {
-	(void)a;
-	ck_assert_int_ge(d->h.fd[UDRV_FD_VFIO], 0);
-	given++;
+	ck_assert_msg(mounted, "%s is told what is not so", d->h.name);
+}
+
+void device_listen(struct agent *a, struct agent_device *d)
+{
+	if (a->taking_over)
+		custody_put_fd(a,
+			       d->h.name[4] == '0' ? "host-nvme0" :
+			       d->h.name[4] == '1' ? "host-nvme1" :
+						     "host-nvme2",
+			       directory);
+	else if (d->sock >= 0)
+		heard++;
 }
 
 void device_recall_host(struct agent *a, struct agent_device *d)
@@ -194,6 +215,7 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
 {
 	(void)a;
 	ck_assert(rescue);
+	closed++;
 	strcpy(kept.name, d->h.name);
 	memcpy(kept.fd, d->h.fd + UDRV_FD_EXTRA, sizeof(kept.fd));
 	for (int i = 0; i < UDRV_HANDLE_EXTRA; i++)
@@ -236,6 +258,18 @@ void report_mark(const char *phase, const char *device)
 	(void)device;
 }
 
+void report_keep(struct agent *a)
+{
+	(void)a;
+}
+
+bool report_kept(const char *name, int fd)
+{
+	(void)name;
+	(void)fd;
+	return false;
+}
+
 void report_settled(struct agent *a)
 {
 	(void)a;
@@ -252,6 +286,8 @@ int __wrap_udrv_handle_attach(struct udrv_handle *h, const struct udrv_log *log)
 int __wrap_udrv_handle_bind(struct udrv_handle *h, const struct udrv_log *log)
 {
 	(void)log;
+	if (++binds == deaths)
+		longjmp(dead, 1);
 	return stranger && !strcmp(h->name, stranger) ? -EBUSY : 0;
 }
 
@@ -269,8 +305,7 @@ static void setup(void)
 
 	memset(&old, 0, sizeof(old));
 	for (unsigned int i = 0; i < 3; i++) {
-		struct agent_device *d =
-			agent_add(&old, (const char *[]){ "nvme0", "nvme1", "nvme2" }[i]);
+		struct agent_device *d = agent_add(&old, names[i]);
 
 		snprintf(d->h.bdf, sizeof(d->h.bdf), "0000:0%u:00.0", i + 1);
 		strcpy(d->h.driver, "nvme");
@@ -280,16 +315,35 @@ static void setup(void)
 	directory = directory_write(&old, "7.3.4-udrv1", NULL, 0, NULL);
 	ck_assert_int_ge(directory, 0);
 	memset(&agent, 0, sizeof(agent));
-	/* As udrv-init starts the first agent. */
-	agent.first = true;
 	agent.luo = agent.incoming = -1;
 	agent.custody = agent.directory = -1;
 	missing = 0;
 	stranger = NULL;
-	finished = hosts = given = 0;
+	mounted = false;
+	finished = hosts = heard = closed = binds = deaths = 0;
 	memset(&kept, 0, sizeof(kept));
-	kept_handle.name[0] = '\0';
-	ncustody = 0;
+	nhandles = ncustody = 0;
+}
+
+static bool in_custody(const char *name)
+{
+	for (unsigned int i = 0; i < ncustody; i++)
+		if (!strcmp(custody[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * What udrv-init does first, up to its end or a crash. Nothing of it is left for the agent but what
+ * is in custody.
+ */
+static void take_over(void)
+{
+	if (!setjmp(dead))
+		udrv_take_over(NULL, 0);
+	ck_assert_uint_eq(finished, 0);
+	ck_assert(in_custody("incoming"));
+	ck_assert(in_custody("directory"));
 }
 
 /*
@@ -299,23 +353,25 @@ static void check(const char *victim)
 {
 	ck_assert_int_eq(agent_restore(&agent), 0);
 	ck_assert_uint_eq(agent.ndev, 3);
-	/* Without its memory a host has nothing to begin with. */
-	ck_assert_uint_eq(hosts, victim && missing && missing != directory_token(1) + UDRV_FD_VFIO ?
-					 2 :
-					 3);
-	ck_assert_uint_eq(given, victim ? 2 : 3);
+	ck_assert_uint_eq(nhandles, victim ? 2 : 3);
+	/* Closed by whoever noticed it, and not tried once more. */
+	ck_assert_uint_eq(closed, victim ? 1 : 0);
 	for (unsigned int i = 0; i < 3; i++) {
-		struct agent_device *d = &agent.dev[i];
+		struct agent_device *d = agent_find(&agent, names[i]);
 
+		ck_assert_ptr_nonnull(d);
 		if (victim && !strcmp(d->h.name, victim)) {
 			ck_assert_int_eq(d->state, DEV_PENDING);
 			ck_assert(d->fallback);
 			ck_assert_str_ne(d->error, "");
+			ck_assert_str_ne(d->h.bdf, "");
+			ck_assert_str_eq(d->h.driver, "nvme");
 			for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
 				ck_assert_int_eq(d->h.fd[f], -1);
 			continue;
 		}
 		ck_assert_int_eq(d->state, DEV_STARTING);
+		ck_assert_int_ge(d->pidfd, 0);
 		ck_assert_int_ge(d->h.fd[UDRV_FD_DMA], 0);
 		/* Its host says that it runs. */
 		d->state = DEV_RUNNING;
@@ -325,28 +381,56 @@ static void check(const char *victim)
 	ck_assert_uint_eq(finished, 1);
 	agent_progress(&agent);
 	ck_assert(agent.ready);
-	for (unsigned int i = 0; i < 3; i++)
-		ck_assert_str_eq(agent.dev[i].start,
-				 victim && !strcmp(agent.dev[i].h.name, victim) ? "fallback" :
-										  "resumed");
+	for (unsigned int i = 0; i < 3; i++) {
+		struct agent_device *d = agent_find(&agent, names[i]);
+		char name[48];
+
+		ck_assert_str_eq(d->start,
+				 victim && !strcmp(d->h.name, victim) ? "fallback" : "resumed");
+		/* Of no use once it is read, or the session is over. */
+		snprintf(name, sizeof(name), "host-%s", d->h.name);
+		ck_assert(!in_custody(name));
+		/* Until its host has told that it runs, for the agent that would learn of that. */
+		snprintf(name, sizeof(name), "fallback-%s", d->h.name);
+		ck_assert(in_custody(name) == (victim && !strcmp(d->h.name, victim)));
+		fallen_drop(&agent, d);
+		ck_assert(!in_custody(name));
+	}
+	ck_assert(!in_custody("incoming"));
+}
+
+/* As under udrv-init, which takes over, or under systemd, which does not. */
+static void check_both(bool with, const char *victim)
+{
+	bool early = victim && missing && missing != directory_token(1) + UDRV_FD_VFIO;
+
+	if (with)
+		take_over();
+	/* Without its memory a host has nothing to begin with. */
+	ck_assert_uint_eq(hosts, !with ? 0 : early ? 2 : 3);
+	check(victim);
+	ck_assert_uint_eq(heard, !with ? 0 : victim ? 2 : 3);
+	ck_assert_uint_eq(hosts, victim && (early || !with) ? 2 : 3);
 }
 
 START_TEST(nothing_is_wrong)
 {
-	check(NULL);
+	check_both(_i, NULL);
 }
 END_TEST
 
 /* Each descriptor of the second device in turn. */
 START_TEST(something_is_missing)
 {
-	missing = directory_token(1) + (uint64_t)_i;
-	if (!(FDS & 1u << _i))
+	int fd = _i % UDRV_HANDLE_FDS;
+
+	missing = directory_token(1) + (uint64_t)fd;
+	if (!(FDS & 1u << fd))
 		return;
-	check("nvme1");
+	check_both(_i / UDRV_HANDLE_FDS, "nvme1");
 	ck_assert_str_eq(kept.name, "nvme1");
 	/* Memory of consumers that was there is kept for them. */
-	if (_i < UDRV_FD_EXTRA)
+	if (fd < UDRV_FD_EXTRA)
 		ck_assert_int_ge(kept.fd[0], 0);
 }
 END_TEST
@@ -354,8 +438,39 @@ END_TEST
 START_TEST(it_is_bound_elsewhere)
 {
 	stranger = "nvme2";
-	check("nvme2");
+	check_both(_i, "nvme2");
 	ck_assert_int_ge(kept.fd[0], 0);
+}
+END_TEST
+
+/* What it had adopted is kept, and the agent adopts the others. */
+START_TEST(takeover_crashes)
+{
+	deaths = (unsigned int)_i + 1;
+	take_over();
+	ck_assert_uint_eq(nhandles, (unsigned int)_i);
+	deaths = 0;
+	check(NULL);
+	ck_assert_uint_eq(binds, 3 + 1);
+	ck_assert_uint_eq(heard, (unsigned int)_i);
+}
+END_TEST
+
+/* The agent says why, and has every device started clean. */
+START_TEST(there_is_no_directory)
+{
+	int junk = memfd_create("junk", MFD_CLOEXEC);
+
+	ck_assert_int_eq(write(junk, "no tree", 7), 7);
+	close(directory);
+	directory = junk;
+	udrv_take_over(NULL, 0);
+	ck_assert(in_custody("incoming"));
+	ck_assert(!in_custody("directory"));
+	ck_assert_uint_eq(hosts + nhandles, 0);
+	ck_assert_int_eq(agent_restore(&agent), 0);
+	ck_assert_ptr_nonnull(strstr(app_last_error(), "directory"));
+	ck_assert_uint_eq(agent.ndev, 0);
 }
 END_TEST
 
@@ -375,21 +490,14 @@ static struct agent_device *next_agent(void)
 	return agent_find(&agent, "nvme0");
 }
 
-static bool in_custody(const char *name)
-{
-	for (unsigned int i = 0; i < ncustody; i++)
-		if (!strcmp(custody[i].name, name))
-			return true;
-	return false;
-}
-
 /* PID 1 has the handle of nvme0, and the lease of it. */
 static void handle_in_custody(int lease)
 {
 	ck_assert_int_ge(lease, 0);
-	snprintf(kept_handle.name, sizeof(kept_handle.name), "nvme0");
-	for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
-		kept_handle.fd[f] = f == UDRV_FD_VFIO ? directory : -1;
+	handles[0] = (struct udrv_handle)UDRV_HANDLE_INIT;
+	strcpy(handles[0].name, "nvme0");
+	handles[0].fd[UDRV_FD_VFIO] = directory;
+	nhandles = 1;
 	custody_put_fd(NULL, "directory", directory);
 	custody_put_fd(NULL, "lease-nvme0", lease);
 }
@@ -461,9 +569,11 @@ int main(void)
 	TCase *tc = suite_case(suite, "restore", 60);
 
 	tcase_add_checked_fixture(tc, setup, NULL);
-	tcase_add_test(tc, nothing_is_wrong);
-	tcase_add_loop_test(tc, something_is_missing, 0, UDRV_HANDLE_FDS);
-	tcase_add_test(tc, it_is_bound_elsewhere);
+	tcase_add_loop_test(tc, nothing_is_wrong, 0, 2);
+	tcase_add_loop_test(tc, something_is_missing, 0, 2 * UDRV_HANDLE_FDS);
+	tcase_add_loop_test(tc, it_is_bound_elsewhere, 0, 2);
+	tcase_add_loop_test(tc, takeover_crashes, 0, 3);
+	tcase_add_test(tc, there_is_no_directory);
 	tcase_add_test(tc, host_outlives_agents);
 	tcase_add_test(tc, half_a_lease);
 	return suite_run(suite);

@@ -2,12 +2,13 @@
 /*
  * A host tells the agent that its device runs: the one that started it, or whoever comes after
  * that one's death, however long it takes, and without ever waiting for it. Who has lost the lease
- * ends.
+ * ends. A forked one waits for what PID 1 mounts.
  */
 #include <check.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <udrv/proto.h>
@@ -149,6 +150,73 @@ START_TEST(who_has_lost_the_lease)
 }
 END_TEST
 
+static void agent_sends(uint16_t type)
+{
+	static struct udrv_msg m;
+	struct udrv_handle h = UDRV_HANDLE_INIT;
+
+	udrv_msg_init(&m, type, 0);
+	if (type == UDRV_MSG_HANDLE) {
+		strcpy(h.name, "nvme0");
+		strcpy(h.bdf, "0000:01:00.0");
+		strcpy(h.driver, "nvme");
+		h.fd[UDRV_FD_IOMMU] = STDIN_FILENO;
+		ck_assert_int_eq(udrv_msg_set_handle(&m, &h), 0);
+	}
+	ck_assert_int_eq(udrv_msg_send(agent, &m), 0);
+}
+
+/* After the last part of the handle, once; who leased its handle has nothing to wait for. */
+START_TEST(mounts_are_waited_for)
+{
+	agent_sends(UDRV_MSG_HANDLE);
+	agent_sends(UDRV_MSG_MOUNTED);
+	ck_assert_int_eq(host_await_mounts(&host), 0);
+	ck_assert_int_ge(host.handle.fd[UDRV_FD_IOMMU], 0);
+	ck_assert_int_eq(host_await_mounts(&host), 0);
+	host.mounted = false;
+	host.lease.agent = -1;
+	ck_assert_int_eq(host_await_mounts(&host), 0);
+}
+END_TEST
+
+START_TEST(nobody_mounts)
+{
+	agent_sends(UDRV_MSG_HANDLE);
+	if (_i)
+		agent_sends(UDRV_MSG_OK);
+	agent_dies();
+	ck_assert_int_eq(host_await_mounts(&host), _i ? -EBADMSG : -ENOTCONN);
+	ck_assert(!host.mounted);
+}
+END_TEST
+
+/* What it waits for is behind what it has not read yet. */
+START_TEST(refused_before_it_is_mounted)
+{
+	static struct udrv_msg m;
+	int status;
+	pid_t pid;
+
+	agent_sends(UDRV_MSG_HANDLE);
+	agent_sends(UDRV_MSG_MOUNTED);
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (!pid) {
+		close(host.lease.agent);
+		if (udrv_msg_recv(agent, &m) || m.type != UDRV_MSG_ADOPTED ||
+		    !strstr(udrv_msg_text(&m), "refused"))
+			_exit(1);
+		_exit(!!udrv_msg_reply_ok(agent, m.id, NULL));
+	}
+	host_refused(&host);
+	ck_assert_int_lt(host.lease.agent, 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(calls, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("tell_agent");
@@ -159,5 +227,8 @@ int main(void)
 	tcase_add_loop_test(tc, its_successor, 0, 2);
 	tcase_add_test(tc, who_forgets);
 	tcase_add_test(tc, who_has_lost_the_lease);
+	tcase_add_test(tc, mounts_are_waited_for);
+	tcase_add_loop_test(tc, nobody_mounts, 0, 2);
+	tcase_add_test(tc, refused_before_it_is_mounted);
 	return suite_run(suite);
 }

@@ -210,47 +210,6 @@ START_TEST(mutated_handles)
 }
 END_TEST
 
-static int session_with(uint32_t first, uint32_t second, unsigned int nfds, size_t len)
-{
-	struct udrv_wire_session w = { htole32(first), htole32(second) };
-	int fds[2] = { 77, 77 }, err;
-
-	udrv_msg_init(&in, UDRV_MSG_SESSION, 0);
-	memcpy(in.data, &w, sizeof(w));
-	in.len = (uint32_t)len;
-	for (in.nfds = 0; in.nfds < nfds; in.nfds++)
-		in.fd[in.nfds] = 100 + (int)in.nfds;
-	err = udrv_msg_take_session(&in, &fds[0], &fds[1]);
-	if (err) {
-		ck_assert_int_eq(fds[0], 77);
-		ck_assert_int_eq(fds[1], 77);
-		ck_assert_uint_eq(in.nfds, nfds);
-		return err;
-	}
-	ck_assert_uint_eq(in.nfds, 0);
-	ck_assert_int_eq(fds[0], first ? -(int)first : 100);
-	ck_assert_int_eq(fds[1], second ? -(int)second : first ? 100 : 101);
-	return 0;
-}
-
-START_TEST(sessions_are_checked)
-{
-	size_t len = sizeof(struct udrv_wire_session);
-
-	ck_assert_int_eq(session_with(0, 0, 2, len), 0);
-	ck_assert_int_eq(session_with(0, ENOENT, 1, len), 0);
-	ck_assert_int_eq(session_with(EBUSY, 0, 1, len), 0);
-	ck_assert_int_eq(session_with(4095, 4095, 0, len), 0);
-	ck_assert_int_eq(session_with(0, 0, 1, len), -EBADMSG);
-	ck_assert_int_eq(session_with(0, ENOENT, 2, len), -EBADMSG);
-	ck_assert_int_eq(session_with(4096, ENOENT, 0, len), -EBADMSG);
-	ck_assert_int_eq(session_with(ENOENT, UINT32_MAX, 0, len), -EBADMSG);
-	ck_assert_int_eq(session_with(0, 0, 2, len - 1), -EBADMSG);
-	ck_assert_int_eq(session_with(0, 0, 2, len + 1), -EBADMSG);
-	in.nfds = 0;
-}
-END_TEST
-
 /* A packet of @len bytes of @data with one descriptor; what udrv_msg_recv() says. */
 static int raw_packet(const void *data, size_t len, unsigned int nfds)
 {
@@ -564,7 +523,6 @@ int main(void)
 	tcase_add_test(tc, handle);
 	tcase_add_test(tc, bad_handles_are_not_sent);
 	tcase_add_test(tc, mutated_handles);
-	tcase_add_test(tc, sessions_are_checked);
 	tcase_add_test(tc, truncated_packets);
 	tcase_add_test(tc, damaged_headers);
 	tcase_add_test(tc, errors);

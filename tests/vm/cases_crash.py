@@ -123,3 +123,26 @@ def killed_at_100_points(context: Context) -> None:
                 places[program] |= {at for name, _, at in log if name == program}
         for program, least in (("udrv-host", 15), ("udrv-agent", 2)):
             expect(len(places[program]) >= least, f"{program} was stopped at {len(places[program])} places of its code only")
+
+
+TAKEOVER_STEPS = 16     # that one device takes at least: retrieved, in custody, bound, attached, and its host with it
+
+
+@case("takeover-crashes", "PID 1 crashes at each step of taking a device over: an agent goes on with what there is, I/O does not notice")
+def takeover_crashes(context: Context) -> None:
+    image = initramfs.with_init(context.image, artifacts.guest_test("udrv_step"), context.directory / "step-image")
+    with Live(context, image=image) as live:
+        guest, line = live.guest, live.setup.command_line()
+        for step in range(1, 3 * TAKEOVER_STEPS):
+            live.update(options=f"--cmdline '{line} UDRV_CRASH={step}'")
+            live.running("nvme0", "resumed")
+            live.io_goes_on(writes=50)
+            if "was ended by signal 11" not in guest.check("dmesg"):
+                break
+        expect(step > TAKEOVER_STEPS, f"it crashed at {step - 1} steps only")
+        expect(step < 3 * TAKEOVER_STEPS - 1, "it never came to the end")
+        # Whose child its host is does not matter: the agent learns how it ended.
+        guest.check("kill -9 $(pidof udrv-host)")
+        live.running("nvme0", "resumed")
+        expect("ended by signal 9: the device goes on" in guest.check("dmesg"), "nobody knows how the host ended")
+        live.io_goes_on()

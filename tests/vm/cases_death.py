@@ -18,13 +18,6 @@ def _pid(live: Live, program: str) -> int:
     return int(pids[0])
 
 
-def _ordinary_tasks(live: Live) -> None:
-    """Who is an idle task while devices wait is none afterwards, nor is what it starts."""
-    for pid in ("1", "$$", str(_pid(live, "udrv-agent")), str(_pid(live, "udrv-host"))):
-        name, policy = live.guest.check(f"cut -d ' ' -f 2,41 /proc/{pid}/stat").split()
-        expect(policy == "0", f"the scheduling policy of {name} is {policy}")
-
-
 def _killed(context: Context, program: str, resumed: bool) -> None:
     """Kill the program over and over under verified I/O."""
     with Live(context, queues=4) as live:
@@ -43,7 +36,6 @@ def _killed(context: Context, program: str, resumed: bool) -> None:
                 expect(device["pid"] == host, f"the host of {NAME} was {host}, is {device['pid']}")
             expect(live.paravisor.snapshot(live.kept[NAME]) == before, f"death {n} changed configuration space")
         live.io_goes_on(writes=200)
-        _ordinary_tasks(live)
 
 
 @case("host-killed", "a host that is killed under verified I/O is followed by one that resumes in place")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * udrv-agent: the one opener of /dev/liveupdate. It binds devices, makes or adopts their handles,
- * leases them to hosts, and takes them through a kernel update. Whatever it must not lose is in
- * udrv-init's custody, so that it may die and begin again.
+ * udrv-agent: the one opener of /dev/liveupdate once there is an agent. It binds devices, makes or
+ * adopts their handles, leases them to hosts, and takes them through a kernel update. Whatever it
+ * must not lose is in udrv-init's custody, so that it may die and begin again.
  */
 #ifndef UDRV_AGENT_AGENT_H
 #define UDRV_AGENT_AGENT_H
@@ -45,7 +45,7 @@ enum agent_state {
  * @start: how its host got it to run: "resumed", "started" or "fallback" (started, after a resume
  *	was refused)
  * @error: why it is where it is; ""
- * @sock: to a host that waits for its handle, or -1
+ * @sock: to a host that was forked: it waits for its handle, or nobody listens to it yet; -1
  * @pidfd: the lease: of the process that has the device; -1: free
  * @program: what its hosts are executed from, a sealed memfd; -1: this very program
  * @restarts: hosts that ended, in this agent's life
@@ -109,7 +109,7 @@ struct agent_rescued {
  * @keeper: who keeps what must outlive this process; NULL: nobody
  * @custody: connection to udrv-init, -1 without one
  * @custody_pending: requests that it has not answered yet
- * @first: no agent was there before in this kernel
+ * @taking_over: this is PID 1, before there is an agent (takeover.c)
  * @luo: /dev/liveupdate, -1 without one
  * @luo_on_demand: PID 1 opens it as well, so @luo is -1 between two uses
  * @luo_err: why there can be no update; 0
@@ -124,7 +124,7 @@ struct agent {
 	const struct custody_backend *keeper;
 	int custody;
 	unsigned int custody_pending;
-	bool first;
+	bool taking_over;
 	int luo;
 	bool luo_on_demand;
 	int luo_err;
@@ -170,18 +170,13 @@ const struct host_driver *bind_driver(const char *bdf);
  */
 /** custody_choose() - by how this process was started; first of all */
 void custody_choose(struct agent *a);
-/**
- * custody_session() - take what PID 1 has opened for the first agent: @a->luo and @a->incoming, or
- * -errno in their place; it keeps the session
- *
- * Return: 0; -ENOENT: it opens nothing; -errno: the connection is of no more use.
- */
-int custody_session(struct agent *a);
 /** custody_get_all() - @handle and @fd own what they are given */
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd));
 void custody_put_handle(struct agent *a, const struct udrv_handle *h);
 void custody_put_fd(struct agent *a, const char *name, int fd);
+/** custody_mounts() - have mounted what a running host needs beside its device, unless it is */
+void custody_mounts(struct agent *a);
 /** custody_settle() - wait for the answers to all of that; -errno of the worst (message) */
 int custody_settle(struct agent *a);
 int custody_drop(struct agent *a, const char *name);
@@ -205,8 +200,8 @@ bool custody_still_open(const struct agent *a, unsigned int *tries);
 /** device_create() - DEV_PENDING → DEV_STARTING or DEV_FAILED */
 void device_create(struct agent *a, struct agent_device *d);
 /**
- * device_start_host() - start its host; in an agent's first round it has what there is of the
- * handle, and waits for the rest. device_watch_host() is to follow
+ * device_start_host() - start its host; one of PID 1 has what there is of the handle, and waits
+ * for the rest. device_watch_host() is to follow
  */
 void device_start_host(struct agent *a, struct agent_device *d);
 #define HANDLE_VFIO   (1u << UDRV_FD_VFIO)
@@ -223,8 +218,14 @@ void device_give_part(struct agent_device *d, unsigned int mask);
  * part of its handle, or at its start if it has all. A host that cannot be watched is ended
  */
 void device_watch_host(struct agent *a, struct agent_device *d);
-/** device_given() - a host that waited has all of its handle: from now on it is listened to */
-void device_given(struct agent *a, struct agent_device *d);
+/** device_mounted() - tell a host that waits that what it needs beside its device is mounted */
+void device_mounted(struct agent_device *d);
+#define HOST_SOCK "host-" /* in custody: "host-nvme0", the agent's end of @sock */
+/**
+ * device_listen() - a host that waited will say that it runs: the agent listens for that, PID 1
+ * leaves it to the agent
+ */
+void device_listen(struct agent *a, struct agent_device *d);
 /** device_recall_host() - end a host that waits for a handle, as there is none to give */
 void device_recall_host(struct agent *a, struct agent_device *d);
 /** device_stop() - ask its host to shut the controller down and end; then its handle is closed */
@@ -248,6 +249,14 @@ int device_adopted(struct agent *a, struct agent_device *d, const char *start, c
 void device_lease_over(struct agent *a, struct agent_device *d);
 const char *device_state_name(enum agent_state s);
 
+/**
+ * ended_status() - ended.c: how a process that has ended did so
+ * @text: "with status 1", "by signal 9"
+ *
+ * Waits for its parent to reap it, a second at most. Return: exit status; -1: none, or unknown.
+ */
+int ended_status(int pidfd, char *text, size_t size);
+
 /* lease.c: leases in custody */
 
 /** lease_put() - a process has the device from now on: @d->pidfd */
@@ -266,6 +275,17 @@ bool lease_kept(struct agent *a, const char *name, int fd);
  * DEV_RUNNING; who has it and has not, DEV_STARTING: it will
  */
 void lease_restore(struct agent *a);
+
+/* fallen.c: devices of the previous kernel that could not be taken over */
+
+/** fallen_put() - this is one of them: @d->error */
+void fallen_put(struct agent *a, const struct agent_device *d);
+/** fallen_kept() - is this the reason for one, in custody? Then @fd is taken over */
+bool fallen_kept(const char *name, int fd);
+/** fallen_restore() - is this one of them? Then its start is a fall-back, and its reason known */
+bool fallen_restore(struct agent_device *d);
+/** fallen_drop() - it is no longer: it was started clean, or has failed */
+void fallen_drop(struct agent *a, const struct agent_device *d);
 
 /*
  * rescue.c: memory of consumers outlives a handle that is closed: how else would they learn what
@@ -334,6 +354,8 @@ void directory_stamp(void *map);
  * major version
  */
 int directory_read(int memfd, void **ret);
+/** directory_read_into() - the same, of up to @size bytes, into @buf, which is aligned to 8 */
+int directory_read_into(int memfd, void *buf, size_t size);
 uint64_t directory_cycle(const void *fdt);
 /** directory_handles() - call @fn for each handle; h->fd is all -1, @mask tells which there are */
 int directory_handles(const void *fdt,
@@ -361,6 +383,8 @@ struct json_object *directory_report(const void *fdt);
 
 /* restore.c: from whatever custody and the previous kernel left to devices with hosts */
 int agent_restore(struct agent *a);
+/** restore_devices() - adopt what is in the session of @a->incoming and not in custody */
+void restore_devices(struct agent *a);
 /** agent_progress() - take every device on as far as it goes; called after each event */
 void agent_progress(struct agent *a);
 
@@ -391,6 +415,10 @@ int check_memory(int kernel, int image, char *why, size_t why_size);
  * report_mark() - a phase of this kernel's part of it ends now; it began where the last one ended
  */
 void report_mark(const char *phase, const char *device);
+/** report_keep() - put the marks into custody, for the agent that follows */
+void report_keep(struct agent *a);
+/** report_kept() - are these the marks, in custody? Then @fd is taken over */
+bool report_kept(const char *name, int fd);
 /** report_settled() - every device is dealt with: record what became of it, for agents to come */
 void report_settled(struct agent *a);
 /** report_json() - NULL: there was no update since the cold boot */

@@ -38,6 +38,7 @@ static int add_configured(struct agent *a, const char *name, const char *bdf,
 	}
 	snprintf(d->h.bdf, sizeof(d->h.bdf), "%s", bdf);
 	snprintf(d->h.driver, sizeof(d->h.driver), "%s", driver ? driver->name : "");
+	fallen_restore(d);
 	d->h.policy = policy;
 	return 0;
 }

@@ -26,11 +26,6 @@ void custody_choose(struct agent *a)
 	a->luo_on_demand = a->keeper && a->keeper->opens_luo;
 }
 
-int custody_session(struct agent *a)
-{
-	return a->first && a->keeper && a->keeper->session ? a->keeper->session(a) : -ENOENT;
-}
-
 int custody_get_all(struct agent *a, void (*handle)(struct agent *a, struct udrv_handle *h),
 		    void (*fd)(struct agent *a, const char *name, int fd))
 {
@@ -54,6 +49,12 @@ void custody_put_fd(struct agent *a, const char *name, int fd)
 {
 	if (a->keeper)
 		told(a, a->keeper->put_fd(a, name, fd), name);
+}
+
+void custody_mounts(struct agent *a)
+{
+	if (a->keeper && a->keeper->mounts)
+		a->keeper->mounts(a);
 }
 
 int custody_settle(struct agent *a)

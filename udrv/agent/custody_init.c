@@ -49,20 +49,6 @@ static int call(struct agent *a, struct client_call *c)
 	return client_call(a->custody, c, NULL);
 }
 
-static int session(struct agent *a)
-{
-	static struct udrv_msg m;
-	int err;
-
-	err = udrv_msg_recv(a->custody, &m);
-	if (!err)
-		err = m.type == UDRV_MSG_SESSION ?
-			      udrv_msg_take_session(&m, &a->luo, &a->incoming) :
-			      -EBADMSG;
-	udrv_msg_drop_fds(&m);
-	return err;
-}
-
 struct get_all {
 	struct agent *a;
 	void (*handle)(struct agent *a, struct udrv_handle *h);
@@ -154,7 +140,6 @@ static uint64_t alive(struct agent *a)
 
 const struct custody_backend custody_init = {
 	.name = "udrv-init",
-	.session = session,
 	.get_all = get_all,
 	.put_handle = put_handle,
 	.put_fd = put_fd,

@@ -32,8 +32,8 @@ const char *device_state_name(enum agent_state s)
 	return names[s];
 }
 
-static void __attribute__((format(printf, 2, 3)))
-device_fail(struct agent_device *d, const char *fmt, ...)
+static void __attribute__((format(printf, 3, 4)))
+device_fail(struct agent *a, struct agent_device *d, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -41,6 +41,7 @@ device_fail(struct agent_device *d, const char *fmt, ...)
 	vsnprintf(d->error, sizeof(d->error), fmt, ap);
 	va_end(ap);
 	d->state = DEV_FAILED;
+	fallen_drop(a, d);
 	app_err("%s (%s): %s: the device is given up", d->h.name, d->h.bdf, d->error);
 }
 
@@ -73,7 +74,7 @@ void device_create(struct agent *a, struct agent_device *d)
 	if (!err)
 		err = create_handle(a, &d->h, &opts);
 	if (err) {
-		device_fail(d, "cannot open it: %s", app_errname(err));
+		device_fail(a, d, "cannot open it: %s", app_errname(err));
 		return;
 	}
 	rescue_give(a, &d->h);
@@ -81,8 +82,6 @@ void device_create(struct agent *a, struct agent_device *d)
 	rescue_given(a, d->h.name);
 	device_start_host(a, d);
 	device_watch_host(a, d);
-	device_give_part(d, HANDLE_IOMMU);
-	device_given(a, d);
 }
 
 void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
@@ -94,10 +93,10 @@ void device_close_handle(struct agent *a, struct agent_device *d, bool rescue)
 }
 
 /*
- * The child. The first host in this kernel is a plain fork, which has its program in memory, and
- * the descriptors of its handle as far as they are there, but for the one that comes last: it
- * cannot use the device without, and gets it when its lease is in custody. Later ones are executed,
- * since they may be of a new build, and lease like any other process.
+ * The child. PID 1's is a plain fork, which has its program in memory, and the descriptors of its
+ * handle as far as they are there, but for the one that comes last: it cannot use the device
+ * without, and gets it when its lease is in custody. An agent's are executed, since they may be of
+ * a new build, and lease like any other process.
  */
 static void __attribute__((noreturn))
 host_child(const struct agent *a, const struct agent_device *d, int sock)
@@ -131,7 +130,7 @@ static void give_up(struct agent *a, struct agent_device *d, const char *why)
 
 	err = udrv_handle_quiesce(&d->h, app_log(NULL));
 	device_close_handle(a, d, true);
-	device_fail(d, "%s; %s", why,
+	device_fail(a, d, "%s; %s", why,
 		    err ? "it may not be quiet (see above)" :
 			  "it is quiesced (bus mastering off, reset); udrvctl restart begins again");
 }
@@ -171,9 +170,10 @@ void device_start_host(struct agent *a, struct agent_device *d)
 	unsigned int n = 0;
 	int err;
 
-	if (a->first && !d->restarts && d->program < 0 &&
-	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
-		app_warn("socketpair: %s: the host is executed instead", app_errname(errno));
+	if (a->taking_over && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock)) {
+		not_started(a, d, "socketpair", errno);
+		return;
+	}
 	keep[n++] = sock[1];
 	keep[n++] = d->program;
 	for (unsigned int i = 0; sock[1] >= 0 && i < UDRV_HANDLE_FDS; i++)
@@ -210,6 +210,15 @@ void device_watch_host(struct agent *a, struct agent_device *d)
 	lease_put(a, d);
 }
 
+/* What it waits for does not come: it ends, if it has not, and its successor is told all of it. */
+static void not_sent(struct agent_device *d, const char *what, int err)
+{
+	app_err("%s (%s): its host does not take %s: %s", d->h.name, d->h.bdf, what,
+		app_errname(err));
+	close(d->sock);
+	d->sock = -1;
+}
+
 void device_give_part(struct agent_device *d, unsigned int mask)
 {
 	static struct udrv_msg m;
@@ -226,16 +235,37 @@ void device_give_part(struct agent_device *d, unsigned int mask)
 	if (!err)
 		err = udrv_msg_send(d->sock, &m);
 	if (err)
-		app_err("%s (%s): its host does not take the handle: %s", d->h.name, d->h.bdf,
-			app_errname(err));
+		not_sent(d, "the handle", err);
 }
 
-void device_given(struct agent *a, struct agent_device *d)
+void device_mounted(struct agent_device *d)
 {
+	static struct udrv_msg m;
+	int err;
+
 	if (d->sock < 0)
 		return;
-	/* It will say on this connection that it runs; if it does not take the handle, it ends. */
-	agent_client(a, d->sock, d);
+	udrv_msg_init(&m, UDRV_MSG_MOUNTED, 0);
+	err = udrv_msg_send(d->sock, &m);
+	if (err)
+		not_sent(d, "its order to go on", err);
+}
+
+void device_listen(struct agent *a, struct agent_device *d)
+{
+	char name[48];
+
+	if (d->sock < 0)
+		return;
+	if (a->taking_over) {
+		app_join(name, sizeof(name), HOST_SOCK, d->h.name);
+		custody_put_fd(a, name, d->sock);
+		close(d->sock);
+	} else if (d->pidfd >= 0) {
+		agent_client(a, d->sock, d);
+	} else {
+		close(d->sock);
+	}
 	d->sock = -1;
 }
 
@@ -247,8 +277,11 @@ void device_recall_host(struct agent *a, struct agent_device *d)
 		close(d->sock);
 	d->sock = -1;
 	if (d->pidfd < 0) {
-		if (d->state == DEV_STARTING)
-			waitpid(d->pid, NULL, 0);
+		if (d->state != DEV_STARTING)
+			return;
+		/* It could not use the device yet, nor write to its state. */
+		kill(d->pid, SIGKILL);
+		waitpid(d->pid, NULL, 0);
 		return;
 	}
 	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);
@@ -313,6 +346,8 @@ int device_lease(struct agent *a, struct agent_device *d, int sock, uint32_t id)
 
 int device_adopted(struct agent *a, struct agent_device *d, const char *start, const char *why)
 {
+	int err;
+
 	if (why[0])
 		snprintf(d->error, sizeof(d->error), "%s", why);
 	if (!strcmp(start, "refused"))
@@ -329,7 +364,10 @@ int device_adopted(struct agent *a, struct agent_device *d, const char *start, c
 	/* Why it had to start clean stays of interest. */
 	if (strcmp(start, "fallback"))
 		d->error[0] = '\0';
-	return lease_told(a, d);
+	err = lease_told(a, d);
+	if (!err)
+		fallen_drop(a, d);
+	return err;
 }
 
 /* The handle is of no use to its host: quiesce by closing, and begin again with a new one. */
@@ -342,7 +380,7 @@ static void start_over(struct agent *a, struct agent_device *d)
 		 d->h.name, d->h.bdf, rescue ? "" : ", without its consumers' memory");
 	device_close_handle(a, d, rescue);
 	if (d->handles > HANDLES_MAX) {
-		device_fail(d, "%u new handles in a row were of no use either", HANDLES_MAX);
+		device_fail(a, d, "%u new handles in a row were of no use either", HANDLES_MAX);
 		return;
 	}
 	if (!d->error[0])
@@ -409,24 +447,6 @@ int device_restart(struct agent *a, struct agent_device *d, int program, char *w
 	return 0;
 }
 
-/* "signal 9", "status 1"; only a child's end is known: a host that outlived an earlier agent is
- * init's child. */
-static int host_end(const struct agent_device *d, char *text, size_t size)
-{
-	siginfo_t si = { 0 };
-
-	if (waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED)) {
-		snprintf(text, size, "in an unknown way, as it was an earlier agent's");
-		return -1;
-	}
-	if (si.si_code == CLD_EXITED) {
-		snprintf(text, size, "with status %d", si.si_status);
-		return si.si_status;
-	}
-	snprintf(text, size, "by signal %d", si.si_status);
-	return -1;
-}
-
 void device_lease_over(struct agent *a, struct agent_device *d)
 {
 	uint64_t now = app_now_ns();
@@ -434,7 +454,7 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 	char end[64];
 	int status;
 
-	status = host_end(d, end, sizeof(end));
+	status = ended_status(d->pidfd, end, sizeof(end));
 	lease_drop(a, d);
 	d->restarts++;
 	if (d->stopping) {

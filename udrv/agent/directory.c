@@ -231,7 +231,7 @@ static int write_tree(void *fdt, const struct agent *a, const char *to_kernel,
 static uint8_t scratch[DIRECTORY_SIZE] __attribute__((aligned(8)));
 
 /*
- * A memfd of no more than the tree takes: the next kernel restores it, and its agent reads it, page
+ * A memfd of no more than the tree takes: the next kernel restores it, and its PID 1 reads it, page
  * by page inside the blackout.
  */
 static int directory_memfd(void **ret_map)
@@ -343,6 +343,17 @@ static int directory_version(const void *fdt)
 	return -EPROTONOSUPPORT;
 }
 
+int directory_read_into(int memfd, void *buf, size_t size)
+{
+	ssize_t len = pread(memfd, buf, size, 0);
+
+	if (len < 0)
+		return -errno;
+	if (len < (ssize_t)FDT_V17_SIZE || fdt_check_full(buf, (size_t)len))
+		return -EBADMSG;
+	return directory_version(buf);
+}
+
 int directory_read(int memfd, void **ret)
 {
 	struct stat st;
@@ -356,12 +367,7 @@ int directory_read(int memfd, void **ret)
 	fdt = malloc((size_t)st.st_size);
 	if (!fdt)
 		return -ENOMEM;
-	if (pread(memfd, fdt, (size_t)st.st_size, 0) != st.st_size ||
-	    fdt_check_full(fdt, (size_t)st.st_size)) {
-		free(fdt);
-		return -EBADMSG;
-	}
-	err = directory_version(fdt);
+	err = directory_read_into(memfd, fdt, (size_t)st.st_size);
 	if (err) {
 		free(fdt);
 		return err;

@@ -378,23 +378,18 @@ static int agent_listen(struct agent *a)
 	return a->listener < 0 ? a->listener : 0;
 }
 
-int udrv_agent_run(const struct agent_start *start)
+static int run(int custody, uint64_t tsc_init)
 {
-	static struct agent a = { .listener = -1, .directory = -1 };
+	static struct agent a = { .listener = -1, .luo = -1, .incoming = -1, .directory = -1 };
 
 	app_log("udrv-agent");
-	a.custody = start->custody;
-	a.tsc_init = start->tsc_init;
-	a.first = start->first;
-	a.luo = a.incoming = -1;
+	a.custody = custody;
+	a.tsc_init = tsc_init;
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		a.client[i].sock = -1;
 	custody_choose(&a);
-	/*
-	 * Hosts that the restoration executes look for the socket; the first agent's are forked,
-	 * and do not.
-	 */
-	if (!a.first && agent_listen(&a))
+	/* Hosts that the restoration executes look for the socket. */
+	if (agent_listen(&a))
 		return APP_FAILED;
 	if (agent_restore(&a))
 		return APP_FAILED;
@@ -405,8 +400,6 @@ int udrv_agent_run(const struct agent_start *start)
 	/* systemd has given a service its own. */
 	if (a.custody >= 0)
 		app_stdio();
-	if (a.first && agent_listen(&a))
-		return APP_FAILED;
 	if (agent_configure(&a))
 		return APP_FAILED;
 	policy_restore(&a);
@@ -425,20 +418,20 @@ int udrv_agent_main(int argc, char **argv)
 	static const struct option options[] = { { "custody-fd", required_argument, NULL, 'c' },
 						 { "tsc-init", required_argument, NULL, 't' },
 						 {} };
-	struct agent_start start = { .custody = -1, .tsc_init = app_tsc() };
-	int opt;
+	uint64_t tsc_init = app_tsc();
+	int opt, custody = -1;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (opt == 'c')
-			start.custody = atoi(optarg);
+			custody = atoi(optarg);
 		else if (opt == 't')
-			start.tsc_init = strtoull(optarg, NULL, 0);
+			tsc_init = strtoull(optarg, NULL, 0);
 		else
 			return usage();
 	}
 	if (optind != argc)
 		return usage();
-	if (start.custody >= 0)
-		fcntl(start.custody, F_SETFD, FD_CLOEXEC);
-	return udrv_agent_run(&start);
+	if (custody >= 0)
+		fcntl(custody, F_SETFD, FD_CLOEXEC);
+	return run(custody, tsc_init);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "udrv/agent/agent.h"
@@ -14,18 +15,54 @@
 #include "udrv/common/json.h"
 
 #define MARKS (3 * AGENT_DEVICES + 8)
+#define KEY   "marks"
 
 static struct mark {
-	const char *phase;
-	const char *device;
+	char phase[16];
+	char device[32];
 	uint64_t tsc;
 } marks[MARKS];
 static unsigned int nmarks;
+static bool kept; /* the first of them are PID 1's */
 
 void report_mark(const char *phase, const char *device)
 {
-	if (nmarks < MARKS)
-		marks[nmarks++] = (struct mark){ phase, device, app_tsc() };
+	struct mark *m = &marks[nmarks];
+
+	if (nmarks == MARKS)
+		return;
+	m->tsc = app_tsc();
+	app_join(m->phase, sizeof(m->phase), phase, "");
+	app_join(m->device, sizeof(m->device), device ? device : "", "");
+	nmarks++;
+}
+
+void report_keep(struct agent *a)
+{
+	size_t size = nmarks * sizeof(marks[0]);
+	int fd = memfd_create(KEY, MFD_CLOEXEC);
+
+	/* Without them the report has less to tell. */
+	if (fd >= 0 && pwrite(fd, marks, size, 0) == (ssize_t)size)
+		custody_put_fd(a, KEY, fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+bool report_kept(const char *name, int fd)
+{
+	ssize_t n;
+
+	if (strcmp(name, KEY))
+		return false;
+	n = pread(fd, marks, sizeof(marks), 0);
+	close(fd);
+	nmarks = n > 0 ? (unsigned int)((size_t)n / sizeof(marks[0])) : 0;
+	for (unsigned int i = 0; i < nmarks; i++)
+		marks[i].phase[sizeof(marks[i].phase) - 1] =
+			marks[i].device[sizeof(marks[i].device) - 1] = '\0';
+	kept = true;
+	return true;
 }
 
 /* The marks as phases since udrv-init's first instruction; how many there are. */
@@ -38,7 +75,7 @@ static unsigned int marks_phases(const struct agent *a, struct directory_phase *
 		double tsc_ns = 1e6 / (double)khz;
 
 		snprintf(names[i], sizeof(names[i]), "%s%s%s", marks[i].phase,
-			 marks[i].device ? "-" : "", marks[i].device ? marks[i].device : "");
+			 marks[i].device[0] ? "-" : "", marks[i].device);
 		ret[i].name = names[i];
 		ret[i].start_ns = (uint64_t)((double)(from - a->tsc_init) * tsc_ns);
 		ret[i].duration_ns = (uint64_t)((double)(marks[i].tsc - from) * tsc_ns);
@@ -55,7 +92,7 @@ void report_settled(struct agent *a)
 	int fd;
 
 	/* Marks of an agent that came later tell of its own beginning, not of the update. */
-	if (a->first)
+	if (kept)
 		report_mark("settle", NULL);
 	if (!a->fdt)
 		return;
@@ -66,6 +103,8 @@ void report_settled(struct agent *a)
 		return;
 	}
 	custody_put_fd(a, "directory", fd);
+	if (kept)
+		custody_drop(a, KEY);
 	close(a->directory);
 	a->directory = fd;
 	free(a->fdt);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Beginning: after a cold boot, after a kexec (a session with a directory), or after a crash of an
- * earlier agent (custody holds everything). One path serves all three: take what there is, complete
- * it, lease it.
+ * Beginning: after a cold boot, after a kexec (a session with a directory, custody holds what PID 1
+ * took over), or after a crash of an earlier agent (custody holds everything). One path serves all
+ * three: take what there is, complete it, lease it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,8 +31,14 @@ static void kept_handle(struct agent *a, struct udrv_handle *h)
 }
 
 /* What is in custody and of no use any more. */
-static char stale[AGENT_DEVICES + 1][UDRV_NAME_MAX + 1];
+static char stale[2 * AGENT_DEVICES + 2][UDRV_NAME_MAX + 1];
 static unsigned int nstale;
+
+static void stale_add(const char *name)
+{
+	if (nstale < sizeof(stale) / sizeof(stale[0]))
+		snprintf(stale[nstale++], sizeof(stale[0]), "%s", name);
+}
 
 /* Handles come first, so a lease finds its device. */
 static void kept_fd(struct agent *a, const char *name, int fd)
@@ -54,16 +60,23 @@ static void kept_fd(struct agent *a, const char *name, int fd)
 		d->program = fd;
 		return;
 	}
-	if (lease_kept(a, name, fd))
+	if (lease_kept(a, name, fd) || fallen_kept(name, fd) || report_kept(name, fd))
 		return;
+	/* A connection has one reader: there must be nobody else who could be it. */
+	d = strncmp(name, HOST_SOCK, strlen(HOST_SOCK)) ? NULL :
+							  agent_find(a, name + strlen(HOST_SOCK));
+	if (d) {
+		d->sock = fd;
+		stale_add(name);
+		return;
+	}
 	/*
 	 * "outgoing": an update that its agent did not live to see; closing the session undoes it.
 	 * The kernel that it has loaded is harmless without a session: the reboot would be an
 	 * ordinary one. udrv-init's duplicate has to wait until all of its answer was read.
 	 */
 	close(fd);
-	if (nstale < sizeof(stale) / sizeof(stale[0]))
-		snprintf(stale[nstale++], sizeof(stale[0]), "%s", name);
+	stale_add(name);
 }
 
 static void drop_stale(struct agent *a)
@@ -72,30 +85,19 @@ static void drop_stale(struct agent *a)
 		custody_drop(a, stale[--nstale]);
 }
 
-/*
- * Is there a session of the previous kernel? udrv-init looks for the first
- * agent; systemd hands it over.
- */
-static int open_session(struct agent *a)
+/* Is there a session of the previous kernel? udrv-init had a look; systemd hands it over. */
+static void open_session(struct agent *a)
 {
-	int err;
-
-	err = custody_session(a);
-	if (err && err != -ENOENT) {
-		app_err("udrv-init does not tell of a session: %s", app_errname(err));
-		return err;
-	}
-	if (err)
-		a->luo = luo_open();
+	a->luo = luo_open();
 	a->luo_err = a->luo < 0 ? a->luo : 0;
 	if (a->luo < 0) {
 		app_warn("/dev/liveupdate: %s: no kernel update without it (liveupdate=on kho=on on the command line?)",
 			 app_errname(a->luo));
-		return 0;
+		return;
 	}
 	if (a->directory >= 0)
-		return 0;
-	if (err && a->incoming < 0) {
+		return;
+	if (a->incoming < 0) {
 		a->incoming = luo_retrieve_session(a->luo, SESSION_NAME);
 		if (a->incoming >= 0)
 			custody_put_fd(a, "incoming", a->incoming);
@@ -103,20 +105,18 @@ static int open_session(struct agent *a)
 	if (a->incoming == -ENOENT) {
 		app_info("no session '" SESSION_NAME
 			 "' from a previous kernel: every device is reset and started clean");
-		return 0;
+		return;
 	}
 	if (a->incoming < 0) {
-		err = a->incoming;
 		app_err("cannot retrieve the session '" SESSION_NAME
 			"': %s: every device is started clean",
-			app_errname(err));
-		return 0;
+			app_errname(a->incoming));
+		return;
 	}
 	a->directory = luo_retrieve(a->incoming, DIRECTORY_TOKEN);
 	if (a->directory < 0)
 		app_err("cannot retrieve the directory: %s: devices are left to the kernel to quiesce, and started clean",
 			app_errname(a->directory));
-	return 0;
 }
 
 /* A clean start, because what the previous kernel left cannot be used. */
@@ -127,6 +127,8 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	snprintf(d->error, sizeof(d->error), "%s: %s", what, app_errname(err));
 	device_close_handle(a, d, true);
 	device_recall_host(a, d);
+	/* Its consumers' memory is in custody: it is not retrieved once more. */
+	fallen_put(a, d);
 	d->adopt = false;
 	d->fallback = true;
 	d->state = DEV_PENDING;
@@ -168,12 +170,16 @@ static int retrieve_memory(void *ctx, const struct udrv_handle *entry, uint64_t 
 	if (!d)
 		return -ENOSPC;
 	d->h = *entry;
-	if (!retrieve(a, d, base, mask & HANDLE_MEMORY) && a->first)
+	if (fallen_restore(d)) {
+		d->state = DEV_PENDING;
+		return 0;
+	}
+	if (!retrieve(a, d, base, mask & HANDLE_MEMORY) && a->taking_over)
 		device_start_host(a, d);
 	return 0;
 }
 
-/* Should this process die before udrv-init has the handle: the session gives it out once more. */
+/* Should this process end before custody has the handle: the session gives it out once more. */
 static int retrieve_device(void *ctx, const struct udrv_handle *entry, uint64_t base, uint32_t mask)
 {
 	struct agent *a = ctx;
@@ -212,18 +218,15 @@ static void adopt(struct agent *a, struct agent_device *d)
 		return;
 	}
 	d->adopt = false;
-	/*
-	 * The answer to what was sent first also tells that udrv-init has
-	 * mounted what a host needs.
-	 */
-	custody_settle(a);
 	/* Before it is used: an agent that came after this one's death would adopt it once more. */
 	custody_put_handle(a, &d->h);
 	if (d->state != DEV_STARTING)
 		device_start_host(a, d);
 	device_watch_host(a, d);
 	device_give_part(d, HANDLE_IOMMU);
-	device_given(a, d);
+	custody_mounts(a);
+	device_mounted(d);
+	device_listen(a, d);
 	report_mark("adopt", d->h.name);
 	set_updating(&d->h, false);
 }
@@ -243,34 +246,12 @@ static int read_directory(struct agent *a)
 	return a->directory < 0 ? a->directory : directory_read(a->directory, &a->fdt);
 }
 
-int agent_restore(struct agent *a)
+void restore_devices(struct agent *a)
 {
-	int err;
-
-	err = a->first ? 0 : custody_get_all(a, kept_handle, kept_fd);
-	if (err) {
-		app_err("PID 1's custody: %s", app_errname(err));
-		return err;
-	}
-	drop_stale(a);
-	lease_restore(a);
-	err = open_session(a);
-	if (err)
-		return err;
-	if (a->luo_on_demand && a->luo >= 0) {
-		close(a->luo);
-		a->luo = -1;
-	}
-	err = read_directory(a);
-	if (err)
-		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",
-			app_errname(err));
-	if (!err && a->incoming >= 0)
+	if (a->fdt && a->incoming >= 0) {
 		directory_handles(a->fdt, retrieve_memory, a);
-	if (a->directory >= 0)
-		custody_put_fd(a, "directory", a->directory);
-	if (!err && a->incoming >= 0)
 		directory_handles(a->fdt, retrieve_device, a);
+	}
 	for (unsigned int i = 0; i < a->ndev; i++) {
 		struct agent_device *d = &a->dev[i];
 
@@ -279,6 +260,35 @@ int agent_restore(struct agent *a)
 		else if (d->h.fd[UDRV_FD_STATE] >= 0)
 			set_updating(&d->h, false);
 	}
+}
+
+int agent_restore(struct agent *a)
+{
+	int err;
+
+	err = custody_get_all(a, kept_handle, kept_fd);
+	if (err) {
+		app_err("PID 1's custody: %s", app_errname(err));
+		return err;
+	}
+	drop_stale(a);
+	lease_restore(a);
+	for (unsigned int i = 0; i < a->ndev; i++) {
+		device_listen(a, &a->dev[i]);
+		fallen_restore(&a->dev[i]);
+	}
+	open_session(a);
+	if (a->luo_on_demand && a->luo >= 0) {
+		close(a->luo);
+		a->luo = -1;
+	}
+	err = read_directory(a);
+	if (err)
+		app_err("directory: %s: devices are left to the kernel to quiesce, and started clean",
+			app_errname(err));
+	if (a->directory >= 0)
+		custody_put_fd(a, "directory", a->directory);
+	restore_devices(a);
 	return 0;
 }
 

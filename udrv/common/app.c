@@ -282,17 +282,20 @@ static unsigned int lowest_fd(const int *fd, unsigned int n, unsigned int from)
 	return low;
 }
 
-pid_t app_fork(const int *keep, unsigned int n)
+void app_deadly(void (*fn)(int sig))
+{
+	static const int deadly[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM };
+	/* Not blocked while it is handled: the handler need not return. */
+	const struct sigaction sa = { .sa_handler = fn, .sa_flags = SA_NODEFER | SA_ONSTACK };
+
+	for (unsigned int i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+		sigaction(deadly[i], &sa, NULL);
+}
+
+void app_close_others(const int *keep, unsigned int n)
 {
 	unsigned int from = STDERR_FILENO + 1, next;
-	sigset_t none;
-	pid_t pid;
 
-	pid = _Fork();
-	if (pid)
-		return pid;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (log_state.fd > STDERR_FILENO)
 		log_state.fd = -1;
 	while ((next = lowest_fd(keep, n, from)) != UINT_MAX) {
@@ -301,6 +304,20 @@ pid_t app_fork(const int *keep, unsigned int n)
 		from = next + 1;
 	}
 	close_range(from, UINT_MAX, 0);
+}
+
+pid_t app_fork(const int *keep, unsigned int n)
+{
+	sigset_t none;
+	pid_t pid;
+
+	pid = _Fork();
+	if (pid)
+		return pid;
+	app_deadly(SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	app_close_others(keep, n);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include <udrv/log.h>
 
+struct custody_backend;
 struct udrv_handle;
 
 int udrv_init_main(int argc, char **argv);
@@ -21,27 +22,21 @@ int udrv_host_main(int argc, char **argv);
 int udrvctl_main(int argc, char **argv);
 
 /**
- * struct agent_start - what udrv-init starts an agent with
- * @custody: connection to udrv-init, -1 without one
+ * udrv_take_over() - take over what the previous kernel has left, before there is an agent
+ * @keeper: PID 1's custody
  * @tsc_init: app_tsc() at udrv-init's first instruction
- * @first: nothing is in custody yet, and udrv-init may still be mounting; it
- *	will send UDRV_MSG_SESSION
+ *
+ * For PID 1. What cannot be taken over is left to the agent, which comes next and says why.
  */
-struct agent_start {
-	int custody;
-	uint64_t tsc_init;
-	bool first;
-};
-
-/** udrv_agent_run() - the agent in the present process, until it fails; returns its exit code */
-int udrv_agent_run(const struct agent_start *start);
+void udrv_take_over(const struct custody_backend *keeper, uint64_t tsc_init);
 
 /**
- * struct host_lease - what a host gets from the agent with its device
+ * struct host_lease - what a host gets with its device, from the agent or from PID 1
  * @cycle: kexecs since the cold boot
  * @tsc_init, @tsc_reboot: app_tsc() at the last one's two ends, 0 if unknown
  * @driver: name of the device's driver
- * @agent: connection to the agent, over which comes what its handle does not have yet
+ * @agent: connection over which comes what its handle does not have yet; the agent listens at its
+ *	other end later
  */
 struct host_lease {
 	uint64_t cycle, tsc_init, tsc_reboot;
@@ -50,7 +45,7 @@ struct host_lease {
 };
 
 /**
- * udrv_host_run() - a host in the present process, which the agent has forked
+ * udrv_host_run() - a host in the present process, which PID 1 has forked
  * @handle: of its device, as far as it is there; descriptors are inherited. The rest comes as
  *	UDRV_MSG_HANDLE over @lease->agent, in parts, while the device is adopted
  *
@@ -160,6 +155,17 @@ int app_options(const char *list, const struct app_option *opts, unsigned int n,
  * Return: as fork(); -1 with errno.
  */
 pid_t app_fork(const int *keep, unsigned int n);
+
+/**
+ * app_deadly() - who handles the signals of a process that has crashed or takes too long: SIGSEGV,
+ * SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM
+ * @fn: SIG_DFL; or a handler, for which signals are not blocked, on sigaltstack(2)'s stack if there
+ *	is one. A child of app_fork() does not have it
+ */
+void app_deadly(void (*fn)(int sig));
+
+/** app_close_others() - close all descriptors but those and 0–2, as app_fork() does in the child */
+void app_close_others(const int *keep, unsigned int n);
 
 /**
  * app_name() - what ps calls this process: one that was forked has its parent's name, and may be

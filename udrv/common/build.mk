@@ -2,9 +2,9 @@
 # All programs of the guest are one executable under several names (hard links): see app.h.
 
 UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
-	../init/main.c ../init/custody.c ../init/late.c \
+	../init/main.c ../init/custody.c ../init/late.c ../init/mounts.c ../init/takeover.c \
 	../agent/main.c ../agent/bind.c ../agent/config.c ../agent/custody.c ../agent/custody_init.c ../agent/custody_fdstore.c ../agent/fdstore.c ../agent/notify.c ../agent/device.c ../agent/lease.c \
-	../agent/directory.c ../agent/check.c ../agent/holder.c ../agent/restore.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
+	../agent/directory.c ../agent/check.c ../agent/holder.c ../agent/restore.c ../agent/takeover.c ../agent/fallen.c ../agent/ended.c ../agent/update.c ../agent/prepare.c ../agent/commit.c \
 	../agent/worker.c ../agent/backoff.c ../agent/policy.c ../agent/policy_name.c ../agent/rescue.c ../agent/report.c ../agent/payload.c \
 	../host/main.c ../host/command.c ../host/irq.c ../host/irq_lines.c ../host/lease.c ../host/stop.c ../host/driver.c \
 	../host/nvme.c ../host/nvme_status.c ../host/mana.c ../host/mana_status.c \
@@ -15,8 +15,11 @@ UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c
 
 $(call guest-program,udrv,$(UDRV_SOURCES))
-STEP_WRAPS := -Wl,--wrap=nvme_admin_start -Wl,--wrap=nvme_timeout_aborted
-$(call step-program,udrv_step,$(UDRV_SOURCES) ../../tests/vm/guest/step_hook.c,$(STEP_WRAPS))
+comma := ,
+STEP_WRAPS := $(addprefix -Wl$(comma)--wrap=,nvme_admin_start nvme_timeout_aborted \
+	luo_retrieve custody_keep_fd custody_keep_handle udrv_handle_bind udrv_handle_attach \
+	device_start_host device_give_part device_mounted mounts_other)
+$(call step-program,udrv_step,$(UDRV_SOURCES) ../../tests/vm/guest/step_hook.c ../../tests/vm/guest/crash_hook.c,$(STEP_WRAPS))
 
 UDRV_NAMES := $(addprefix $(BUILD)/bin/,udrv-init udrv-agent udrv-host udrvctl)
 GUEST_PROGRAMS := $(filter-out $(BUILD)/bin/udrv,$(GUEST_PROGRAMS)) $(UDRV_NAMES)

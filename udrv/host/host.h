@@ -69,6 +69,7 @@ struct host_irq {
  * @priv: the consumer's
  * @untold: the agent may not know yet that the device runs
  * @asked: it was told, and its answer is still to come
+ * @mounted: file systems are there, for one that was forked before they were
  * @poll_due: the device was reset, and what it had is still to be delivered as lost
  * @signals: a signalfd
  * @stopping: nothing new is issued
@@ -99,6 +100,7 @@ struct host {
 	struct host_irq irq;
 	bool untold;
 	bool asked;
+	bool mounted;
 	bool poll_due;
 	int signals;
 	bool stopping;
@@ -118,11 +120,17 @@ int host_lease(struct host *h, const char *name);
  */
 int host_await(struct host *h, enum udrv_handle_fd fd);
 /**
+ * host_await_mounts() - wait until there is more than the device: options, interrupts' counts, a
+ * directory to listen in. 0; -ENOTCONN: who was to mount it is gone; -errno
+ */
+int host_await_mounts(struct host *h);
+/**
  * host_adopted() - begin to tell the agent that the device runs
  *
- * The one that this process was forked by, or its successor: while @h->untold, host_tell() is to be
- * called again from time to time, and does what there is to do. Neither waits for anybody: an agent
- * may have better to do, or be stopped, and the device is to be served meanwhile.
+ * The one at the other end of the connection that this process was forked with, or its successor:
+ * while @h->untold, host_tell() is to be called again from time to time, and does what there is to
+ * do. Neither waits for anybody: an agent may have better to do, or be stopped, and the device is
+ * to be served meanwhile.
  *
  * Return: 0; -EPERM: the lease is somebody else's, so the device must not be touched any more.
  */

@@ -53,6 +53,23 @@ int host_await(struct host *h, enum udrv_handle_fd fd)
 	return err;
 }
 
+int host_await_mounts(struct host *h)
+{
+	static struct udrv_msg m;
+	int err;
+
+	if (h->lease.agent < 0 || h->mounted)
+		return 0;
+	err = host_await(h, UDRV_FD_IOMMU);
+	if (!err)
+		err = udrv_msg_recv(h->lease.agent, &m);
+	if (err)
+		return err;
+	udrv_msg_drop_fds(&m);
+	h->mounted = m.type == UDRV_MSG_MOUNTED;
+	return h->mounted ? 0 : -EBADMSG;
+}
+
 int host_lease(struct host *h, const char *name)
 {
 	struct client_call c = {
@@ -159,8 +176,9 @@ void host_refused(struct host *h)
 	char why[192];
 
 	snprintf(h->why, sizeof(h->why), "%s", app_last_error());
-	/* The agent listens once it has given all of it. */
-	host_await(h, UDRV_FD_IOMMU);
+	/* The agent listens once PID 1 has given all of it. */
+	if (host_await_mounts(h))
+		hang_up(h);
 	if (h->lease.agent < 0)
 		h->lease.agent = udrv_proto_connect(UDRV_AGENT_SOCKET, false);
 	/* The host ends next: the agent is to have read the reason before it learns of that. */

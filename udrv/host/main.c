@@ -154,6 +154,8 @@ static int configure(struct host *h)
 	int err = 0;
 
 	if (!h->configured)
+		err = host_await_mounts(h);
+	if (!h->configured && !err)
 		err = h->driver->configure(h);
 	h->configured = !err;
 	return err;
@@ -234,7 +236,7 @@ static int run(struct host *h)
 		return APP_FAILED;
 	}
 	err = bring_up(h);
-	/* None comes if the device cannot be adopted: the agent has told why. */
+	/* None comes if the device cannot be adopted: who tried has told why. */
 	if (err == -ENOTCONN)
 		return APP_FAILED;
 	if (!err)

@@ -407,6 +407,9 @@ static int nic_open(struct host *h, bool resumed)
 		return err;
 	}
 	if (!nic_memory_is(nic->m)) {
+		err = host_await_mounts(h);
+		if (err)
+			return err;
 		memset(nic->m, 0, sizeof(*nic->m));
 		nic->m->h.cycle = h->lease.cycle;
 		nic->m->h.running = config_verify_at_boot(list, sizeof(list));

@@ -4,7 +4,9 @@
  * agent and hosts may die at any moment. It does not look into what it keeps.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,14 +14,13 @@
 #include <udrv/proto.h>
 
 #include "udrv/common/app.h"
-#include "udrv/common/luo.h"
 #include "udrv/init/init.h"
 
 /*
- * Each of 16 devices: its lease, how it was started, its program, and four memfds of its consumers
- * while it has no handle.
+ * Each of 16 devices: its lease, how it was started or why it was not, its host's connection, its
+ * program, and four memfds of its consumers while it has no handle.
  */
-#define CUSTODY_MAX 128
+#define CUSTODY_MAX 160
 
 struct kept_fd {
 	char name[UDRV_NAME_MAX + 1];
@@ -31,61 +32,94 @@ static unsigned int nhandles;
 static struct kept_fd fds[CUSTODY_MAX];
 static unsigned int nfds;
 
-static int put_handle(struct udrv_msg *m)
+static int store_handle(struct udrv_handle *h)
 {
-	struct udrv_handle h;
 	unsigned int i;
-	int err;
 
-	err = udrv_msg_take_handle(m, &h);
-	if (err)
-		return err;
 	for (i = 0; i < nhandles; i++)
-		if (!strcmp(handles[i].name, h.name))
+		if (!strcmp(handles[i].name, h->name))
 			break;
 	if (i == CUSTODY_MAX) {
-		udrv_handle_close(&h);
+		udrv_handle_close(h);
 		return -ENOSPC;
 	}
 	if (i < nhandles)
 		udrv_handle_close(&handles[i]);
-	else
+	handles[i] = *h;
+	/* Counted when it is there: a takeover may end at any moment. */
+	atomic_signal_fence(memory_order_release);
+	if (i == nhandles)
 		nhandles++;
-	handles[i] = h;
 	return 0;
 }
 
-static void keep_fd(const char *name, int fd)
+static int put_handle(struct udrv_msg *m)
 {
-	strcpy(fds[nfds].name, name);
-	fds[nfds++].fd = fd;
+	struct udrv_handle h;
+	int err;
+
+	err = udrv_msg_take_handle(m, &h);
+	return err ? err : store_handle(&h);
+}
+
+int custody_keep_handle(const struct udrv_handle *h)
+{
+	struct udrv_handle dup;
+	int err;
+
+	err = udrv_handle_dup(h, &dup);
+	return err ? err : store_handle(&dup);
+}
+
+static int store_fd(const char *name, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < nfds; i++)
+		if (!strcmp(fds[i].name, name))
+			break;
+	if (i == CUSTODY_MAX) {
+		close(fd);
+		return -ENOSPC;
+	}
+	if (i < nfds)
+		close(fds[i].fd);
+	else
+		strcpy(fds[i].name, name);
+	fds[i].fd = fd;
+	atomic_signal_fence(memory_order_release);
+	if (i == nfds)
+		nfds++;
+	return 0;
+}
+
+static bool name_ok(const char *name)
+{
+	return name && *name && strlen(name) <= UDRV_NAME_MAX;
 }
 
 static int put_fd(struct udrv_msg *m)
 {
 	const char *name = udrv_msg_text(m);
-	unsigned int i;
 	int fd;
 
-	if (!name || !*name || strlen(name) > UDRV_NAME_MAX || m->nfds != 1)
+	if (!name_ok(name) || m->nfds != 1)
 		return -EINVAL;
-	for (i = 0; i < nfds; i++)
-		if (!strcmp(fds[i].name, name))
-			break;
-	if (i == CUSTODY_MAX)
-		return -ENOSPC;
 	fd = udrv_msg_take_fd(m, 0);
-	if (fd < 0)
-		return fd;
-	if (i < nfds)
-		close(fds[i].fd);
-	else
-		strcpy(fds[nfds++].name, name);
-	fds[i].fd = fd;
-	return 0;
+	return fd < 0 ? fd : store_fd(name, fd);
 }
 
-static int drop(const char *name)
+int custody_keep_fd(const char *name, int fd)
+{
+	int dup;
+
+	if (!name_ok(name))
+		return -EINVAL;
+	dup = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	return dup < 0 ? -errno : store_fd(name, dup);
+}
+
+int custody_forget(const char *name)
 {
 	if (!name)
 		return -EINVAL;
@@ -144,7 +178,7 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready)
 		err = put_fd(m);
 		break;
 	case UDRV_MSG_DROP:
-		err = drop(udrv_msg_text(m));
+		err = custody_forget(udrv_msg_text(m));
 		break;
 	case UDRV_MSG_GET_ALL:
 		err = give_all(sock, m->id);
@@ -161,24 +195,6 @@ int custody_serve(int sock, struct udrv_msg *m, bool *ret_ready)
 	if (err)
 		return udrv_msg_reply_error(sock, m->id, err, "custody request %u", m->type);
 	return udrv_msg_reply_ok(sock, m->id, NULL);
-}
-
-int custody_give_session(int sock)
-{
-	static struct udrv_msg m;
-	int luo = luo_open();
-	int session = luo < 0 ? luo : luo_retrieve_session(luo, SESSION_NAME);
-	int err;
-
-	if (session >= 0)
-		keep_fd("incoming", session);
-	udrv_msg_init(&m, UDRV_MSG_SESSION, 0);
-	udrv_msg_set_session(&m, luo, session);
-	err = udrv_msg_send(sock, &m);
-	/* One process at a time may have it open, and that is the agent. */
-	if (luo >= 0)
-		close(luo);
-	return err;
 }
 
 int custody_next(int sock, bool *ret_ready)
@@ -205,4 +221,17 @@ bool custody_drain(int sock, bool *ret_ready)
 		if (custody_next(sock, ret_ready))
 			return false;
 	return true;
+}
+
+void custody_close_others(void)
+{
+	int keep[CUSTODY_MAX * (UDRV_HANDLE_FDS + 1)];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < nhandles && i < CUSTODY_MAX; i++)
+		for (unsigned int f = 0; f < UDRV_HANDLE_FDS; f++)
+			keep[n++] = handles[i].fd[f];
+	for (unsigned int i = 0; i < nfds && i < CUSTODY_MAX; i++)
+		keep[n++] = fds[i].fd;
+	app_close_others(keep, n);
 }

@@ -4,19 +4,37 @@
 #define UDRV_INIT_INIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+struct udrv_handle;
 struct udrv_msg;
 
+/** mounts_dev() - /dev */
+void mounts_dev(void);
+/** mounts_other() - what else there is to mount, unless it is */
+void mounts_other(void);
+
 /**
- * custody_give_session() - open the previous kernel's session, keep it, and give it to the first
- * agent, with /dev/liveupdate
- * @sock: its connection
+ * takeover_start() - take over the devices of the previous kernel, if there are any
+ * @tsc_init: app_tsc() at PID 1's first instruction
  *
- * Once, before the first custody_serve(). What cannot be opened is told to the agent.
- * Return: 0; -errno: the connection is of no use.
+ * With /dev mounted. When it returns, hosts run, and all on which they depend is in custody; every
+ * other descriptor from 3 on is closed. Return: 0; the signal that ended it (message).
  */
-int custody_give_session(int sock);
+int takeover_start(uint64_t tsc_init);
+
+/**
+ * custody_keep_handle() - keep duplicates of a handle's descriptors, replacing an older one of that
+ * name; -ENOSPC, -errno
+ */
+int custody_keep_handle(const struct udrv_handle *h);
+/** custody_keep_fd() - likewise of one descriptor; -EINVAL: a bad name */
+int custody_keep_fd(const char *name, int fd);
+/** custody_forget() - close the handle or descriptor of that name; -ENOENT */
+int custody_forget(const char *name);
+/** custody_close_others() - close every descriptor from 3 on that is not kept */
+void custody_close_others(void);
 
 /**
  * custody_serve() - answer one request of the agent out of what is kept here

@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * udrv-init, PID 1 of the paravisor: mounts what the others need, keeps their descriptors, starts
- * the agent and starts it again. Everything up to the agent's start is inside an update's blackout.
+ * udrv-init, PID 1 of the paravisor: takes over the previous kernel's devices, mounts what others
+ * need, keeps their descriptors, starts the agent and starts it again. Everything up to the agent's
+ * start is inside an update's blackout.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,70 +37,31 @@ struct init {
 	bool late_mounted;
 };
 
-struct init_mount {
-	const char *type, *dir;
-	unsigned long flags;
-};
-
-/* What the agent needs to begin with, and what can be mounted beside it. */
-static const struct init_mount first_mounts[] = {
-	{ "devtmpfs", "/dev", MS_NOSUID },
-};
-static const struct init_mount other_mounts[] = {
-	{ "proc", "/proc", MS_NOSUID | MS_NOEXEC | MS_NODEV },
-	{ "sysfs", "/sys", MS_NOSUID | MS_NOEXEC | MS_NODEV },
-	{ "tmpfs", "/run", MS_NOSUID | MS_NODEV },
-};
-
-static void init_mounts(const struct init_mount *m, unsigned int n)
-{
-	for (; n; n--, m++) {
-		if (!mount(m->type, m->dir, m->type, m->flags, NULL) || errno == EBUSY)
-			continue;
-		if (errno == ENOENT && !mkdir(m->dir, 0755) &&
-		    !mount(m->type, m->dir, m->type, m->flags, NULL))
-			continue;
-		app_err("cannot mount %s at %s: %s (%s)", m->type, m->dir, strerror(errno),
-			app_errname(errno));
-	}
-}
-
-/* The first agent is a plain fork, with its program in memory; later ones may be of a new build. */
-static void __attribute__((noreturn)) agent_child(const struct agent_start *start)
+/* Executed: a process of its own, with nothing of what PID 1 has in memory. */
+static void __attribute__((noreturn)) agent_child(const struct init *in, int custody)
 {
 	char tsc[32], fd[16];
 	char *const argv[] = { "udrv-agent", "--custody-fd", fd, "--tsc-init", tsc, NULL };
 	char *const envp[] = { "PATH=/bin:/sbin", NULL };
 
-	if (start->first)
-		_exit(udrv_agent_run(start));
-	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)start->tsc_init);
-	snprintf(fd, sizeof(fd), "%d", start->custody);
-	fcntl(start->custody, F_SETFD, 0);
+	snprintf(tsc, sizeof(tsc), "%llu", (unsigned long long)in->tsc);
+	snprintf(fd, sizeof(fd), "%d", custody);
+	fcntl(custody, F_SETFD, 0);
 	execve("/proc/self/exe", argv, envp);
 	app_err("cannot start udrv-agent: %s (%s)", strerror(errno), app_errname(errno));
 	_exit(APP_FAILED);
 }
 
-static void start_agent(struct init *in, bool first)
+static void start_agent(struct init *in)
 {
-	struct agent_start start = { .tsc_init = in->tsc, .first = first };
 	int sock[2] = { -1, -1 };
 
 	in->agent_due_ns = 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sock))
 		app_err("no socket for custody: %s (%s)", strerror(errno), app_errname(errno));
-	start.custody = sock[1];
-	/*
-	 * At first there is nothing else to close, and no signal blocked:
-	 * the devices are waited for.
-	 */
-	in->agent = first ? _Fork() : app_fork(&sock[1], 1);
-	if (!in->agent) {
-		if (first && sock[0] >= 0)
-			close(sock[0]);
-		agent_child(&start);
-	}
+	in->agent = app_fork(&sock[1], 1);
+	if (!in->agent)
+		agent_child(in, sock[1]);
 	in->agent_started_ns = app_now_ns();
 	if (sock[1] >= 0)
 		close(sock[1]);
@@ -123,25 +82,6 @@ static void note_ready(struct init *in, bool ready)
 {
 	if (ready && !in->late_mounted)
 		in->late_due_ns = 0;
-}
-
-/*
- * The first agent gets the previous kernel's session, which stays open here whatever becomes of an
- * agent. It is opened while that one gets to its feet.
- */
-static void start_first_agent(struct init *in)
-{
-	int err;
-
-	start_agent(in, true);
-	init_mounts(first_mounts, sizeof(first_mounts) / sizeof(first_mounts[0]));
-	if (in->custody < 0)
-		return;
-	err = custody_give_session(in->custody);
-	if (err) {
-		app_err("cannot give the agent its session: %s", app_errname(err));
-		hang_up(in);
-	}
 }
 
 /* One request of the agent. */
@@ -207,28 +147,14 @@ static void reap(struct init *in)
 	}
 }
 
-/*
- * Until the devices run the processors are the agent's and the hosts': what PID 1 is asked to keep
- * it takes while they wait. SCHED_BATCH would not do: a batch task waits for its turn, and gets it
- * in the middle of the agent's work.
- */
-static void set_policy(int policy)
-{
-	if (sched_setscheduler(0, policy, &(struct sched_param){ 0 }))
-		app_warn("sched_setscheduler: %s", app_errname(errno));
-}
-
 /* What is due now; returns the milliseconds until the next thing is, -1 for none. */
 static int run_timers(struct init *in)
 {
 	uint64_t now = app_now_ns();
 	uint64_t next = UINT64_MAX;
 
-	/* Children inherit it. */
-	if ((in->agent_due_ns && now >= in->agent_due_ns) || in->late_due_ns <= now)
-		set_policy(SCHED_OTHER);
 	if (in->agent_due_ns && now >= in->agent_due_ns)
-		start_agent(in, false);
+		start_agent(in);
 	if (in->late_due_ns <= now) {
 		in->late = late_start(!in->late_mounted);
 		in->late_mounted = true;
@@ -280,12 +206,11 @@ int udrv_init_main(int argc, char **argv)
 	}
 	app_log_kmsg();
 	app_log("udrv-init");
-	start_first_agent(&in);
+	mounts_dev();
+	takeover_start(in.tsc);
 
-	set_policy(SCHED_IDLE);
-	/* Mounted before its first request is answered. */
+	mounts_other();
 	app_stdio();
-	init_mounts(other_mounts, sizeof(other_mounts) / sizeof(other_mounts[0]));
 	app_write_file("/proc/sys/kernel/printk_devkmsg", "on\n");
 	sigfillset(&set);
 	sigprocmask(SIG_SETMASK, &set, NULL);
@@ -294,7 +219,8 @@ int udrv_init_main(int argc, char **argv)
 	signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (signals < 0)
 		app_err("signalfd: %s (%s)", strerror(errno), app_errname(errno));
-	/* Who ended before it was told of. */
+	start_agent(&in);
+	/* Hosts that ended before anybody was told of it. */
 	reap(&in);
 	/* A shell comes even if the agent never gets ready: somebody has to look why. */
 	in.late_due_ns = app_now_ns() + READY_LIMIT_NS;

@@ -140,52 +140,6 @@ int udrv_msg_take_handle(struct udrv_msg *m, struct udrv_handle *ret)
 	return 0;
 }
 
-/* A descriptor goes along; an errno takes its place in the payload. */
-static uint32_t session_put(struct udrv_msg *m, int fd)
-{
-	if (fd < 0)
-		return htole32((uint32_t)-fd);
-	m->fd[m->nfds++] = fd;
-	return 0;
-}
-
-void udrv_msg_set_session(struct udrv_msg *m, int liveupdate, int session)
-{
-	struct udrv_wire_session w;
-
-	m->nfds = 0;
-	w.liveupdate = session_put(m, liveupdate);
-	w.session = session_put(m, session);
-	memcpy(m->data, &w, sizeof(w));
-	m->len = sizeof(w);
-	m->data[m->len] = '\0';
-}
-
-int udrv_msg_take_session(struct udrv_msg *m, int *ret_liveupdate, int *ret_session)
-{
-	struct udrv_wire_session w;
-	int *const ret[] = { ret_liveupdate, ret_session };
-	uint32_t err[2];
-	unsigned int n = 0;
-
-	if (m->len != sizeof(w))
-		return -EBADMSG;
-	memcpy(&w, m->data, sizeof(w));
-	err[0] = le32toh(w.liveupdate);
-	err[1] = le32toh(w.session);
-	if (err[0] > MAX_ERRNO || err[1] > MAX_ERRNO ||
-	    m->nfds != (err[0] ? 0u : 1u) + (err[1] ? 0u : 1u))
-		return -EBADMSG;
-	for (unsigned int i = 0; i < m->nfds; i++) {
-		if (m->fd[i] < 0)
-			return -EBADMSG;
-	}
-	for (unsigned int i = 0; i < 2; i++)
-		*ret[i] = err[i] ? -(int)err[i] : m->fd[n++];
-	m->nfds = 0;
-	return 0;
-}
-
 static void set_error(struct udrv_msg *m, int err, const char *fmt, va_list ap)
 {
 	struct udrv_wire_error w;
