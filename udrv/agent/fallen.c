@@ -4,10 +4,8 @@
  * done "fallback-NAME" in custody says why: an agent that comes later does not try it once more, and
  * knows the reason.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "udrv/agent/agent.h"
@@ -31,19 +29,18 @@ static void add(const char *name, const char *why)
 
 void fallen_put(struct agent *a, const struct agent_device *d)
 {
-	size_t len = strlen(d->error);
 	char name[48];
 	int fd;
 
 	app_join(name, sizeof(name), KEY, d->h.name);
-	fd = memfd_create(name, MFD_CLOEXEC);
+	fd = app_memfd(name, d->error, strlen(d->error));
 	/* Without it, it is tried once more, and fails again. */
-	if (fd < 0 || pwrite(fd, d->error, len, 0) != (ssize_t)len)
-		app_warn("%s: %s", name, strerror(errno));
-	else
+	if (fd < 0) {
+		app_warn("%s: %s", name, app_errname(fd));
+	} else {
 		custody_put_fd(a, name, fd);
-	if (fd >= 0)
 		close(fd);
+	}
 	add(d->h.name, d->error);
 }
 

@@ -4,11 +4,9 @@
  * from the moment on at which that process has told that the device runs, says how it got there.
  * A later agent so knows which hosts have still to tell.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "udrv/agent/agent.h"
@@ -37,21 +35,17 @@ void lease_put(struct agent *a, const struct agent_device *d)
 
 int lease_told(struct agent *a, struct agent_device *d)
 {
-	size_t len = strlen(d->start);
 	char name[48];
-	int fd, err = 0;
+	int fd;
 
 	app_join(name, sizeof(name), START, d->h.name);
-	fd = memfd_create(name, MFD_CLOEXEC);
-	if (fd < 0 || pwrite(fd, d->start, len, 0) != (ssize_t)len) {
-		err = errno ? -errno : -EIO;
-	} else {
-		custody_put_fd(a, name, fd);
-		d->told = true;
-	}
-	if (fd >= 0)
-		close(fd);
-	return err;
+	fd = app_memfd(name, d->start, strlen(d->start));
+	if (fd < 0)
+		return fd;
+	custody_put_fd(a, name, fd);
+	d->told = true;
+	close(fd);
+	return 0;
 }
 
 static void drop_start(struct agent *a, struct agent_device *d)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "udrv/agent/agent.h"
@@ -39,14 +38,13 @@ void report_mark(const char *phase, const char *device)
 
 void report_keep(struct agent *a)
 {
-	size_t size = nmarks * sizeof(marks[0]);
-	int fd = memfd_create(KEY, MFD_CLOEXEC);
+	int fd = app_memfd(KEY, marks, nmarks * sizeof(marks[0]));
 
 	/* Without them the report has less to tell. */
-	if (fd >= 0 && pwrite(fd, marks, size, 0) == (ssize_t)size)
-		custody_put_fd(a, KEY, fd);
-	if (fd >= 0)
-		close(fd);
+	if (fd < 0)
+		return;
+	custody_put_fd(a, KEY, fd);
+	close(fd);
 }
 
 bool report_kept(const char *name, int fd)

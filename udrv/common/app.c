@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -280,6 +281,22 @@ static unsigned int lowest_fd(const int *fd, unsigned int n, unsigned int from)
 		if (fd[i] >= (int)from && (unsigned int)fd[i] < low)
 			low = (unsigned int)fd[i];
 	return low;
+}
+
+int app_memfd(const char *name, const void *data, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	n = pwrite(fd, data, size, 0);
+	if (n == (ssize_t)size)
+		return fd;
+	err = n < 0 ? -errno : -EIO;
+	close(fd);
+	return err;
 }
 
 void app_deadly(void (*fn)(int sig))

@@ -164,6 +164,9 @@ pid_t app_fork(const int *keep, unsigned int n);
  */
 void app_deadly(void (*fn)(int sig));
 
+/** app_memfd() - a memfd of that name with @size bytes in it, close-on-exec; -errno */
+int app_memfd(const char *name, const void *data, size_t size);
+
 /** app_close_others() - close all descriptors but those and 0–2, as app_fork() does in the child */
 void app_close_others(const int *keep, unsigned int n);
 
