@@ -357,14 +357,18 @@ END_TEST
 /* It would wait for ever for what did not arrive: it ends instead. */
 START_TEST(part_is_not_sent)
 {
+	int sock;
+
 	device_start_host(&agent, dev);
 	device_watch_host(&agent, dev);
+	sock = dev->sock;
 	ck_assert_int_eq(shutdown(dev->sock, SHUT_WR), 0);
 	if (_i)
 		device_mounted(dev);
 	else
 		device_give_part(dev, HANDLE_IOMMU);
 	ck_assert_int_lt(dev->sock, 0);
+	ck_assert_int_eq(fcntl(sock, F_GETFD), -1);
 	ck_assert_int_eq(host_ends(), host_status);
 	device_listen(&agent, dev);
 	ck_assert_str_eq(in_custody, "lease-nvme0");
