@@ -127,12 +127,38 @@ static void deliver(const struct udrv_nvme_queue *q, unsigned int i, struct udrv
 	fill(q, slot, i, le32toh(slot->status), le32toh(slot->result), done);
 }
 
+/*
+ * Before the device can be used. No entry is consumed: they tell of doorbells as well, which is
+ * udrv_nvme_resume_take()'s business. A read waits: whether its data went into this memory is known
+ * when every address was compared.
+ */
+static __attribute__((noinline, cold)) int
+poll_resuming(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max)
+{
+	unsigned int n = 0, kept = 0, at = 0;
+
+	for (; at < q->nbacklog && n < max; at++) {
+		uint16_t slot = q->backlog[at];
+
+		if (q->slots[slot].sqe.opcode & NVME_OPCODE_TO_HOST)
+			q->backlog[kept++] = slot;
+		else
+			deliver(q, slot, &done[n++]);
+	}
+	while (at < q->nbacklog)
+		q->backlog[kept++] = q->backlog[at++];
+	q->nbacklog = kept;
+	return (int)n;
+}
+
 /* Anything, from @n entries of @done on, for which the head doorbell is still due. */
 static __attribute__((noinline)) int
 poll_any(struct udrv_nvme_queue *q, struct udrv_nvme_done *done, unsigned int max, unsigned int n)
 {
 	unsigned int unrung = n;
 
+	if (q->resuming)
+		return poll_resuming(q, done, max);
 	while (q->nbacklog && n < max)
 		deliver(q, q->backlog[--q->nbacklog], &done[n++]);
 	nvme_queue_limits(q);

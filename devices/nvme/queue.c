@@ -222,6 +222,7 @@ int nvme_queue_init(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, struct nv
 	q->page_addr = ctrl->dma->page_addr;
 	q->pool_pages = ctrl->dma->size >> UDRV_DMA_PAGE_SHIFT;
 	q->sqid_dw2 = (uint32_t)q->qid << 16;
+	q->resuming = false;
 	q->page_io = &nvme_no_page_io;
 	nvme_page_match(q, 0);
 
@@ -277,8 +278,8 @@ void nvme_queue_limits(struct udrv_nvme_queue *q)
 	 * long way.
 	 */
 	q->cq_batch = q->depth < 2 || q->head_doubt ? 1 : q->depth / 2 < 64 ? q->depth / 2 : 64;
-	q->ring_reg = q->failed ? NULL : q->sq_reg;
-	q->poll_limit = q->nbacklog || q->head_doubt || q->failed ? 0 : q->cq_batch;
+	q->ring_reg = q->failed || q->resuming ? NULL : q->sq_reg;
+	q->poll_limit = q->nbacklog || q->head_doubt || q->failed || q->resuming ? 0 : q->cq_batch;
 	q->release_limit = q->nbacklog || q->head_doubt ? 0 : q->depth;
 }
 

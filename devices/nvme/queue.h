@@ -52,7 +52,7 @@ struct udrv_nvme_queue {
 	uint16_t *free;			    /* stack of free slots */
 	uint32_t nfree;
 	uint32_t depth;
-	/* entries that may be polled for without a look at backlog, head_doubt and failed */
+	/* entries that may be polled for without a look at backlog, head_doubt, resuming, failed */
 	uint32_t poll_limit;
 	uint32_t sq_entries, cq_entries;
 	uint32_t nslots; /* with the reserve */
@@ -62,7 +62,7 @@ struct udrv_nvme_queue {
 	uint32_t nbacklog;
 	/* mapped doorbells; NULL: through the BAR's callbacks */
 	volatile uint32_t *sq_reg, *cq_reg;
-	volatile uint32_t *ring_reg; /* @sq_reg, if the queue has not failed */
+	volatile uint32_t *ring_reg; /* @sq_reg, if the queue may write it */
 	/* a command with a smaller seq is a predecessor's, see @inherited */
 	uint64_t resumed_below;
 	/* of the last command's namespace, or nvme_no_page_io */
@@ -89,8 +89,10 @@ struct udrv_nvme_queue {
 	uint16_t *backlog; /* completed, not handed out by this process yet */
 	bool nudge_room; /* the completion ring has room for one more, whatever the device knows */
 	bool *inherited; /* the device had the slot's command when the predecessor stopped */
-	bool *handed;	 /* completed, handed out before a reset and not released yet */
-	uint32_t bad;	 /* bad entries since the last reset */
+	bool *handed;	 /* nvme_queue_note_handed(): handed out before, not released yet */
+	bool resuming;	 /* the device is not to be told of anything yet */
+	uint64_t head_found; /* st->head as the predecessor left it */
+	uint32_t bad;	     /* bad entries since the last reset */
 	bool failed;
 	struct nvme_watch *watch;
 };
@@ -135,8 +137,8 @@ void nvme_queue_origin(struct nvme_queue_state *st);
 /* Free stack, ring places, phase and backlog out of what @q->st says now. */
 void nvme_queue_rebuild(struct udrv_nvme_queue *q);
 /*
- * Before a reset: remember what the owner has got and not released, so that it
- * is not handed out again.
+ * Before completions are taken in and the queue is rebuilt: remember what the owner has got and not
+ * released, so that it is not handed out again.
  */
 void nvme_queue_note_handed(struct udrv_nvme_queue *q);
 /*
@@ -145,7 +147,9 @@ void nvme_queue_note_handed(struct udrv_nvme_queue *q);
  */
 void nvme_queue_lose(struct nvme_queue_state *st, unsigned int slots, bool keep);
 
-/* What may go straight through, after a change of depth, backlog, head_doubt or failed. */
+/*
+ * What may go straight through, after a change of depth, backlog, head_doubt, resuming or failed.
+ */
 void nvme_queue_limits(struct udrv_nvme_queue *q);
 
 static inline struct nvme_slot_state *nvme_queue_slots(struct nvme_queue_state *st)

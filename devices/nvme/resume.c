@@ -4,7 +4,7 @@
  *
  * Three passes: look at everything and write nothing; take in what the device has completed, which
  * writes to memory only; tell the device what it has not been told. The first two may refuse, the
- * third cannot fail.
+ * third cannot fail. Of the first, what needs the device may come after the second.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -143,6 +143,36 @@ static struct udrv_nvme_queue *queue_at(struct udrv_nvme *ctrl, unsigned int qid
 	return qid ? &ctrl->io[qid - 1] : &ctrl->admin;
 }
 
+/* Only the owner's commands are counted, not the admin queue's and the nudges. */
+static bool counts(const struct udrv_nvme_queue *q, unsigned int slot)
+{
+	return q->qid && slot < q->depth;
+}
+
+/* What the predecessor left, before anything is taken in. */
+static void look_at_slots(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+{
+	uint64_t ringing = udrv_load64(&q->st->ringing), tail = udrv_load64(&q->st->tail);
+
+	q->resuming = true;
+	q->head_found = udrv_load64(&q->st->head);
+	q->resumed_below = tail;
+	for (uint32_t i = 0; i < q->nslots; i++) {
+		uint32_t state = udrv_load32(&q->slots[i].state);
+		uint64_t seq = le64toh(q->slots[i].seq);
+
+		if (!counts(q, i))
+			break;
+		if (state == NVME_SLOT_DONE)
+			report->redelivered++;
+		if (state != NVME_SLOT_PENDING)
+			continue;
+		q->inherited[i] = seq < ringing;
+		report->in_flight += seq < ringing;
+		report->never_submitted += seq == tail;
+	}
+}
+
 static bool event_unanswered(const struct udrv_nvme *ctrl)
 {
 	const struct nvme_slot_state *slot = nvme_queue_slots(nvme_admin_state(ctrl));
@@ -178,11 +208,13 @@ static int look_at_memory(struct udrv_nvme *ctrl)
 	if (!ctrl->io)
 		return -ENOMEM;
 	ctrl->nio = ctrl->facts.io_queues;
-	for (unsigned int i = 0; !err && i <= ctrl->nio; i++) {
+	for (unsigned int i = 0; i <= ctrl->nio; i++) {
 		err = nvme_queue_init(ctrl, queue_at(ctrl, i),
 				      i ? nvme_io_state(ctrl, i - 1) : nvme_admin_state(ctrl));
-		if (!err)
-			nvme_queue_rebuild(queue_at(ctrl, i));
+		if (err)
+			break;
+		look_at_slots(queue_at(ctrl, i), &ctrl->report);
+		nvme_queue_rebuild(queue_at(ctrl, i));
 	}
 	return err;
 }
@@ -229,45 +261,25 @@ int udrv_nvme_resume_look(struct udrv_nvme *ctrl)
 	return err;
 }
 
-/* Only the owner's commands are counted, not the admin queue's and the nudges. */
-static bool counts(const struct udrv_nvme_queue *q, unsigned int slot)
-{
-	return q->qid && slot < q->depth;
-}
-
 /*
  * Pass 2: completions that are there. They also tell that a doorbell of which the predecessor left
  * in doubt whether it was written, was.
  */
-static bool take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
+static void take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
 {
 	struct nvme_queue_state *st = q->st;
 	uint64_t rung = udrv_load64(&st->rung), ringing = udrv_load64(&st->ringing);
-	uint64_t head = udrv_load64(&st->head);
-	bool first = true;
 
-	for (uint32_t i = 0; i < q->nslots; i++) {
-		uint32_t state = udrv_load32(&q->slots[i].state);
-		uint64_t seq = le64toh(q->slots[i].seq);
-
-		if (state == NVME_SLOT_PENDING && counts(q, i) && seq < ringing) {
-			q->inherited[i] = true;
-			report->in_flight++;
-		}
-		if (state == NVME_SLOT_DONE && counts(q, i))
-			report->redelivered++;
-	}
 	while (udrv_load64(&st->head) - udrv_load64(&st->head_rung) < q->cq_entries - 1) {
 		uint64_t before = udrv_load64(&st->head);
 		uint16_t cid = le16toh(q->cqe->cid);
 		unsigned int slot = cid & NVME_CID_SLOT_MASK;
 		uint64_t seq = slot < q->nslots ? le64toh(q->slots[slot].seq) : 0;
 		uint64_t bad = le64toh(st->bad_cqes) + le64toh(st->spurious_cqes);
-		int i = first ? nvme_cq_take_first(q) : nvme_cq_take(q);
+		int i = before == q->head_found ? nvme_cq_take_first(q) : nvme_cq_take(q);
 
 		if (i == NVME_CQE_NONE || udrv_load64(&st->head) == before)
 			break;
-		first = false;
 		if (le64toh(st->bad_cqes) + le64toh(st->spurious_cqes) != bad)
 			continue;
 		if (i >= 0 && counts(q, i))
@@ -277,7 +289,25 @@ static bool take_completions(struct udrv_nvme_queue *q, struct udrv_nvme_resume_
 	}
 	if (rung != udrv_load64(&st->rung))
 		udrv_store64(&st->rung, rung);
-	return udrv_load64(&st->head) != head;
+}
+
+/* As often as one likes: what was handed out in between stays its owner's. */
+static void take_in(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q)
+{
+	nvme_queue_note_handed(q);
+	take_completions(q, &ctrl->report);
+	nvme_queue_rebuild(q);
+}
+
+void udrv_nvme_resume_take(struct udrv_nvme *ctrl)
+{
+	for (unsigned int i = 0; i < ctrl->nio; i++)
+		take_in(ctrl, &ctrl->io[i]);
+}
+
+static bool head_moved(const struct udrv_nvme_queue *q)
+{
+	return udrv_load64(&q->st->head) != q->head_found;
 }
 
 static bool half_submitted(const struct udrv_nvme_queue *q)
@@ -294,31 +324,30 @@ static bool half_submitted(const struct udrv_nvme_queue *q)
 
 /*
  * A doorbell in doubt needs a command behind it. So does a queue that can neither complete nor
- * submit anything because the head is in doubt; @head_moved: it is not, the new one will be rung.
+ * submit anything because the head is in doubt, unless it has moved: the new one will be rung.
  */
-static bool needs_nudge(const struct udrv_nvme_queue *q, bool head_moved)
+static bool needs_nudge(const struct udrv_nvme_queue *q)
 {
 	const struct nvme_queue_state *st = q->st;
 
 	if (half_submitted(q) || udrv_load64(&st->tail) != udrv_load64(&st->ringing))
 		return false;
 	return udrv_load64(&st->ringing) != udrv_load64(&st->rung) ||
-	       (!head_moved && nvme_queue_stuck(q));
+	       (!head_moved(q) && nvme_queue_stuck(q));
 }
 
-static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q, bool *ret_head_moved)
+static int open_queue(struct udrv_nvme *ctrl, struct udrv_nvme_queue *q)
 {
 	const struct nvme_queue_state *st = q->st;
 
-	*ret_head_moved = take_completions(q, &ctrl->report);
-	nvme_queue_rebuild(q);
+	take_in(ctrl, q);
 
 	/*
 	 * A nudge takes a slot, room for its completion, and a value that differs from all that may
 	 * have been rung.
 	 */
-	if (needs_nudge(q, *ret_head_moved) &&
-	    (!nvme_queue_can_nudge(q, *ret_head_moved) ||
+	if (needs_nudge(q) &&
+	    (!nvme_queue_can_nudge(q, head_moved(q)) ||
 	     udrv_load64(&st->tail) + 1 - udrv_load64(&st->rung) >= q->sq_entries)) {
 		nvme_err(ctrl,
 			 "queue %u: a doorbell is in doubt, and the %u entries kept for that are used up: "
@@ -351,7 +380,7 @@ static void refill_ring(struct udrv_nvme_queue *q)
 /*
  * At most one submission was cut short: its slot is complete, its place in the ring is the tail's.
  */
-static bool finish_submission(struct udrv_nvme_queue *q)
+static void finish_submission(struct udrv_nvme_queue *q)
 {
 	uint64_t tail = udrv_load64(&q->st->tail);
 
@@ -360,10 +389,9 @@ static bool finish_submission(struct udrv_nvme_queue *q)
 
 		if (udrv_load32(&slot->state) == NVME_SLOT_PENDING && le64toh(slot->seq) == tail) {
 			nvme_sq_push(q, slot);
-			return counts(q, i);
+			return;
 		}
 	}
-	return false;
 }
 
 /* A nudge's count is stored after the nudge. */
@@ -381,18 +409,17 @@ static void settle_nudges(struct udrv_nvme_queue *q)
 }
 
 /* Pass 3 */
-static void settle_queue(struct udrv_nvme_queue *q, bool head_moved,
-			 struct udrv_nvme_resume_report *report)
+static void settle_queue(struct udrv_nvme_queue *q, struct udrv_nvme_resume_report *report)
 {
 	struct nvme_queue_state *st = q->st;
-	bool nudge = needs_nudge(q, head_moved);
+	bool nudge = needs_nudge(q);
 
+	q->resuming = false;
 	/* A head that may have been written already waits for the next completion. */
-	if (head_moved)
+	if (head_moved(q))
 		nvme_cq_ring(q);
 	refill_ring(q);
-	if (finish_submission(q))
-		report->never_submitted++;
+	finish_submission(q);
 	settle_nudges(q);
 
 	if (nudge) {
@@ -409,16 +436,15 @@ static void settle_queue(struct udrv_nvme_queue *q, bool head_moved,
 int udrv_nvme_resume_finish(struct udrv_nvme *ctrl)
 {
 	const struct udrv_nvme_resume_report *r = &ctrl->report;
-	bool head_moved[UDRV_NVME_MAX_QUEUES + 1];
 	int err;
 
 	for (unsigned int i = 0; i <= ctrl->nio; i++) {
-		err = open_queue(ctrl, queue_at(ctrl, i), &head_moved[i]);
+		err = open_queue(ctrl, queue_at(ctrl, i));
 		if (err)
 			return err;
 	}
 	for (unsigned int i = 0; i <= ctrl->nio; i++)
-		settle_queue(queue_at(ctrl, i), head_moved[i], &ctrl->report);
+		settle_queue(queue_at(ctrl, i), &ctrl->report);
 	udrv_store64(&ctrl->state->resumes, udrv_load64(&ctrl->state->resumes) + 1);
 
 	/* If the predecessor stopped between two requests, there is none. */

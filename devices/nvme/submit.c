@@ -123,7 +123,7 @@ static __attribute__((noinline)) int submit_any(struct udrv_nvme_queue *q,
 
 	if (__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
 		return -ESHUTDOWN;
-	if (!q->nfree)
+	if (!q->nfree || q->resuming)
 		return -EAGAIN;
 	ns = nvme_ns_find(q->ctrl, io->nsid);
 	if (!ns || !__atomic_load_n(&ns->usable, __ATOMIC_ACQUIRE))
@@ -250,7 +250,7 @@ int udrv_nvme_submit_batch(struct udrv_nvme_queue *q, const struct udrv_nvme_io 
 
 static __attribute__((noinline)) void ring_any(struct udrv_nvme_queue *q)
 {
-	if (!__atomic_load_n(&q->failed, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&q->failed, __ATOMIC_RELAXED) && !q->resuming)
 		nvme_sq_ring(q);
 }
 

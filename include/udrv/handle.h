@@ -14,7 +14,8 @@
  *
  * After a kexec every millisecond counts, so adopting and opening can also be done in steps, by two
  * processes side by side:
- *   memfds retrieved			udrv_handle_memory() → udrv_nvme_resume_begin()
+ *   memfds retrieved			udrv_handle_memory() → udrv_nvme_resume_begin(),
+ *						completions: udrv_nvme_resume_take()
  *   VFIO retrieved → udrv_handle_bind()	udrv_handle_identify() → udrv_nvme_resume_look()
  *   udrv_handle_attach()		udrv_handle_complete() → udrv_nvme_resume_finish()
  */

@@ -122,6 +122,25 @@ int udrv_nvme_resume_begin(struct udrv_device *dev, const struct udrv_nvme_opts 
 			   struct udrv_nvme **ret);
 
 /**
+ * udrv_nvme_resume_take() - take in the completions that are in memory
+ * @ctrl: between udrv_nvme_resume_begin() and udrv_nvme_resume_finish(), once or more often, or not
+ *	at all
+ *
+ * For owners who should not wait until the device can be used: udrv_nvme_poll() delivers them now,
+ * and udrv_nvme_release() releases them. Commands that transfer data to the host (reads) are
+ * delivered after udrv_nvme_resume_finish(), since whether the data went into this memory is known
+ * once its addresses were compared (udrv_handle_complete()). The device is neither read nor
+ * written; it is told by udrv_nvme_resume_finish(). Until then udrv_nvme_submit() says -EAGAIN,
+ * udrv_nvme_ring() does nothing, udrv_nvme_poll() returns nothing else and no -ESHUTDOWN, and
+ * neither tick, reset, shutdown nor admin commands may be called. It writes to the saved state, in
+ * the order from which a successor goes on: no other process may use the memory meanwhile.
+ *
+ * If a later step refuses, what was delivered has completed all the same; udrv_nvme_start()
+ * delivers the rest.
+ */
+void udrv_nvme_resume_take(struct udrv_nvme *ctrl);
+
+/**
  * udrv_nvme_resume_look() - the second step: compare the controller's
  * registers with the saved state
  * @ctrl: of udrv_nvme_resume_begin(); its device can be read now (udrv_handle_identify())
@@ -339,14 +358,16 @@ int udrv_nvme_each(const struct udrv_nvme_queue *q,
 		   void *ctx);
 
 /**
- * struct udrv_nvme_resume_report - what udrv_nvme_resume() found; counted
- * there, constant afterwards
+ * struct udrv_nvme_resume_report - what udrv_nvme_resume() found; constant afterwards
+ *
+ * Of a resume in steps, in_flight, never_submitted and redelivered are there after
+ * udrv_nvme_resume_begin(), the rest after udrv_nvme_resume_finish().
  */
 struct udrv_nvme_resume_report {
 	/* given to the device, completion not yet consumed by the predecessor */
 	uint32_t in_flight;
 	uint32_t completed; /* of those, completions that were waiting at the resume */
-	/* half-done submissions that were submitted now for the first time */
+	/* half-done submissions that the resume submits for the first time */
 	uint32_t never_submitted;
 	uint32_t rung;	      /* doorbells that had not been written and now were */
 	uint32_t nudges;      /* doorbells settled with a nudge */

@@ -96,6 +96,9 @@ static inline uint64_t nvme_cq_doorbell(uint64_t cap, unsigned int qid)
 #define NVME_CMD_WRITE_ZEROES		0x08
 #define NVME_CMD_DSM			0x09
 
+/* Bits 1:0 of an opcode: which way data go (Base 2.0, 3.3.3.1); none, or 1 the other way */
+#define NVME_OPCODE_TO_HOST		0x02
+
 #define NVME_RW_FUA			(1u << 30)	/* CDW12 */
 #define NVME_DSM_AD			(1u << 2)	/* CDW11: deallocate */
 

@@ -192,21 +192,33 @@ static bool finished(const struct workload *w)
 	return true;
 }
 
+static void deliver_some(struct workload *w, struct udrv_nvme_queue *q, unsigned int queue)
+{
+	struct udrv_nvme_done done[8];
+	int n;
+
+	n = udrv_nvme_poll(q, done, 1 + rnd(w, 8));
+	ck_assert_int_ge(n, 0);
+	deliver_all(w, q, queue, done, (unsigned int)n);
+}
+
+void workload_deliver(struct workload *w)
+{
+	for (unsigned int queue = 0; queue < w->nqueues; queue++)
+		deliver_some(w, udrv_nvme_queue(w->fx->ctrl, queue), queue);
+}
+
 void workload_rounds(struct workload *w, unsigned int rounds)
 {
 	for (unsigned int round = 0; round < rounds && !finished(w); round++) {
 		for (unsigned int queue = 0; queue < w->nqueues; queue++) {
 			struct udrv_nvme_queue *q = udrv_nvme_queue(w->fx->ctrl, queue);
-			struct udrv_nvme_done done[8];
-			int n;
 
 			submit_some(w, q, queue);
 			if (rnd(w, 4))
 				udrv_nvme_ring(q);
 			nvme_model_run(w->fx->m, rnd(w, 12));
-			n = udrv_nvme_poll(q, done, 1 + rnd(w, 8));
-			ck_assert_int_ge(n, 0);
-			deliver_all(w, q, queue, done, (unsigned int)n);
+			deliver_some(w, q, queue);
 		}
 	}
 }

@@ -54,6 +54,8 @@ void workload_init(struct workload *w, struct nvme_fixture *fx, const struct wor
 void workload_run(struct workload *w);
 /* Only so many rounds. */
 void workload_rounds(struct workload *w, unsigned int rounds);
+/* Take what has completed, of each queue at most some. */
+void workload_deliver(struct workload *w);
 /* After a crash and a resume (or start): compare book and slots. */
 void workload_reconcile(struct workload *w);
 /* At the end: each command was carried out once, with its own data. */

@@ -22,6 +22,8 @@ struct setting {
 
 static struct nvme_fixture fx;
 static struct workload load;
+static bool in_steps;	/* the owner gets what there is before the device can be used */
+static bool reconciled; /* by a resume in steps */
 
 static void set_up(const struct setting *s)
 {
@@ -43,12 +45,31 @@ static bool run_until(unsigned int at)
 	return crash_after(at, work, NULL);
 }
 
-static void resume(void *unused)
+static void resume_at_once(void *unused)
 {
 	int err = udrv_nvme_resume(fx.fd.dev, &fx.opts, &fx.ctrl);
 
 	(void)unused;
 	ck_assert_msg(!err, "resume: %d, %s", err, fx.log.last);
+}
+
+/* The device goes on meanwhile, so that there is something new each time. */
+static void resume_in_steps(void *unused)
+{
+	(void)unused;
+	ck_assert_int_eq(udrv_nvme_resume_begin(fx.fd.dev, &fx.opts, &fx.ctrl), 0);
+	workload_reconcile(&load);
+	reconciled = true;
+	for (unsigned int i = 0; i < 3; i++) {
+		udrv_nvme_resume_take(fx.ctrl);
+		workload_deliver(&load);
+		nvme_model_run(fx.m, 2 * i);
+	}
+	ck_assert_int_eq(udrv_nvme_resume_look(fx.ctrl), 0);
+	udrv_nvme_resume_take(fx.ctrl);
+	workload_deliver(&load);
+	nvme_model_run(fx.m, 3);
+	ck_assert_int_eq(udrv_nvme_resume_finish(fx.ctrl), 0);
 }
 
 /* Stop at step @at of the resume, 0: never. false: it finished before. */
@@ -57,7 +78,8 @@ static bool resume_until(unsigned int at)
 	bool stopped;
 
 	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
-	stopped = crash_after(at, resume, NULL);
+	reconciled = false;
+	stopped = crash_after(at, in_steps ? resume_in_steps : resume_at_once, NULL);
 	if (stopped)
 		fx.ctrl = NULL;
 	return stopped;
@@ -73,7 +95,8 @@ static void crash(const struct setting *s, uint64_t salt)
 
 static void finish(void)
 {
-	workload_reconcile(&load);
+	if (!reconciled)
+		workload_reconcile(&load);
 	workload_run(&load);
 	ck_assert_uint_eq(load.resumed, udrv_nvme_resume_report(fx.ctrl)->in_flight);
 	workload_verify(&load);
@@ -102,9 +125,18 @@ static const struct setting settings[] = {
 	/* clang-format on */
 };
 
+#define SETTINGS (sizeof(settings) / sizeof(settings[0]))
+
+/* Each setting is resumed at once, then each in steps. */
+static const struct setting *setting(int i)
+{
+	in_steps = (size_t)i >= SETTINGS;
+	return &settings[(size_t)i % SETTINGS];
+}
+
 START_TEST(resume_at_every_step)
 {
-	const struct setting *s = &settings[_i];
+	const struct setting *s = setting(_i);
 	unsigned int at = 0;
 	bool more;
 
@@ -127,10 +159,10 @@ END_TEST
 /* And the successor is stopped as well, at every step of its resume. */
 START_TEST(resume_at_every_step_of_a_resume)
 {
-	const struct setting *s = &settings[_i];
+	const struct setting *s = setting(_i);
 	bool more;
 
-	for (unsigned int at = 1 + (unsigned int)_i;; at += 13) {
+	for (unsigned int at = 1 + (unsigned int)_i;; at += in_steps ? 37 : 13) {
 		unsigned int second = 0;
 		bool again;
 
@@ -319,6 +351,7 @@ START_TEST(crash_loop)
 	unsigned int crashes = 0;
 
 	seed = (uint64_t)_i * 1000003 + 17;
+	in_steps = _i % 2;
 	s.model = (struct nvme_model_opts){ .seed = seed,
 					    .mqes = (uint16_t)(5 + rnd(40)),
 					    .dstrd = (uint8_t)rnd(2) };
@@ -341,7 +374,8 @@ START_TEST(crash_loop)
 		}
 		if (!fx.ctrl)
 			ck_assert(!resume_until(0));
-		workload_reconcile(&load);
+		if (!reconciled)
+			workload_reconcile(&load);
 		crashes++;
 	}
 	ck_assert_uint_gt(crashes, 3);
@@ -355,9 +389,8 @@ int main(void)
 	Suite *suite = suite_create("nvme-resume");
 	TCase *tc = suite_case(suite, "steps", 240);
 
-	tcase_add_loop_test(tc, resume_at_every_step, 0, sizeof(settings) / sizeof(settings[0]));
-	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0,
-			    sizeof(settings) / sizeof(settings[0]));
+	tcase_add_loop_test(tc, resume_at_every_step, 0, 2 * SETTINGS);
+	tcase_add_loop_test(tc, resume_at_every_step_of_a_resume, 0, 2 * SETTINGS);
 	tcase_add_test(tc, a_completion_settles_a_doubt);
 	tcase_add_test(tc, stopped_at_every_step_of_a_reset);
 	tcase_add_test(tc, stopped_at_every_step_of_a_start);
