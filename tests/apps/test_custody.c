@@ -266,8 +266,11 @@ START_TEST(kept_by_the_takeover)
 	/* A newer one replaces it, and is no second one. */
 	ck_assert_int_eq(custody_keep_handle(&h), 0);
 	ck_assert_int_eq(custody_keep_fd("lease-nvme0", lease), 0);
+	ck_assert(custody_keeps("nvme0") && custody_keeps("lease-nvme0"));
+	ck_assert(custody_keeps("host-nvme0"));
 	ck_assert_int_eq(custody_forget("host-nvme0"), 0);
 	ck_assert_int_eq(custody_forget("host-nvme0"), -ENOENT);
+	ck_assert(!custody_keeps("host-nvme0"));
 	ck_assert_int_eq(custody_keep_fd("", lease), -EINVAL);
 	memset(name, 'n', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';

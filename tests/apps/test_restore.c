@@ -8,11 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <udrv/state.h>
@@ -45,6 +47,8 @@ static bool mounted;
 static unsigned int binds;
 static unsigned int deaths; /* PID 1 gives up at that adoption, from 1 on; 0: at none */
 static jmp_buf dead;
+static bool real;	  /* hosts are processes */
+static pid_t host_pid[3]; /* of those, in the order in which they were started */
 
 /* What is around restore.c. */
 
@@ -167,6 +171,14 @@ void device_start_host(struct agent *a, struct agent_device *d)
 {
 	(void)a;
 	d->state = DEV_STARTING;
+	if (real) {
+		d->pid = fork();
+		ck_assert_int_ge(d->pid, 0);
+		if (!d->pid)
+			for (;;)
+				pause();
+		host_pid[hosts] = d->pid;
+	}
 	hosts++;
 }
 
@@ -456,6 +468,30 @@ START_TEST(takeover_crashes)
 }
 END_TEST
 
+/* A host has a device's memory: none that no agent knows of may be there beside the next one. */
+START_TEST(hosts_of_a_crashed_takeover)
+{
+	unsigned int leased = 0;
+
+	real = true;
+	deaths = (unsigned int)_i + 1;
+	take_over();
+	ck_assert_uint_eq(hosts, 3);
+	udrv_take_over_undo(in_custody);
+	for (unsigned int i = 0; i < 3; i++) {
+		char name[48];
+		bool lives = waitpid(host_pid[i], NULL, WNOHANG) == 0;
+
+		snprintf(name, sizeof(name), "lease-%s", names[i]);
+		ck_assert(lives == in_custody(name));
+		leased += lives;
+		if (lives)
+			kill(host_pid[i], SIGKILL);
+	}
+	ck_assert_uint_eq(leased, (unsigned int)_i);
+}
+END_TEST
+
 /* The agent says why, and has every device started clean. */
 START_TEST(there_is_no_directory)
 {
@@ -573,6 +609,7 @@ int main(void)
 	tcase_add_loop_test(tc, something_is_missing, 0, 2 * UDRV_HANDLE_FDS);
 	tcase_add_loop_test(tc, it_is_bound_elsewhere, 0, 2);
 	tcase_add_loop_test(tc, takeover_crashes, 0, 3);
+	tcase_add_loop_test(tc, hosts_of_a_crashed_takeover, 0, 3);
 	tcase_add_test(tc, there_is_no_directory);
 	tcase_add_test(tc, host_outlives_agents);
 	tcase_add_test(tc, half_a_lease);

@@ -17,8 +17,8 @@
 #include "udrv/init/init.h"
 
 static int deadly; /* the signal by which it ends; 0: it does not */
-static bool in_host, damaged;
-static unsigned int closed, mounted, kept;
+static bool in_host, damaged, stuck;
+static unsigned int closed, mounted, kept, undone;
 static int full; /* what custody refuses descriptors with */
 
 /* What is around takeover.c. */
@@ -45,6 +45,23 @@ int custody_forget(const char *name)
 	(void)name;
 	kept--;
 	return 0;
+}
+
+bool custody_keeps(const char *name)
+{
+	(void)name;
+	return kept > 1;
+}
+
+void udrv_take_over_undo(bool (*is_kept)(const char *name))
+{
+	ck_assert_uint_eq(closed, 0);
+	ck_assert(is_kept("lease-nvme0") == (kept > 1));
+	undone++;
+	if (damaged)
+		raise(SIGSEGV);
+	while (stuck)
+		pause();
 }
 
 void custody_close_others(void)
@@ -106,8 +123,8 @@ static void setup(void)
 	for (unsigned int i = 1; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], SIG_DFL);
 	alarm(0);
-	closed = mounted = kept = 0;
-	in_host = damaged = false;
+	closed = mounted = kept = undone = 0;
+	in_host = damaged = stuck = false;
 	full = 0;
 }
 
@@ -130,6 +147,7 @@ START_TEST(it_ends)
 	deadly = signals[_i];
 	ck_assert_int_eq(takeover_start(77), deadly);
 	nothing_is_left();
+	ck_assert_uint_eq(undone, deadly != 0);
 	if (deadly)
 		ck_assert_ptr_nonnull(strstr(app_last_error(), strsignal(deadly)));
 }
@@ -144,6 +162,7 @@ START_TEST(custody_is_full)
 	ck_assert_uint_eq(kept, 1);
 	ck_assert_uint_eq(mounted, 0);
 	ck_assert_uint_eq(closed, 1);
+	ck_assert_uint_eq(undone, 1);
 }
 END_TEST
 
@@ -152,6 +171,17 @@ START_TEST(custody_is_damaged)
 {
 	deadly = SIGSEGV;
 	damaged = true;
+	ck_assert_int_eq(takeover_start(77), SIGSEGV);
+	nothing_is_left();
+	ck_assert_uint_eq(undone, 1);
+}
+END_TEST
+
+/* A host that the kernel does not let go of does not keep PID 1 from going on. */
+START_TEST(host_is_stuck)
+{
+	deadly = SIGSEGV;
+	stuck = true;
 	ck_assert_int_eq(takeover_start(77), SIGSEGV);
 	nothing_is_left();
 }
@@ -164,6 +194,7 @@ START_TEST(its_host_ends)
 	in_host = true;
 	ck_assert_int_eq(takeover_start(77), 0);
 	nothing_is_left();
+	ck_assert_uint_eq(undone, 0);
 }
 END_TEST
 
@@ -176,6 +207,7 @@ int main(void)
 	tcase_add_loop_test(tc, it_ends, 0, 7);
 	tcase_add_test(tc, custody_is_full);
 	tcase_add_test(tc, custody_is_damaged);
+	tcase_add_test(tc, host_is_stuck);
 	tcase_add_loop_test(tc, its_host_ends, 1, 7);
 	return suite_run(suite);
 }

@@ -259,6 +259,9 @@ int ended_status(int pidfd, char *text, size_t size);
 
 /* lease.c: leases in custody */
 
+#define LEASE_NAME_SIZE 48u
+/** lease_name() - what the lease of a device is called in custody; LEASE_NAME_SIZE is enough */
+void lease_name(const struct agent_device *d, char *ret, size_t size);
 /** lease_put() - a process has the device from now on: @d->pidfd */
 void lease_put(struct agent *a, const struct agent_device *d);
 /**

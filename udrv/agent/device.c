@@ -204,6 +204,7 @@ void device_watch_host(struct agent *a, struct agent_device *d)
 		err = errno;
 		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
+		d->pid = -1;
 		not_started(a, d, "pidfd_open", err);
 		return;
 	}
@@ -279,9 +280,10 @@ void device_recall_host(struct agent *a, struct agent_device *d)
 	if (d->pidfd < 0) {
 		if (d->state != DEV_STARTING)
 			return;
-		/* It could not use the device yet, nor write to its state. */
+		/* It cannot use the device yet, and no lease of it is in custody. */
 		kill(d->pid, SIGKILL);
 		waitpid(d->pid, NULL, 0);
+		d->pid = -1;
 		return;
 	}
 	waitid(P_PIDFD, (id_t)d->pidfd, &si, WEXITED);

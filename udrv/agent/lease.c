@@ -25,11 +25,16 @@ static bool start_known(const char *text)
 	return false;
 }
 
+void lease_name(const struct agent_device *d, char *ret, size_t size)
+{
+	app_join(ret, size, LEASE, d->h.name);
+}
+
 void lease_put(struct agent *a, const struct agent_device *d)
 {
-	char name[48];
+	char name[LEASE_NAME_SIZE];
 
-	app_join(name, sizeof(name), LEASE, d->h.name);
+	lease_name(d, name, sizeof(name));
 	custody_put_fd(a, name, d->pidfd);
 }
 
@@ -72,7 +77,7 @@ void lease_drop(struct agent *a, struct agent_device *d)
 	for (unsigned int i = 0; i < AGENT_CLIENTS; i++)
 		if (a->client[i].owner == d)
 			a->client[i].owner = NULL;
-	app_join(name, sizeof(name), LEASE, d->h.name);
+	lease_name(d, name, sizeof(name));
 	custody_drop(a, name);
 }
 

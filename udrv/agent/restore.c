@@ -125,8 +125,9 @@ static void fall_back(struct agent *a, struct agent_device *d, const char *what,
 	app_err("%s (%s): %s: %s: it is quiesced and started clean", d->h.name, d->h.bdf, what,
 		app_errname(err));
 	snprintf(d->error, sizeof(d->error), "%s: %s", what, app_errname(err));
-	device_close_handle(a, d, true);
+	/* It may be delivering what is in memory. */
 	device_recall_host(a, d);
+	device_close_handle(a, d, true);
 	/* Its consumers' memory is in custody: it is not retrieved once more. */
 	fallen_put(a, d);
 	d->adopt = false;

@@ -29,6 +29,15 @@ int udrvctl_main(int argc, char **argv);
  * For PID 1. What cannot be taken over is left to the agent, which comes next and says why.
  */
 void udrv_take_over(const struct custody_backend *keeper, uint64_t tsc_init);
+/**
+ * udrv_take_over_undo() - after a takeover that was cut short: end the hosts that it has started
+ * and of which no agent will know
+ * @kept: whether custody has a descriptor of that name; a host whose lease it has is left alone
+ *
+ * A host has its device's memory and delivers out of it: there must be no other beside it. Kills
+ * all of them, then waits until they are gone.
+ */
+void udrv_take_over_undo(bool (*kept)(const char *name));
 
 /**
  * struct host_lease - what a host gets with its device, from the agent or from PID 1

@@ -140,6 +140,17 @@ int custody_forget(const char *name)
 	return -ENOENT;
 }
 
+bool custody_keeps(const char *name)
+{
+	for (unsigned int i = 0; i < nhandles && i < CUSTODY_MAX; i++)
+		if (!strcmp(handles[i].name, name))
+			return true;
+	for (unsigned int i = 0; i < nfds && i < CUSTODY_MAX; i++)
+		if (!strcmp(fds[i].name, name))
+			return true;
+	return false;
+}
+
 static int give_all(int sock, uint32_t id)
 {
 	static struct udrv_msg m;

@@ -33,6 +33,8 @@ int custody_keep_handle(const struct udrv_handle *h);
 int custody_keep_fd(const char *name, int fd);
 /** custody_forget() - close the handle or descriptor of that name; -ENOENT */
 int custody_forget(const char *name);
+/** custody_keeps() - is there a handle or descriptor of that name? */
+bool custody_keeps(const char *name);
 /** custody_close_others() - close every descriptor from 3 on that is not kept */
 void custody_close_others(void);
 

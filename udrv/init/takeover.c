@@ -15,6 +15,7 @@
 #include "udrv/init/init.h"
 
 #define TAKEOVER_LIMIT 120u /* seconds */
+#define UNDO_LIMIT     5u   /* seconds */
 #define SIGNAL_STACK   16384u
 
 /*
@@ -94,7 +95,15 @@ int takeover_start(uint64_t tsc_init)
 	if (sig)
 		app_err("taking over the previous kernel's devices was ended by signal %d (%s): the agent goes on with it, nothing is lost meanwhile",
 			sig, strsignal(sig));
-	/* Whatever ended it may have damaged what this goes by. */
+	/*
+	 * Whatever ended it may have damaged what these go by; and a host that the kernel does not
+	 * let go of, though it will not run any more, is not to be waited for without end.
+	 */
+	if (sig && !sigsetjmp(way_out, 0)) {
+		alarm(UNDO_LIMIT);
+		udrv_take_over_undo(custody_keeps);
+	}
+	alarm(0);
 	if (!sigsetjmp(way_out, 0))
 		custody_close_others();
 	app_deadly(SIG_DFL);
