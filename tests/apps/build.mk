@@ -34,6 +34,8 @@ LISTEN_WRAPS := -Wl,--wrap=mkdir -Wl,--wrap=udrv_proto_listen
 $(call unit-test,test_host_listen,test_host_listen.c ../../udrv/host/command.c ../../udrv/common/client.c $(APPS_COMMON),support,$(LISTEN_WRAPS))
 TELL_WRAPS := -Wl,--wrap=udrv_proto_connect
 $(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../../udrv/common/client.c $(APPS_COMMON),support,$(TELL_WRAPS))
+RESUME_WRAPS := -Wl,--wrap=udrv_handle_memory -Wl,--wrap=udrv_handle_identify -Wl,--wrap=udrv_handle_complete
+$(call unit-test,test_host_resume,test_host_resume.c ../../udrv/host/main.c $(APPS_COMMON),fake-device support,$(RESUME_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
 $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,support)

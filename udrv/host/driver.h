@@ -26,9 +26,11 @@ struct udrv_handle_opts;
  *	takes most of them from the state, once what was there is delivered
  * @resume_begin: begin to take the running device over; only the state is there
  *	yet, and nothing is written
+ * @resume_take: optional; take in what has completed, as far as memory tells: @deliver, called
+ *	next, gives it to the consumer before the device is there
  * @resume_look: the device can be read now. Nothing is written
- * @resume_finish: the device may be used now. Of all three: -EAGAIN, -ESTALE, -EBADMSG, -EIO:
- *	@start it instead; other -errno: it is given up (message)
+ * @resume_finish: the device may be used now. Of these, those that return something: -EAGAIN,
+ *	-ESTALE, -EBADMSG, -EIO: @start it instead; other -errno: it is given up (message)
  * @resume_drop: one of them refused: free what @resume_begin made
  * @start: reset the device and set it up; -errno (message)
  * @deliver: take the completions of every queue and give them to the consumer
@@ -51,6 +53,7 @@ struct host_driver {
 	int (*requirements)(struct udrv_handle_opts *ret);
 	int (*configure)(struct host *h);
 	int (*resume_begin)(struct host *h);
+	void (*resume_take)(struct host *h);
 	int (*resume_look)(struct host *h);
 	int (*resume_finish)(struct host *h);
 	void (*resume_drop)(struct host *h);

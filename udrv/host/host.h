@@ -29,8 +29,9 @@ struct udrv_msg;
  * @name: for commands
  * @prepare: optional; a resume has begun (&struct host_driver.resume_begin), the device may not be
  *	there yet: get ready for an @open that is to come. Whatever is wrong is found by @open
- * @open: after the driver runs, before any completion was polled. @resumed: take over what a
- *	predecessor left
+ * @open: before any completion was polled. @resumed: take over what a predecessor left; the driver
+ *	runs, or will only deliver yet (&struct host_driver.resume_take). In that case @open may be
+ *	called again, if the resume is refused later: the driver was started anew
  * @issue: after a round of completions, and from a timer: submit and ring
  * @status: its part of the status, owned by the caller
  * @gone: the connection is closed; an answer that was put off has nowhere to go
@@ -62,6 +63,7 @@ struct host_irq {
  * @nvme, @mana: the device, by its driver
  * @start: "resumed", "started" or "fallback"
  * @resuming: a resume has begun, and nothing has refused it
+ * @opened: the consumer's @open was called for the resume
  * @configured: the driver's options were read
  * @start_ns: when this process became this device's host, app_now_ns()
  * @why: of a fallback
@@ -90,6 +92,7 @@ struct host {
 	void *priv;
 	const char *start;
 	bool resuming;
+	bool opened;
 	bool configured;
 	uint64_t start_ns;
 	char why[192];

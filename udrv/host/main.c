@@ -103,8 +103,27 @@ static int resume_step(struct host *h, int err)
 	app_err("cannot resume: %s: the %s is reset, what was outstanding is lost",
 		app_errname(err), h->driver->what);
 	h->driver->resume_drop(h);
-	h->resuming = false;
+	h->resuming = h->opened = false;
 	return err == -EAGAIN || err == -ESTALE || err == -EBADMSG || err == -EIO ? 0 : err;
+}
+
+/*
+ * What has completed meanwhile is in memory: its owners need not wait for the device. It is told of
+ * them, and gets new commands, once it is there.
+ */
+static int deliver_from_memory(struct host *h)
+{
+	int err;
+
+	if (!h->resuming || !h->driver->resume_take)
+		return 0;
+	err = h->driver->consumer->open(h, true);
+	if (err)
+		return err;
+	h->opened = true;
+	h->driver->resume_take(h);
+	h->driver->deliver(h);
+	return 0;
 }
 
 static int open_memory(struct host *h)
@@ -168,6 +187,8 @@ static int bring_up(struct host *h)
 	int err;
 
 	err = open_memory(h);
+	if (!err)
+		err = deliver_from_memory(h);
 	if (!err)
 		err = open_device(h);
 	if (!err && h->resuming)
@@ -239,7 +260,7 @@ static int run(struct host *h)
 	/* None comes if the device cannot be adopted: who tried has told why. */
 	if (err == -ENOTCONN)
 		return APP_FAILED;
-	if (!err)
+	if (!err && !h->opened)
 		err = h->driver->consumer->open(h, h->resuming);
 	if (!err)
 		err = go_live(h);

@@ -44,6 +44,11 @@ static int resume_begin(struct host *h)
 	return udrv_nvme_resume_begin(h->dev, NULL, &h->nvme);
 }
 
+static void resume_take(struct host *h)
+{
+	udrv_nvme_resume_take(h->nvme);
+}
+
 static int resume_look(struct host *h)
 {
 	return udrv_nvme_resume_look(h->nvme);
@@ -137,6 +142,7 @@ const struct host_driver nvme_host_driver = {
 	.requirements = requirements,
 	.configure = configure,
 	.resume_begin = resume_begin,
+	.resume_take = resume_take,
 	.resume_look = resume_look,
 	.resume_finish = resume_finish,
 	.resume_drop = resume_drop,

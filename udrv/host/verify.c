@@ -76,14 +76,6 @@ static int open_all(struct host *h, struct verify *v)
 	return err;
 }
 
-static void verify_prepare(struct host *h)
-{
-	struct verify *v = &the_workload;
-
-	if (h->handle.fd[UDRV_FD_EXTRA] >= 0 && !open_all(h, v))
-		v->rebuilt = !verify_rebuild(h, v);
-}
-
 static int verify_open(struct host *h, bool resumed)
 {
 	struct verify *v = &the_workload;
@@ -96,8 +88,6 @@ static int verify_open(struct host *h, bool resumed)
 	err = open_all(h, v);
 	if (err)
 		return err;
-	/* A reset has changed the driver's slots since. */
-	v->rebuilt &= resumed;
 	v->random = app_tsc() | 1;
 	h->priv = v;
 	if (v->m->h.mode != VERIFY_IDLE || resumed)
@@ -119,7 +109,6 @@ static struct json_object *verify_status(struct host *h)
 
 const struct consumer_ops verify_consumer = {
 	.name = "verify",
-	.prepare = verify_prepare,
 	.open = verify_open,
 	.issue = verify_issue,
 	.status = verify_status,

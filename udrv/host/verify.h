@@ -33,7 +33,6 @@ struct verify_place {
  * @busy: per block: a command is under way
  * @ring: queues with commands that the device has not been told of
  * @tokens: commands that the rate allows now
- * @rebuilt: verify_rebuild() is done
  * @cycle_opened: the cycle whose account this process opened: what it resumes was in flight at that
  *	kexec
  * @stop_sock, @stop_id: who asked for the stop and waits for its end; -1
@@ -53,7 +52,6 @@ struct verify {
 	unsigned int data_count;
 	unsigned int complaints;
 	uint64_t cycle_opened;
-	bool rebuilt;
 	bool readback_wanted;
 	int stop_sock;
 	uint32_t stop_id;

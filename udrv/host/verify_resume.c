@@ -164,7 +164,7 @@ int verify_resume(struct host *h, struct verify *v)
 		m->h.cycle = h->lease.cycle;
 		return 0;
 	}
-	if (!v->rebuilt && verify_rebuild(h, v)) {
+	if (verify_rebuild(h, v)) {
 		app_err("verify: its tables make no sense for this controller: it stops");
 		m->h.mode = VERIFY_IDLE;
 		return 0;
