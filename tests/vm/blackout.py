@@ -23,7 +23,7 @@ def measure(kernel: Path, image: Path, out: Path, pairs: int) -> dict[str, Any]:
     accelerator = accel(kernel)
     nothing = Setup(kernel, image, out / "bare", devices="none", accel=accelerator, resident=True)
     blackout = bare_kexec(nothing) / 1000
-    bare, kept, userspace = [], [], []
+    bare, kept, userspace, running = [], [], [], []
     for n in range(1, pairs + 1):
         bare.append(bare_kexec(nothing))
         plan = Plan(kernel, image, out / "kept", accelerator, blackout, cycles=1, writes=500, resident=True)
@@ -33,11 +33,13 @@ def measure(kernel: Path, image: Path, out: Path, pairs: int) -> dict[str, Any]:
         times = counted.updates[0]["blackout_ms"]
         kept.append(times["total"])
         userspace.append(times["userspace"])
-        print(f"pair {n}: bare kexec {bare[-1]:.0f} ms, update {kept[-1]:.0f} ms, of it userspace {userspace[-1]:.1f} ms",
-              flush=True)
+        running.append(times["running"])
+        print(f"pair {n}: bare kexec {bare[-1]:.0f} ms, update {kept[-1]:.0f} ms, of it userspace {userspace[-1]:.1f} ms, "
+              f"new commands after {running[-1]:.0f} ms", flush=True)
     return {"ratio_to_bare_kexec": round(statistics.median(kept) / statistics.median(bare), 3),
             "userspace_ms": round(statistics.median(userspace), 1),
-            "bare_kexec_ms": [round(t, 1) for t in bare], "update_ms": [round(t, 1) for t in kept], "accel": accelerator}
+            "bare_kexec_ms": [round(t, 1) for t in bare], "update_ms": [round(t, 1) for t in kept],
+            "running_ms": [round(t, 1) for t in running], "accel": accelerator}
 
 
 def main() -> int:

@@ -10,10 +10,19 @@
 #include "udrv/common/client.h"
 #include "udrv/common/json.h"
 
+#define UNKNOWN UINT64_MAX
+
 static void raise_to(struct json_object *o, const char *key, uint64_t val)
 {
 	if (val > json_get_u64(o, key, 0))
 		json_set_u64(o, key, val);
+}
+
+/* When device @o took new commands; 0: its host cannot tell, being none, or not the first one. */
+static void set_running(struct json_object *report, struct json_object *o, uint64_t tsc)
+{
+	if (!strcmp(json_get_str(o, "decision", "keep"), "keep"))
+		raise_to(report, "tsc_running", tsc ? tsc : UNKNOWN);
 }
 
 /* What became of it then; where that is not recorded (yet), what it is now. */
@@ -44,17 +53,21 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	set_outcome(o, device,
 		    json_get(json_get(report, "outcomes"), json_get_str(device, "name", "")));
 	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
-	if (client_call_path(path, &call, &host))
+	if (client_call_path(path, &call, &host)) {
+		set_running(report, o, 0);
 		return o;
+	}
 	irq = json_get(host, "irq");
-	json_set_u64(o, "in_flight_at_kexec",
-		     json_get_u64(json_get(host, "resume"), "in_flight", 0));
 	json_set_u64(o, "latched_while_masked", json_get_u64(irq, "latched_while_masked", 0));
 	json_set_u64(o, "delivered_after", json_get_u64(irq, "delivered_after", 0));
 	cycles = json_get(json_get(host, "verify"), "cycles");
 	for (size_t i = 0; cycles && i < json_object_array_length(cycles); i++)
 		if (json_get_u64(json_object_array_get_idx(cycles, i), "cycle", ~0ull) == cycle)
 			mine = json_object_array_get_idx(cycles, i);
+	/* The workload's account is of the kexec, the driver's of its last resume or start. */
+	json_set_u64(o, "in_flight_at_kexec",
+		     mine ? json_get_u64(mine, "in_flight_at_kexec", 0) :
+			    json_get_u64(json_get(host, "resume"), "in_flight", 0));
 	if (mine) {
 		json_set_u64(o, "completed_across", json_get_u64(mine, "completed_across", 0));
 		raise_to(report, "tsc_last_completion",
@@ -66,20 +79,27 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 		first = json_get_u64(mine, "tsc_first_completion", 0);
 	if (first && first < json_get_u64(report, "tsc_first_completion", ~0ull))
 		json_set_u64(report, "tsc_first_completion", first);
+	set_running(report, o, json_get_u64(json_get(host, "resume"), "tsc_running", 0));
 	json_object_put(host);
 	return o;
 }
 
-/* freeze: until a host's event loop last came round in the old kernel; from then on it is the
- * kernels' time. */
+/*
+ * total: to the first completion that was delivered. freeze: until a host's event loop last came
+ * round in the old kernel; from then on it is the kernels' time. running: from the reboot as well,
+ * until the last device that was kept took new commands.
+ */
 static void blackout(struct json_object *report, uint64_t khz)
 {
 	uint64_t reboot = json_get_u64(report, "tsc_reboot", 0),
 		 init = json_get_u64(report, "tsc_init", 0);
 	uint64_t first = json_get_u64(report, "tsc_first_completion", 0);
 	uint64_t last = json_get_u64(report, "tsc_last_alive", 0);
+	uint64_t running = json_get_u64(report, "tsc_running", UNKNOWN);
 	struct json_object *o;
 
+	if (running == UNKNOWN)
+		json_object_object_del(report, "tsc_running");
 	if (!khz || !reboot || init < reboot || first < init)
 		return;
 	if (last < reboot)
@@ -89,6 +109,8 @@ static void blackout(struct json_object *report, uint64_t khz)
 	json_set_double(o, "freeze", (double)(last - reboot) / (double)khz);
 	json_set_double(o, "kernel", (double)(init - last) / (double)khz);
 	json_set_double(o, "userspace", (double)(first - init) / (double)khz);
+	if (running != UNKNOWN)
+		json_set_double(o, "running", (double)(running - reboot) / (double)khz);
 	json_set(report, "blackout_ms", o);
 }
 

@@ -67,6 +67,8 @@ struct host_irq {
  * @configured: the driver's options were read
  * @start_ns: when this process became this device's host, app_now_ns()
  * @why: of a fallback
+ * @tsc_running: app_tsc() when the device took new commands again, of the first host after a kexec;
+ *	0: not yet, or another one
  * @lease: what came with the handle
  * @priv: the consumer's
  * @untold: the agent may not know yet that the device runs
@@ -98,6 +100,7 @@ struct host {
 	char why[192];
 	struct host_lease lease;
 	uint64_t tsc_first_completion;
+	uint64_t tsc_running;
 	uint64_t failing_since_ns; /* 0: the device works */
 	bool failed;
 	struct host_irq irq;

@@ -235,6 +235,9 @@ static int go_live(struct host *h)
 	}
 	host_irq_after(h);
 	host_poll(h);
+	/* Forked before anything was mounted: the first one after a kexec. */
+	if (h->mounted)
+		h->tsc_running = app_tsc();
 	return 0;
 }
 

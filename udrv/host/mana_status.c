@@ -92,5 +92,6 @@ void mana_status(struct host *h, struct json_object *o)
 	json_set_u64(sub, "tx_completed", r->tx_completed);
 	json_set_u64(sub, "hwc_pending", r->hwc_pending);
 	json_set_u64(sub, "tsc_first_completion", h->tsc_first_completion);
+	json_set_u64(sub, "tsc_running", h->tsc_running);
 	json_set(o, "resume", sub);
 }

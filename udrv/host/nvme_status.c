@@ -86,6 +86,7 @@ void nvme_status(struct host *h, struct json_object *o)
 	json_set_u64(sub, "nudges", r->nudges);
 	json_set_u64(sub, "redelivered", r->redelivered);
 	json_set_u64(sub, "tsc_first_completion", h->tsc_first_completion);
+	json_set_u64(sub, "tsc_running", h->tsc_running);
 	json_set(o, "resume", sub);
 }
 
