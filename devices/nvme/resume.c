@@ -157,12 +157,10 @@ static void look_at_slots(struct udrv_nvme_queue *q, struct udrv_nvme_resume_rep
 	q->resuming = true;
 	q->head_found = udrv_load64(&q->st->head);
 	q->resumed_below = tail;
-	for (uint32_t i = 0; i < q->nslots; i++) {
+	for (uint32_t i = 0; counts(q, i); i++) {
 		uint32_t state = udrv_load32(&q->slots[i].state);
 		uint64_t seq = le64toh(q->slots[i].seq);
 
-		if (!counts(q, i))
-			break;
 		if (state == NVME_SLOT_DONE)
 			report->redelivered++;
 		if (state != NVME_SLOT_PENDING)
