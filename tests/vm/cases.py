@@ -88,8 +88,8 @@ class Context:
         return self.setup(image=image, cmdline="rdinit=/bare-init transparent_hugepage_shmem=within_size", **changes)
 
     def plan(self, **changes: Any) -> Plan:
-        return Plan(self.kernel, self.image, self.directory, self.accel, self.blackout,
-                    **{"cycles": 1, "writes": 2000, **changes})
+        return Plan(self.kernel, self.image, self.directory, self.accel,
+                    **{"blackout": self.blackout, "cycles": 1, "writes": 2000, **changes})
 
     def experiment(self, **changes: Any) -> Experiment:
         return Experiment(self.plan(**changes), _Log(self.directory / "log"))

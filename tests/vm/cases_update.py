@@ -20,6 +20,11 @@ def three_kexecs(context: Context) -> None:
     expect_pass(context.experiment(cycles=3, writes=10_000))
 
 
+@case("late-kernel", "a kexec that takes four times as long as it should finds commands in flight all the same")
+def late_kernel(context: Context) -> None:
+    expect_pass(context.experiment(blackout=context.blackout / 4))
+
+
 @case("eight-queues-depth-64", "8 queues at depth 64 are resumed with what was in flight")
 def eight_queues(context: Context) -> None:
     # 48 of the throttled file and 8 of either null-co namespace are 64 on each queue. Some may just have completed.
