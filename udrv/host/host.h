@@ -65,7 +65,7 @@ struct host_irq {
  * @resuming: a resume has begun, and nothing has refused it
  * @opened: the consumer's @open was called for the resume
  * @configured: the driver's options were read
- * @start_ns: when this process became this device's host, app_now_ns()
+ * @start_ns: when this process began with its device, app_now_ns()
  * @why: of a fallback
  * @tsc_running: app_tsc() when the device took new commands again, of the first host after a kexec;
  *	0: not yet, or another one

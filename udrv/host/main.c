@@ -189,6 +189,8 @@ static int bring_up(struct host *h)
 	err = open_memory(h);
 	if (!err)
 		err = deliver_from_memory(h);
+	/* Not before: a process that asks for the time first finds the pages for it. */
+	h->start_ns = app_now_ns();
 	if (!err)
 		err = open_device(h);
 	if (!err && h->resuming)
@@ -253,7 +255,6 @@ static int run(struct host *h)
 {
 	int err;
 
-	h->start_ns = app_now_ns();
 	h->driver = host_driver_find(h->lease.driver);
 	if (!h->driver) {
 		app_err("there is no driver '%s' in this udrv-host", h->lease.driver);

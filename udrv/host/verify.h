@@ -32,7 +32,7 @@ struct verify_place {
  * @idle: ring of ops without a command, in the order in which they became so
  * @busy: per block: a command is under way
  * @ring: queues with commands that the device has not been told of
- * @tokens: commands that the rate allows now
+ * @tokens: commands that the rate allowed at @token_ns, which is 0 before anything was issued
  * @cycle_opened: the cycle whose account this process opened: what it resumes was in flight at that
  *	kexec
  * @stop_sock, @stop_id: who asked for the stop and waits for its end; -1

@@ -132,7 +132,8 @@ static void refill_tokens(struct verify *v)
 		return;
 	}
 	now = app_now_ns();
-	v->tokens += (double)(now - v->token_ns) * 1e-9 * (double)hd->rate;
+	if (v->token_ns)
+		v->tokens += (double)(now - v->token_ns) * 1e-9 * (double)hd->rate;
 	v->token_ns = now;
 	/* After a pause (a blackout) the workload goes on at its rate and does not catch up. */
 	if (v->tokens > (double)hd->nops)
