@@ -7,15 +7,19 @@ $(call unit-test,test_directory,test_directory.c ../../udrv/agent/directory.c ..
 $(call unit-test,test_policy,test_policy.c ../../udrv/agent/policy.c ../../udrv/agent/policy_name.c \
 	../../udrv/agent/directory.c $(APPS_COMMON),support)
 RESTORE_WRAPS := -Wl,--wrap=udrv_handle_bind -Wl,--wrap=udrv_handle_attach
-$(call unit-test,test_restore,test_restore.c $(addprefix ../../udrv/agent/,restore.c takeover.c fallen.c lease.c directory.c \
-	policy_name.c) $(APPS_COMMON),support,$(RESTORE_WRAPS))
+RESTORE := restore_fixture.c $(addprefix ../../udrv/agent/,restore.c takeover.c fallen.c lease.c directory.c policy_name.c) \
+	$(APPS_COMMON)
+$(call unit-test,test_restore,test_restore.c $(RESTORE),support,$(RESTORE_WRAPS))
+$(call unit-test,test_next_agent,test_next_agent.c $(RESTORE),support,$(RESTORE_WRAPS))
 SHA256 := ../../udrv/common/sha256.c ../../udrv/common/sha256_ni.c
 $(call unit-test,test_sha256,test_sha256.c $(SHA256),support)
 $(call unit-test,test_payload,test_payload.c ../../udrv/agent/payload.c $(SHA256),support)
 $(call unit-test,test_holder,test_holder.c ../../udrv/agent/holder.c $(APPS_COMMON),support)
 $(call unit-test,test_backoff,test_backoff.c ../../udrv/agent/backoff.c,support)
 DEVICE_WRAPS := -Wl,--wrap=app_fork -Wl,--wrap=memfd_create -Wl,--wrap=pidfd_open -Wl,--wrap=udrv_handle_quiesce -Wl,--wrap=udrv_handle_create -Wl,--wrap=app_write_file
-$(call unit-test,test_device,test_device.c $(addprefix ../../udrv/agent/,device.c lease.c backoff.c ended.c) $(APPS_COMMON),support,$(DEVICE_WRAPS))
+DEVICE := device_fixture.c $(addprefix ../../udrv/agent/,device.c lease.c backoff.c ended.c) $(APPS_COMMON)
+$(call unit-test,test_device,test_device.c $(DEVICE),support,$(DEVICE_WRAPS))
+$(call unit-test,test_device_lease,test_device_lease.c $(DEVICE),support,$(DEVICE_WRAPS))
 $(call unit-test,test_ended,test_ended.c ../../udrv/agent/ended.c,support)
 WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
