@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-$(call library-sources,facts_read.c facts_write.c vectors.c wait.c)
+$(call library-sources,facts_read.c facts_write.c stop_dma.c vectors.c wait.c)

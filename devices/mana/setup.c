@@ -10,33 +10,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "devices/common/stop_dma.h"
 #include "devices/mana/adapter.h"
-
-/*
- * It is not stopped, and its owner may give the memory away that it knows of: keep it from there.
- * The next set-up, once it is stopped, lets it out again.
- */
-static int stop_dma(struct udrv_mana *mana, int err)
-{
-	int bme;
-
-	if (err == -ENODEV) {
-		mana_err(mana, "the device cannot be stopped: it is gone");
-		return err;
-	}
-	bme = udrv_device_bus_master(mana->dev, false);
-	if (bme)
-		mana_err(mana,
-			 "the device cannot be stopped (error %d), nor can bus mastering (error %d): it may still "
-			 "use its queues and buffers; reset its slot or the machine",
-			 err, bme);
-	else
-		mana_err(mana,
-			 "the device cannot be stopped (error %d): bus mastering is off instead, so that it does "
-			 "no DMA until it is started again",
-			 err);
-	return err;
-}
 
 int mana_quiesce(struct udrv_mana *mana)
 {
@@ -50,7 +25,9 @@ int mana_quiesce(struct udrv_mana *mana)
 		if (err == -EIO)
 			err = 0;
 	}
-	return err ? stop_dma(mana, err) : 0;
+	if (err)
+		stop_dma(mana->dev, mana->log, "device", err);
+	return err;
 }
 
 static int check_id(struct udrv_mana *mana)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "devices/common/stop_dma.h"
 #include "devices/nvme/ctrl.h"
 
 #define NSEC_PER_MSEC 1000000ull
@@ -81,30 +82,10 @@ static int disable(struct udrv_nvme *ctrl, uint32_t cc)
 	return wait_csts(ctrl, NVME_CSTS_RDY, 0, ready_timeout_ns(ctrl), false);
 }
 
-/*
- * It is not off, and its owner may give the memory away that it knows of: keep it from there. The
- * next set-up, once it is off, lets it out again.
- */
-static int stop_dma(struct udrv_nvme *ctrl, int err)
+static int not_disabled(struct udrv_nvme *ctrl, int err)
 {
-	int bme;
-
-	if (err == -ENODEV) {
-		nvme_err(ctrl, "CSTS reads all ones after CC.EN=0: the device is gone");
-		return err;
-	}
-	bme = udrv_device_bus_master(ctrl->dev, false);
-	if (bme)
-		nvme_err(ctrl,
-			 "the controller cannot be disabled (error %d), nor can bus mastering (error %d): "
-			 "it may still use its queues and buffers; reset its slot or the machine",
-			 err, bme);
-	else
-		nvme_err(ctrl,
-			 "the controller cannot be disabled (error %d): bus mastering is off instead, "
-			 "so that it does no DMA until it is started again",
-			 err);
-	return -ETIMEDOUT;
+	stop_dma(ctrl->dev, ctrl->log, "controller", err);
+	return err == -ENODEV ? err : -ETIMEDOUT;
 }
 
 int nvme_regs_disable(struct udrv_nvme *ctrl)
@@ -123,13 +104,13 @@ int nvme_regs_disable(struct udrv_nvme *ctrl)
 
 	err = disable(ctrl, cc);
 	if (err != -ETIMEDOUT)
-		return err ? stop_dma(ctrl, err) : 0;
+		return err ? not_disabled(ctrl, err) : 0;
 
 	nvme_warn(ctrl, "CSTS.RDY stayed 1 after CC.EN=0: trying a function-level reset");
 	err = udrv_device_reset(ctrl->dev);
 	if (!err)
 		err = disable(ctrl, udrv_bar_read32(&ctrl->bar, NVME_REG_CC));
-	return err ? stop_dma(ctrl, err) : 0;
+	return err ? not_disabled(ctrl, err) : 0;
 }
 
 int nvme_regs_enable(struct udrv_nvme *ctrl)
