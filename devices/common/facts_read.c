@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <endian.h>
+#include <errno.h>
 #include <string.h>
 
 #include <libfdt.h>
 
+#include <udrv/state.h>
+
 #include "devices/common/facts_read.h"
+
+int facts_node(const struct udrv_state *st, const char *name, const char *compatible,
+	       const void **fdt)
+{
+	int node;
+
+	*fdt = udrv_state_fdt(st);
+	node = *fdt ? fdt_subnode_offset(*fdt, 0, name) : -FDT_ERR_NOTFOUND;
+	if (node < 0)
+		return node == -FDT_ERR_NOTFOUND ? -ENOENT : -EBADMSG;
+	return fdt_node_check_compatible(*fdt, node, compatible) ? -EBADMSG : node;
+}
 
 unsigned int facts_bytes(const void *fdt, int node, const char *name, void *dst, unsigned int min,
 			 unsigned int max, bool *bad)

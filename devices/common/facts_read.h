@@ -10,6 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct udrv_state;
+
+/*
+ * A driver's node in the tree of a state, which is *@fdt then. -ENOENT: there is none; -EBADMSG: it
+ * is not @compatible, or the tree makes no sense.
+ */
+int facts_node(const struct udrv_state *st, const char *name, const char *compatible,
+	       const void **fdt);
+
 uint64_t facts_u64(const void *fdt, int node, const char *name, bool *bad);
 
 /* @max: the largest value that makes sense */

@@ -137,16 +137,14 @@ static void read_vport(const void *fdt, int parent, unsigned int i, const struct
 
 int mana_facts_read(const struct udrv_state *st, struct mana_facts *ret)
 {
-	const void *fdt = udrv_state_fdt(st);
 	struct mana_facts facts = { 0 };
+	const void *fdt;
 	bool bad = false;
 	int node;
 
-	node = fdt ? fdt_subnode_offset(fdt, 0, NODE) : -FDT_ERR_NOTFOUND;
+	node = facts_node(st, NODE, COMPATIBLE, &fdt);
 	if (node < 0)
-		return node == -FDT_ERR_NOTFOUND ? -ENOENT : -EBADMSG;
-	if (fdt_node_check_compatible(fdt, node, COMPATIBLE))
-		return -EBADMSG;
+		return node;
 #define GET(prop, member, max) facts.member = facts_u32(fdt, node, prop, max, &bad);
 	FACTS_U32(GET)
 #undef GET

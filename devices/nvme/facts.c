@@ -199,16 +199,14 @@ static void read_ns(const void *fdt, int node, struct nvme_facts *facts, bool *b
 
 int nvme_facts_read(const struct udrv_state *st, struct nvme_facts *ret)
 {
-	const void *fdt = udrv_state_fdt(st);
 	struct nvme_facts facts = { 0 };
+	const void *fdt;
 	bool bad = false;
 	int node;
 
-	node = fdt ? fdt_subnode_offset(fdt, 0, NODE) : -FDT_ERR_NOTFOUND;
+	node = facts_node(st, NODE, COMPATIBLE, &fdt);
 	if (node < 0)
-		return node == -FDT_ERR_NOTFOUND ? -ENOENT : -EBADMSG;
-	if (fdt_node_check_compatible(fdt, node, COMPATIBLE))
-		return -EBADMSG;
+		return node;
 
 	for (unsigned int i = 0; i < NFACTS; i++)
 		read_fact(fdt, node, &facts, &table[i], &bad);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-$(call host-program,nvme-insn,nvme_insn.c ../model/nvme/admin.c ../model/nvme/io.c ../model/nvme/queues.c ../model/nvme/regs.c)
-$(call host-program,mana-insn,mana_insn.c $(addprefix ../model/mana/,bnic.c dma.c doorbell.c \
+$(call host-program,nvme-insn,nvme_insn.c insn.c ../model/nvme/admin.c ../model/nvme/io.c ../model/nvme/queues.c ../model/nvme/regs.c)
+$(call host-program,mana-insn,mana_insn.c insn.c $(addprefix ../model/mana/,bnic.c dma.c doorbell.c \
 	event.c fault.c gdma.c hwc.c model.c object.c queue.c region.c regs.c rx.c stats.c steer.c tx.c \
 	wqe.c) \
 	$(addprefix ../model/net/,csum.c frame.c lso.c rss.c rx.c tx.c))

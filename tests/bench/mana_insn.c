@@ -11,23 +11,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else /* builds everywhere; only a run under callgrind means something */
-#define CALLGRIND_ZERO_STATS \
-	do {                 \
-	} while (0)
-#define CALLGRIND_DUMP_STATS_AT(name) ((void)(name))
-#endif
 
 #include "devices/mana/adapter.h"
+#include "tests/bench/insn.h"
 #include "tests/model/mana/mana_model.h"
 
 #define POOL_SIZE   (8u << 20)
-#define POOL_ADDR   0x100000000ull
 #define ROUNDS	    1000u
 #define MAX_BATCH   32u
 #define PCI_COMMAND 4u
@@ -41,11 +30,11 @@ static void *dma(void *ctx, uint64_t addr, size_t *len, bool write)
 {
 	(void)ctx;
 	(void)write;
-	if (addr < POOL_ADDR || addr - POOL_ADDR >= POOL_SIZE)
+	if (addr < INSN_POOL_ADDR || addr - INSN_POOL_ADDR >= POOL_SIZE)
 		return NULL;
-	if (*len > POOL_SIZE - (addr - POOL_ADDR))
-		*len = POOL_SIZE - (addr - POOL_ADDR);
-	return pool + (addr - POOL_ADDR);
+	if (*len > POOL_SIZE - (addr - INSN_POOL_ADDR))
+		*len = POOL_SIZE - (addr - INSN_POOL_ADDR);
+	return pool + (addr - INSN_POOL_ADDR);
 }
 
 static void irq(void *ctx, unsigned int vector)
@@ -112,24 +101,10 @@ static struct udrv_device *open_device(const struct udrv_mana_opts *opts)
 		.config_write = config_write,
 		.reset = reset,
 	};
-	struct udrv_dma_run run = { .len = POOL_SIZE, .addr = POOL_ADDR };
 	uint64_t state_size, dma_size;
-	struct udrv_device *dev;
-	struct udrv_state *st;
-	struct udrv_dma *mem;
-	int state_fd, dma_fd;
 
 	udrv_mana_requirements(opts, &state_size, &dma_size);
-	state_fd = memfd_create("state", MFD_CLOEXEC);
-	dma_fd = udrv_dma_memfd("pool", POOL_SIZE);
-	if (state_fd < 0 || dma_fd < 0 || ftruncate(state_fd, (off_t)state_size))
-		return NULL;
-	pool = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dma_fd, 0);
-	if (pool == MAP_FAILED || udrv_state_format(state_fd, NULL, &st) || !udrv_state_edit(st) ||
-	    udrv_dma_format(dma_fd, st, &run, 1, 128, NULL, &mem) || udrv_state_commit(st) ||
-	    udrv_device_create("bench", &ops, model, mem, st, NULL, &dev))
-		return NULL;
-	return dev;
+	return insn_device(&ops, model, state_size, POOL_SIZE, &pool);
 }
 
 /* ---- What it would have written -------------------------------------------------------------- */

@@ -10,23 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#if __has_include(<valgrind/callgrind.h>)
-#include <valgrind/callgrind.h>
-#else /* builds everywhere; only a run under callgrind means something */
-#define CALLGRIND_ZERO_STATS \
-	do {                 \
-	} while (0)
-#define CALLGRIND_DUMP_STATS_AT(name) ((void)(name))
-#endif
 
 #include "devices/nvme/ctrl.h"
+#include "tests/bench/insn.h"
 #include "tests/model/nvme/nvme_model.h"
 
 #define POOL_SIZE (4u << 20)
-#define POOL_ADDR 0x100000000ull
 #define ROUNDS	  1000u
 #define MAX_BATCH 16u
 
@@ -35,31 +24,17 @@ static uint8_t *pool;
 static void *mem(void *ctx, uint64_t addr, uint64_t len)
 {
 	(void)ctx;
-	return addr >= POOL_ADDR && addr - POOL_ADDR + len <= POOL_SIZE ?
-		       pool + (addr - POOL_ADDR) :
+	return addr >= INSN_POOL_ADDR && addr - INSN_POOL_ADDR + len <= POOL_SIZE ?
+		       pool + (addr - INSN_POOL_ADDR) :
 		       NULL;
 }
 
 static struct udrv_device *open_device(struct nvme_model *m, const struct udrv_nvme_opts *opts)
 {
-	struct udrv_dma_run run = { .len = POOL_SIZE, .addr = POOL_ADDR };
 	uint64_t state_size, dma_size;
-	struct udrv_device *dev;
-	struct udrv_state *st;
-	struct udrv_dma *dma;
-	int state_fd, dma_fd;
 
 	udrv_nvme_requirements(opts, &state_size, &dma_size);
-	state_fd = memfd_create("state", MFD_CLOEXEC);
-	dma_fd = udrv_dma_memfd("pool", POOL_SIZE);
-	if (state_fd < 0 || dma_fd < 0 || ftruncate(state_fd, (off_t)state_size))
-		return NULL;
-	pool = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dma_fd, 0);
-	if (pool == MAP_FAILED || udrv_state_format(state_fd, NULL, &st) || !udrv_state_edit(st) ||
-	    udrv_dma_format(dma_fd, st, &run, 1, 128, NULL, &dma) || udrv_state_commit(st) ||
-	    udrv_device_create("bench", &nvme_model_ops, m, dma, st, NULL, &dev))
-		return NULL;
-	return dev;
+	return insn_device(&nvme_model_ops, m, state_size, POOL_SIZE, &pool);
 }
 
 /* What a device would have written for the newest @n commands. */
