@@ -256,13 +256,16 @@ class Experiment:
     def _update(self, paravisor: Paravisor) -> None:
         """The kexec itself; the trace shows how the controller goes on while no kernel is there to ask."""
         tail = tracelog.Tail(paravisor.vm.trace)
-        start = heard = time.monotonic()
+        start = time.monotonic()
+        heard: float | None = None
         completed = 0
         held = False
 
         def progress(text: str) -> None:
             nonlocal heard
-            heard = time.monotonic()
+            # To check the image may take as long as a blackout; from loading it on nothing does but the kexec.
+            if heard or text.startswith("update: load"):
+                heard = time.monotonic()
             self.narrator.line("  " + text)
 
         def tick() -> None:
@@ -270,7 +273,7 @@ class Experiment:
             completed += tail.counts("pci_nvme_enqueue_req_completion")[0]
             now = time.monotonic()
             elapsed = now - start
-            if not held and now - heard > self.plan.blackout:
+            if not held and heard and now - heard > self.plan.blackout:
                 # Of what is in flight, something must be left for the next kernel, however late it is.
                 self._throttle(paravisor, HELD)
                 held = True
