@@ -13,11 +13,13 @@ how results are read:
 A test name given with --test selects programs of that name (with or without test_), or, if there is none, cases
 within them. The complete output of each program is kept under --logs.
 
-What is given with --beside runs beside everything else, on the processor time that this leaves over; its results
-come last.
+What says nothing until it ends, check and python, runs on all processors, what follows on its own. What is given
+with --beside runs beside everything else, on the processor time that this leaves over; its results come last.
 """
 
 import argparse
+import concurrent.futures
+import itertools
 import os
 import re
 import shlex
@@ -219,20 +221,34 @@ def main():
     threads = [threading.Thread(target=run.run) for run in beside]
     for thread in threads:
         thread.start()
-    for item in items:
-        if item.beside:
-            continue
-        run = Run(item, case, args.logs)
-        if run.live:
-            print(f"{item.suite}: {item.name}", flush=True)
-        run.run()
-        tally.add(run)
+    runs = [Run(item, case, args.logs) for item in items if not item.beside]
+    for live, group in itertools.groupby(runs, lambda run: run.live):
+        if live:
+            run_live(group, tally)
+        else:
+            run_together(group, tally)
     for thread, run in zip(threads, beside):
         if thread.is_alive():
             print(f"{run.item.suite}: {run.item.name}: the rest of what ran beside the others", flush=True)
         thread.join()
         tally.add(run)
     return tally.tell()
+
+
+def run_live(runs, tally):
+    for run in runs:
+        print(f"{run.item.suite}: {run.item.name}", flush=True)
+        run.run()
+        tally.add(run)
+
+
+def run_together(runs, tally):
+    """Results are told in the order of the runs, each as soon as those before it have ended."""
+    runs = list(runs)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for run, future in zip(runs, [pool.submit(run.run) for run in runs]):
+            future.result()
+            tally.add(run)
 
 
 def print_tail(path, count=40):
