@@ -49,7 +49,7 @@ here = $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 # ---- flavours: obj (guest, static), pic (shared library), asan (unit tests) ----------------------
 
 FLAVOURS	:= obj pic asan step
-FLAGS_obj	:=
+FLAGS_obj	:= -ffunction-sections
 FLAGS_step	:= -DUDRV_STEP_HOOK
 FLAGS_pic	:= -fPIC
 FLAGS_asan	:= -DUDRV_STEP_HOOK -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -14,8 +14,10 @@ UDRV_SOURCES := main.c app.c json.c client.c luo.c sha256.c sha256_ni.c \
 	../host/verify_issue.c ../host/verify_report.c ../host/verify_resume.c \
 	../cli/main.c ../cli/inspect.c ../cli/log_page.c ../cli/print.c ../cli/control.c ../cli/report.c ../cli/status.c ../cli/update.c ../cli/verify.c
 
-$(call guest-program,udrv,$(UDRV_SOURCES))
+TAKEOVER_LD := udrv/init/takeover.ld
 comma := ,
+$(call guest-program,udrv,$(UDRV_SOURCES),-Wl$(comma)-T$(comma)$(TAKEOVER_LD))
+$(BUILD)/bin/udrv: $(TAKEOVER_LD)
 STEP_WRAPS := $(addprefix -Wl$(comma)--wrap=,nvme_admin_start nvme_timeout_aborted \
 	luo_retrieve custody_keep_fd custody_keep_handle udrv_handle_bind udrv_handle_attach \
 	device_start_host device_give_part device_mounted mounts_other)
