@@ -13,8 +13,9 @@ how results are read:
 A test name given with --test selects programs of that name (with or without test_), or, if there is none, cases
 within them. The complete output of each program is kept under --logs.
 
-What says nothing until it ends, check and python, runs on all processors, what follows on its own. What is given
-with --beside runs beside everything else, on the processor time that this leaves over; its results come last.
+Programs of the kinds check and python, which say nothing until they end, run on all processors at once, the others
+one after the other. What is given with --beside runs beside everything else, on the processor time that this leaves
+over; its results come last.
 """
 
 import argparse
