@@ -256,6 +256,8 @@ void mana_fixture_clean(const struct mana_fixture *fx)
 	const char *first;
 
 	ck_assert_msg(!mana_model_violations(fx->m, &first), "the model objects: %s", first);
+	/* Nobody of ours rings while another destroys. */
+	ck_assert_uint_eq(mana_model_counts(fx->m)->late_doorbells, 0);
 }
 
 void mana_fixture_end(struct mana_fixture *fx)

@@ -72,6 +72,18 @@ static bool move_tail(struct mana_model *m, const char *what, uint32_t id, struc
 	return true;
 }
 
+/*
+ * Linux's interrupt handler wakes who waits for an answer before it rings: that one may have
+ * destroyed the hardware channel by then. Devices bear it.
+ */
+static bool rung_late(struct mana_model *m, bool hwc)
+{
+	if (!hwc || !m->hwc.destroyed)
+		return false;
+	m->counts.late_doorbells++;
+	return true;
+}
+
 static void ring_cq(struct mana_model *m, uint32_t page, uint64_t val)
 {
 	uint32_t id = val & GDMA_DB_ID_MASK;
@@ -79,7 +91,8 @@ static void ring_cq(struct mana_model *m, uint32_t page, uint64_t val)
 	struct cq *cq = &m->cq[slot < 0 ? 0 : slot];
 
 	if (slot < 0) {
-		model_violation(m, "doorbell of CQ %#x, which does not exist", id);
+		if (!rung_late(m, id == CQ_ID(0)))
+			model_violation(m, "doorbell of CQ %#x, which does not exist", id);
 		return;
 	}
 	if (!right_page(m, "CQ", id, page, cq->e.db) || !move_tail(m, "CQ", id, &cq->e, val))
@@ -100,7 +113,8 @@ static void ring_eq(struct mana_model *m, uint32_t page, uint64_t val)
 	struct eq *eq = &m->eq[slot < 0 ? 0 : slot];
 
 	if (slot < 0) {
-		model_violation(m, "doorbell of EQ %#x, which does not exist", id);
+		if (!rung_late(m, id == EQ_ID(0)))
+			model_violation(m, "doorbell of EQ %#x, which does not exist", id);
 		return;
 	}
 	/* What did not fit may fit now. */

@@ -137,6 +137,7 @@ struct smc {
 
 struct hwc {
 	bool live;
+	bool destroyed;		/* by request, and nothing has come since */
 	unsigned int init_eqes; /* sent of GDMA_EQE_HWC_INIT_* */
 	struct event event[MAX_EVENTS];
 	unsigned int events;

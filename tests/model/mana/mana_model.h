@@ -145,7 +145,8 @@ struct mana_model_counts {
 	/* rx_csum: packets with a TCP or UDP checksum that the device has found good. */
 	uint64_t rx, rx_bytes, rx_csum, rx_no_buffer, rx_disabled, rx_truncated, rx_filtered,
 		rx_errors;
-	uint64_t eqes, cqes, interrupts, interrupts_dropped, doorbells, faults;
+	/* late_doorbells: of the hardware channel's CQ and EQ after the channel was destroyed. */
+	uint64_t eqes, cqes, interrupts, interrupts_dropped, doorbells, late_doorbells, faults;
 };
 
 const struct mana_model_counts *mana_model_counts(const struct mana_model *m);

@@ -103,6 +103,7 @@ static uint8_t smc_request(struct mana_model *m, uint32_t hdr)
 			model_violation(m, "hardware channel destroyed, which does not exist");
 		m->counts.hwc_destroyed += m->hwc.live;
 		model_drop_all(m);
+		m->hwc.destroyed = true;
 		return 0;
 	}
 	if (type == GDMA_SMC_REPORT_TIMEOUT && version <= 1) {

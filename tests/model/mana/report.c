@@ -43,6 +43,7 @@ static const struct {
 	COUNTER(interrupts),
 	COUNTER(interrupts_dropped),
 	COUNTER(doorbells),
+	COUNTER(late_doorbells),
 	COUNTER(faults),
 #undef COUNTER
 };

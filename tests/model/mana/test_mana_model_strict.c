@@ -211,6 +211,31 @@ START_TEST(checks_use_after_destroy)
 	host_violated(&h, 6, "does not exist");
 }
 
+static void ring_hwc(void)
+{
+	host_ring_cq(&h, &h.hwc_cq, true);
+	host_ring_eq(&h, &h.hwc_eq, true);
+}
+
+/* As Linux does: until the next reset, and of the hardware channel only. */
+START_TEST(bears_late_doorbells)
+{
+	ck_assert_uint_eq(host_smc(&h, GDMA_SMC_DESTROY_HWC),
+			  GDMA_SMC_DESTROY_HWC | GDMA_SMC_RESPONSE);
+	ring_hwc();
+	host_clean(&h);
+	ck_assert_uint_eq(mana_model_counts(h.m)->late_doorbells, 2);
+	host_ring_wq(&h, &h.hwc_sq, true);
+	host_ring_wq(&h, &h.hwc_rq, false);
+	host_ring_cq(&h, &p.scq, true);
+	host_ring_eq(&h, &p.eq, true);
+	host_violated(&h, 4, "does not exist");
+	mana_model_reset(h.m);
+	ring_hwc();
+	host_violated(&h, 6, "does not exist");
+	ck_assert_uint_eq(mana_model_counts(h.m)->late_doorbells, 2);
+}
+
 START_TEST(checks_the_order_of_destruction)
 {
 	struct gdma_disable_queue_req dq = { .type = htole32(GDMA_EQ),
@@ -333,6 +358,7 @@ int main(void)
 	tcase_add_loop_test(t, checks_work_requests, 0, 7);
 	tcase_add_test(t, checks_room_in_a_completion_queue);
 	tcase_add_test(t, checks_use_after_destroy);
+	tcase_add_test(t, bears_late_doorbells);
 	tcase_add_test(t, checks_the_order_of_destruction);
 	tcase_add_test(t, forbids_setting_up_again);
 	tcase_add_test(t, holds_without_bus_mastering);
