@@ -4,23 +4,10 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <linux/liveupdate.h>
 
 #include "udrv/common/luo.h"
-
-/* LUO hands out descriptors without close-on-exec. */
-static int luo_cloexec(int fd)
-{
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC)) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
 
 int luo_open(void)
 {
@@ -34,9 +21,7 @@ int luo_create_session(int luo, const char *name)
 	struct liveupdate_ioctl_create_session arg = { .size = sizeof(arg) };
 
 	strncpy((char *)arg.name, name, sizeof(arg.name) - 1);
-	if (ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg))
-		return -errno;
-	return luo_cloexec(arg.fd);
+	return ioctl(luo, LIVEUPDATE_IOCTL_CREATE_SESSION, &arg) ? -errno : arg.fd;
 }
 
 int luo_retrieve_session(int luo, const char *name)
@@ -44,9 +29,7 @@ int luo_retrieve_session(int luo, const char *name)
 	struct liveupdate_ioctl_retrieve_session arg = { .size = sizeof(arg) };
 
 	strncpy((char *)arg.name, name, sizeof(arg.name) - 1);
-	if (ioctl(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg))
-		return -errno;
-	return luo_cloexec(arg.fd);
+	return ioctl(luo, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, &arg) ? -errno : arg.fd;
 }
 
 /*
@@ -71,9 +54,7 @@ int luo_retrieve(int session, uint64_t token)
 {
 	struct liveupdate_session_retrieve_fd arg = { .size = sizeof(arg), .token = token };
 
-	if (ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg))
-		return -errno;
-	return luo_cloexec(arg.fd);
+	return ioctl(session, LIVEUPDATE_SESSION_RETRIEVE_FD, &arg) ? -errno : arg.fd;
 }
 
 int luo_finish(int session)
