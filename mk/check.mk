@@ -23,7 +23,7 @@ FUZZ_TESTS	:= $(filter %_fuzz,$(UNIT_TESTS))
 MODEL_TESTS	:= $(filter-out $(FUZZ_TESTS),\
 	$(foreach t,net_ vfio_user mana_model_,$(filter $(BUILD)/asan/bin/test_$t%,$(UNIT_TESTS))))
 TESTS_unit	+= $(patsubst %,unit=check:%,$(filter-out $(FUZZ_TESTS),$(UNIT_TESTS))) $(foreach d,tests/vm tests/bench,$(if $(wildcard $d/test_*.py),unit=python:$d))
-NEEDS_unit	:= packages-unit library headers-alone $(UNIT_TESTS)
+NEEDS_unit	:= packages-unit library headers-alone $(BUILD)/bin/udrv $(UNIT_TESTS)
 VM_RUN		:= $(wildcard tests/vm/run.py)
 VM_SUITE	= $(if $(VM_RUN),'$1=counted:python3 $(VM_RUN) --suite $1')
 VM_NEEDS	:= packages-vm kernel image qemu $(GUEST_TESTS) $(HOST_PROGRAMS)
