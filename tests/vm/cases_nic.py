@@ -7,11 +7,12 @@ from typing import Any
 import report_nic
 from cases import Context, Failure, case, expect, expect_pass, io_goes_on, wait
 from experiment import prepare_disk
-from nic_traffic import CONSTANT, NAME, RATE, NicTraffic
+from nic_traffic import CONSTANT, NAME, NicTraffic
 from paravisor import Paravisor
 from qemu import Controller, Namespace, addresses
 
 TIMES = 3
+RATE = 200.0            # frames a second: the rings hold those of a kexec of 12 s, however unevenly the flows are spread
 FRAMES = 300            # that must come back between two events
 FLOOD = 2000            # frames a second, more than small rings hold for long
 NVME = "nvme0"
@@ -30,7 +31,7 @@ class _NicLive:
     """A paravisor with a NIC, and the stream running. A context manager. `setup`: more of the guest's set-up."""
 
     def __init__(self, context: Context, controllers: list[Controller] | None = None, **setup: Any) -> None:
-        self.traffic = NicTraffic(context.directory)
+        self.traffic = NicTraffic(context.directory, RATE)
         try:
             bdfs = addresses([*(controllers or []), self.traffic.model.device])
             self.paravisor = Paravisor(context.setup(
