@@ -80,6 +80,7 @@ START_TEST(it_cannot_be_recorded)
 END_TEST
 
 static pid_t last_host;
+static bool pid_unknown;
 
 /* A host that is started, and ends with @status */
 static void live_and_die(int status)
@@ -92,6 +93,8 @@ static void live_and_die(int status)
 	last_host = fx.dev->pid;
 	device_fixture_hang_up();
 	ck_assert_int_eq(waitid(P_PIDFD, (id_t)fx.dev->pidfd, &si, WEXITED | WNOWAIT), 0);
+	if (pid_unknown)
+		fx.dev->pid = -1;
 	device_lease_over(&fx.agent, fx.dev);
 	ck_assert_int_lt(fx.dev->pidfd, 0);
 	ck_assert_str_eq(fx.in_custody, "");
@@ -113,6 +116,16 @@ START_TEST(driver_cannot_run_it)
 	ck_assert_ptr_nonnull(strstr(fx.dev->error, "its driver cannot run it"));
 	ck_assert_uint_eq(fx.quiesced, 1);
 	ck_assert_int_lt(fx.dev->h.fd[UDRV_FD_VFIO], 0);
+}
+END_TEST
+
+/* It and the agent died at once: its pidfd was in custody, and names no process any more. */
+START_TEST(nobody_knows_its_pid)
+{
+	pid_unknown = true;
+	live_and_die(1);
+	ck_assert_int_eq(fx.dev->state, DEV_BACKOFF);
+	ck_assert_ptr_nonnull(strstr(app_last_error(), "its host ended with status 1:"));
 }
 END_TEST
 
@@ -177,6 +190,7 @@ int main(void)
 	tcase_add_test(tc, host_tells);
 	tcase_add_test(tc, it_cannot_be_recorded);
 	tcase_add_test(tc, driver_cannot_run_it);
+	tcase_add_test(tc, nobody_knows_its_pid);
 	tcase_add_test(tc, lease_is_held);
 	tcase_add_test(tc, lease_of_a_dead_host);
 	return suite_run(suite);

@@ -453,7 +453,7 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 {
 	uint64_t now = app_now_ns();
 	pid_t pid = d->pid;
-	char end[64];
+	char end[64], who[24] = "";
 	int status;
 
 	status = ended_status(d->pidfd, end, sizeof(end));
@@ -479,8 +479,11 @@ void device_lease_over(struct agent *a, struct agent_device *d)
 		give_up(a, d, "its driver cannot run it (its host has said why)");
 		return;
 	}
-	app_err("%s (%s): its host (pid %d) ended %s: the device goes on, a successor takes it over",
-		d->h.name, d->h.bdf, pid, end);
+	/* Unknown if it was gone before this agent began. */
+	if (pid > 0)
+		snprintf(who, sizeof(who), " (pid %d)", pid);
+	app_err("%s (%s): its host%s ended %s: the device goes on, a successor takes it over",
+		d->h.name, d->h.bdf, who, end);
 	/* However often a host dies: as long as its successors get the device to run for a while,
 	 * it is not given up. */
 	if (!may_go_on(a, d, now, d->state == DEV_RUNNING ? d->running_ns : 0))
