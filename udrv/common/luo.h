@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Live Update Orchestrator: its ioctls, without policy. All return 0 or a descriptor, which LUO makes
- * close-on-exec, or -errno.
+ * Live Update Orchestrator: its ioctls, without policy. All return 0, or a descriptor (which LUO
+ * makes close-on-exec), or -errno.
  */
 #ifndef UDRV_COMMON_LUO_H
 #define UDRV_COMMON_LUO_H
