@@ -11,6 +11,7 @@ from cases import Context, Failure, case, expect, wait
 from experiment import Experiment, Narrator, prepare_disk
 from live import Live
 from paravisor import BOOT_TIMEOUT, Paravisor
+from stopped import plainly_stopped
 from witness import Witness
 
 UPDATE = "update --kernel /host/bzImage --image /host/image"
@@ -45,16 +46,18 @@ def identity_mismatch(context: Context) -> None:
     expect(starts == 1, f"{starts} controllers were started after the kexec; nvme1 alone was to be")
 
 
-@case("plain-kexec", "a kexec without a live update resets the device cleanly, and the agent says so")
+@case("plain-kexec", "a kexec without a live update resets the device, nothing of it comes to life again, and the agent says so")
 def plain_kexec(context: Context) -> None:
     experiment = Experiment(context.plan(), Narrator())
     prepare_disk(experiment.disks[0])
     setup = experiment.setup()
     setup.files["plain_kexec"] = artifacts.guest_test("plain_kexec")
-    bdf = experiment.bdfs["nvme0"]
+    bdf, trace = experiment.bdfs["nvme0"], context.directory / "qemu-trace.log"
     with Paravisor(setup) as paravisor:
         paravisor.wait_up()
         paravisor.guest.check("cp /host/plain_kexec /tmp/ && chmod +x /tmp/plain_kexec")
+        wait("nothing was in flight", lambda: paravisor.verify_status("nvme0")["in_flight"])
+        before = len(tracelog.read(trace))
         paravisor.guest.send('/tmp/plain_kexec /host/bzImage /host/image "$(cat /proc/cmdline)"')
         paravisor.wait_up()
         device = paravisor.device("nvme0")
@@ -64,12 +67,8 @@ def plain_kexec(context: Context) -> None:
     expect(device["state"] == "running", f"nvme0 is {device['state']}")
     expect(re.search(r"udrv-agent: .*(no session|nothing (was )?preserved|not preserved|clean start)", log),
            "the agent does not say that nothing was preserved")
-    events = tracelog.read(context.directory / "qemu-trace.log")
-    command = re.compile(rf"nvme {bdf[5:]} @0x4 <- 0x([0-9a-f]+)")
-    last_start = max(e.number for e in events if e.name == "pci_nvme_mmio_start_success")
-    off = [e for e in events if e.number < last_start and e.name == "pci_cfg_write" and (m := command.match(e.text))
-           and not int(m[1], 16) & 4]
-    expect(off, "bus mastering was never switched off before the new start")
+    in_flight = plainly_stopped(tracelog.read(trace), before, bdf)
+    print(f"        {in_flight} commands in flight at the kexec", flush=True)
 
 
 @case("refused-updates", "an update that the next kernel could not take is refused, and I/O goes on")
