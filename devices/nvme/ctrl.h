@@ -40,7 +40,6 @@
 #include "devices/nvme/queue.h"
 #include "devices/nvme/state.h"
 
-#define NVME_MAX_TRANSFER (2u << 20) /* one page of PRP entries a command */
 #define NVME_BAD_CQES_MAX 64u
 
 /* What an admin command is for; cookie[0] of its slot. */

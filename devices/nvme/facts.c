@@ -59,7 +59,7 @@ static const struct fact table[] = {
 	U8("acl", acl),
 	U32("oaes", oaes, UINT32_MAX),
 	U32("rtd3e", rtd3e, UINT32_MAX),
-	U32("max-transfer", max_transfer, UINT32_MAX),
+	U32("max-transfer", max_transfer, NVME_MAX_TRANSFER),
 	U32("io-queues", io_queues, UDRV_NVME_MAX_QUEUES),
 	U32("depth", depth, NVME_MAX_DEPTH),
 	U32("sq-entries", sq_entries, 65536),
@@ -194,6 +194,9 @@ static void read_ns(const void *fdt, int node, struct nvme_facts *facts, bool *b
 		ns->usable = be32toh(cell.usable) == 1;
 		memcpy(ns->eui64, cell.eui64, sizeof(ns->eui64));
 		memcpy(ns->nguid, cell.nguid, sizeof(ns->nguid));
+		/* Lengths of transfers are computed from it. */
+		if (ns->usable && !nvme_lba_size_ok(ns->lba_size))
+			*bad = true;
 	}
 }
 

@@ -6,12 +6,24 @@
 #ifndef DEVICES_NVME_FACTS_H
 #define DEVICES_NVME_FACTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <udrv/device.h>
 #include <udrv/nvme.h>
 
 struct udrv_state;
+
+#define NVME_MAX_TRANSFER (2u << 20) /* one page of PRP entries a command */
+
+/*
+ * 512 bytes is the least that the specification allows; above 64 KiB a block would not fit a
+ * transfer.
+ */
+static inline bool nvme_lba_size_ok(uint32_t size)
+{
+	return size >= 512 && size <= 65536 && !(size & (size - 1));
+}
 
 struct nvme_facts {
 	struct udrv_pci_id id;

@@ -31,11 +31,7 @@ static void from_identify(struct udrv_nvme *ctrl, uint32_t nsid, const struct nv
 
 	if (!ns->nsze)
 		return;
-	/*
-	 * 512 bytes is the least that the specification allows; above 64 KiB a block would not fit
-	 * a transfer.
-	 */
-	if (lbaf->lbads < 9 || lbaf->lbads > 16) {
+	if (lbaf->lbads >= 32 || !nvme_lba_size_ok(1u << lbaf->lbads)) {
 		nvme_warn(ctrl,
 			  "namespace %u: logical blocks of 2^%u bytes are not supported: not used",
 			  nsid, lbaf->lbads);

@@ -10,6 +10,8 @@
 #include "devices/nvme/ctrl.h"
 
 #define NSEC_PER_MSEC 1000000ull
+/* CAP.TO says 127.5 s at most, CRTO nine hours: whoever waits for that answers nobody meanwhile. */
+#define READY_UNITS_MAX 600u
 
 int nvme_regs_map(struct udrv_nvme *ctrl, unsigned int io_queues)
 {
@@ -45,7 +47,7 @@ static uint64_t ready_timeout_ns(const struct udrv_nvme *ctrl)
 		uint32_t crwmt = NVME_CRTO_CRWMT(udrv_bar_read32(&ctrl->bar, NVME_REG_CRTO));
 
 		if (crwmt > units)
-			units = crwmt;
+			units = crwmt < READY_UNITS_MAX ? crwmt : READY_UNITS_MAX;
 	}
 	return (units ? units : 1) * 500 * NSEC_PER_MSEC;
 }
@@ -133,7 +135,7 @@ int nvme_regs_enable(struct udrv_nvme *ctrl)
 
 	err = wait_csts(ctrl, NVME_CSTS_RDY, NVME_CSTS_RDY, ready_timeout_ns(ctrl), true);
 	if (err == -ETIMEDOUT)
-		nvme_err(ctrl, "CSTS.RDY did not follow CC.EN=1 within CAP.TO");
+		nvme_err(ctrl, "CSTS.RDY did not follow CC.EN=1 within CAP.TO, or CRTO.CRWMT");
 	else if (err == -EIO)
 		nvme_err(ctrl, "CSTS.CFS came up while the controller was being enabled");
 	else if (err)

@@ -143,7 +143,7 @@ int udrv_nvme_tick(struct udrv_nvme *ctrl, uint64_t now_ns)
 	err = udrv_nvme_reset(ctrl);
 	if (!err)
 		return 1;
-	/* Each attempt may block for as long as CAP.TO says: make them rarer. */
+	/* Each attempt may block for as long as CAP.TO and CRTO say: make them rarer. */
 	if (ctrl->reset_wait_ns < RESET_WAIT_MAX_NS)
 		ctrl->reset_wait_ns = ctrl->reset_wait_ns ? 2 * ctrl->reset_wait_ns :
 							    RESET_WAIT_MIN_NS;

@@ -80,10 +80,10 @@ int udrv_nvme_requirements(const struct udrv_nvme_opts *opts, uint64_t *state_si
  * outstanding is found in the slots and delivered, after the reset, as UDRV_NVME_LOST.
  *
  * Return: 0; -ENODEV: registers read all ones; -ETIMEDOUT: RDY did not follow CC.EN within CAP.TO
- * (if not to 0, bus mastering was switched off, so that the controller does no DMA); -EIO:
- * CSTS.CFS, or a set-up command failed (message: which, status); -EOPNOTSUPP: no NVM command set,
- * no 4 KiB memory page size, or queues of fewer than 6 entries; -ENOMEM, -ENOSPC: pool or state too
- * small.
+ * or, if that is longer and CAP.CRMS has CRWMS, CRTO.CRWMT, but at most 300 s (if not to 0, bus
+ * mastering was switched off, so that the controller does no DMA); -EIO: CSTS.CFS, or a set-up
+ * command failed (message: which, status); -EOPNOTSUPP: no NVM command set, no 4 KiB memory page
+ * size, or queues of fewer than 6 entries; -ENOMEM, -ENOSPC: pool or state too small.
  */
 int udrv_nvme_start(struct udrv_device *dev, const struct udrv_nvme_opts *opts,
 		    struct udrv_nvme **ret);

@@ -25,6 +25,8 @@ WORKER_WRAPS := -Wl,--wrap=recv
 $(call unit-test,test_worker,test_worker.c ../../udrv/agent/worker.c,support,$(WORKER_WRAPS))
 $(call unit-test,test_custody,test_custody.c handle_fixture.c ../../udrv/init/custody.c $(APPS_COMMON),support)
 $(call unit-test,test_takeover,test_takeover.c ../../udrv/init/takeover.c $(APPS_COMMON),support)
+LATE_WRAPS := -Wl,--wrap=app_cmdline -Wl,--wrap=mkdir -Wl,--wrap=mount
+$(call unit-test,test_late,test_late.c ../../udrv/init/late.c $(APPS_COMMON),support,$(LATE_WRAPS))
 FDSTORE_WRAPS := -Wl,--wrap=kill
 FDSTORE := fake_systemd.c handle_fixture.c ../../udrv/agent/custody_fdstore.c ../../udrv/agent/fdstore.c ../../udrv/agent/notify.c $(APPS_COMMON)
 $(call unit-test,test_fdstore,test_fdstore.c $(FDSTORE),support,$(FDSTORE_WRAPS))
@@ -41,6 +43,9 @@ $(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../..
 RESUME_WRAPS := -Wl,--wrap=udrv_handle_memory -Wl,--wrap=udrv_handle_identify -Wl,--wrap=udrv_handle_complete
 $(call unit-test,test_host_resume,test_host_resume.c ../../udrv/host/main.c $(APPS_COMMON),fake-device support,$(RESUME_WRAPS))
 CONFIG_WRAPS := -Wl,--wrap=app_cmdline
+DEVICES_WRAPS := -Wl,--wrap=app_cmdline -Wl,--wrap=app_read_file -Wl,--wrap=opendir
+$(call unit-test,test_devices,test_devices.c ../../udrv/agent/config.c ../../udrv/agent/policy_name.c \
+	$(APPS_COMMON),support,$(DEVICES_WRAPS))
 $(call unit-test,test_config,test_config.c ../../udrv/host/config.c $(APPS_COMMON),support,$(CONFIG_WRAPS))
 $(call unit-test,test_irq_lines,test_irq_lines.c ../../udrv/host/irq_lines.c,support)
 $(call unit-test,test_nic_frame,test_nic_frame.c ../../udrv/host/nic_frame.c,net-model net-sample support)

@@ -406,6 +406,21 @@ START_TEST(an_account_fits_a_message)
 }
 END_TEST
 
+/* Nor does it take for ever if they are what nobody has written. */
+START_TEST(an_account_of_anything_ends)
+{
+	struct nic_memory *m = calloc(1, sizeof(*m));
+	struct json_object *o;
+
+	ck_assert_ptr_nonnull(m);
+	m->h.cycle = UINT64_MAX;
+	o = nic_memory_json(m);
+	ck_assert_uint_eq(json_object_array_length(json_get(o, "cycles")), NIC_CYCLES);
+	json_object_put(o);
+	free(m);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("nic");
@@ -417,5 +432,6 @@ int main(void)
 	tcase_add_loop_test(tc, counts_after_many_packets, 0, sizeof(far) / sizeof(far[0]));
 	tcase_add_test(tc, a_host_that_stops_sends_no_echoes);
 	tcase_add_test(tc, an_account_fits_a_message);
+	tcase_add_test(tc, an_account_of_anything_ends);
 	return suite_run(suite);
 }

@@ -193,6 +193,49 @@ START_TEST(a_start_that_is_refused_changes_nothing)
 }
 END_TEST
 
+static unsigned int length(struct json_object *o, const char *name)
+{
+	return (unsigned int)json_object_array_length(json_get(o, name));
+}
+
+START_TEST(an_account_of_anything_ends)
+{
+	struct json_object *o;
+
+	memory.h.cycle = memory.h.last_bucket = UINT64_MAX;
+	memory.h.first_bucket = _i ? UINT64_MAX - 1 : 0;
+	o = verify_memory_json(&memory);
+	ck_assert_uint_eq(length(o, "cycles"), VERIFY_CYCLES);
+	json_object_put(o);
+	o = verify_timeline_json(&memory);
+	ck_assert_uint_eq(length(o, "completions"), _i ? 2 : VERIFY_BUCKETS);
+	json_object_put(o);
+}
+END_TEST
+
+/* What makes no sense is not gone by afterwards either. */
+START_TEST(tables_that_make_no_sense_are_left)
+{
+	struct udrv_nvme_done done = { .slot = 0 };
+
+	ck_assert_int_eq(start(BLOCKS, 8, 2), 0);
+	memory.h.nops = _i ? VERIFY_OPS_MAX + 1 : memory.h.nops;
+	memory.h.blocks = UINT64_MAX;
+	memory.h.cycle = UINT64_MAX;
+	v = (struct verify){ .m = &memory, .stop_sock = -1 };
+	ck_assert_int_eq(verify_resume(&h, &v), 0);
+	ck_assert_uint_eq(memory.h.mode, VERIFY_IDLE);
+	ck_assert_uint_eq(memory.h.cycle, h.lease.cycle);
+	done.cookie[0] = verify_cookie(VERIFY_WRITE, _i ? VERIFY_OPS_MAX : 0, BLOCKS * 1000);
+	released = 0;
+	verify_done(&h, 0, &done);
+	ck_assert_uint_eq(released, 1);
+	ck_assert_uint_eq(v.idle_len, 0);
+	ck_assert_int_eq(verify_resume(&h, &v), 0);
+	ck_assert_int_eq(start(BLOCKS, 8, 2), 0);
+}
+END_TEST
+
 /* ---- What becomes of commands ---------------------------------------------------------------- */
 
 static const char *const names[VERIFY_OUTCOMES] = {
@@ -318,6 +361,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, set_up, NULL);
 	tcase_add_test(tc, a_start_is_recorded);
 	tcase_add_test(tc, a_start_that_is_refused_changes_nothing);
+	tcase_add_loop_test(tc, an_account_of_anything_ends, 0, 2);
+	tcase_add_loop_test(tc, tables_that_make_no_sense_are_left, 0, 2);
 	tcase_add_test(tc, outcomes_count_once_after_each_step);
 	tcase_add_test(tc, each_command_counts);
 	tcase_add_test(tc, what_a_new_handle_lost_counts_once_after_each_step);

@@ -29,7 +29,8 @@ $(call unit-test,test_nvme_record,test_nvme_record.c,$(NVME_FIXTURE))
 $(call unit-test,test_nvme_reset,test_nvme_reset.c,$(NVME_FIXTURE))
 $(call unit-test,test_nvme_resume,test_nvme_resume.c,$(NVME_FIXTURE))
 $(call unit-test,test_nvme_resume_steps,test_nvme_resume_steps.c,$(NVME_FIXTURE))
-$(call unit-test,test_nvme_start,test_nvme_start.c,$(NVME_FIXTURE))
+START_WRAPS := -Wl,--wrap=wait_now_ns
+$(call unit-test,test_nvme_start,test_nvme_start.c,$(NVME_FIXTURE),$(START_WRAPS))
 
 MANA_FIXTURE := mana-fixture mana-model net-model fake-device support
 $(call test-library,mana-fixture,mana_fixture.c)

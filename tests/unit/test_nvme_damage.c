@@ -68,6 +68,33 @@ static void recorded_acq(void)
 	nvme_model_poke(fx.m, NVME_REG_ACQ, facts.acq);
 }
 
+static void lba_size(uint32_t size)
+{
+	struct nvme_facts facts;
+
+	ck_assert_int_eq(nvme_facts_read(fx.fd.st, &facts), 0);
+	ck_assert_uint_gt(facts.nn, 0);
+	ck_assert(facts.ns[0].usable);
+	facts.ns[0].lba_size = size;
+	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
+}
+
+/* clang-format off */
+static void no_blocks(void) { lba_size(0); }
+static void tiny_blocks(void) { lba_size(1); }
+static void odd_blocks(void) { lba_size(768); }
+static void huge_blocks(void) { lba_size(1u << 31); }
+/* clang-format on */
+
+static void huge_transfers(void)
+{
+	struct nvme_facts facts;
+
+	ck_assert_int_eq(nvme_facts_read(fx.fd.st, &facts), 0);
+	facts.max_transfer = NVME_MAX_TRANSFER + 4096;
+	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
+}
+
 static void many_queues(void)
 {
 	((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->io_capacity = 60;
@@ -107,6 +134,11 @@ static const struct damage damages[] = {
 	{ "seq of a slot", slot_seq, -EBADMSG },
 	{ "queues that there is no room for", many_queues, -EBADMSG },
 	{ "slots that there is no room for", many_slots, -EBADMSG },
+	{ "blocks of no size", no_blocks, -EBADMSG },
+	{ "blocks of one byte", tiny_blocks, -EBADMSG },
+	{ "blocks of an odd size", odd_blocks, -EBADMSG },
+	{ "blocks of 2 GiB", huge_blocks, -EBADMSG },
+	{ "transfers longer than a list", huge_transfers, -EBADMSG },
 };
 
 START_TEST(resume_is_refused)

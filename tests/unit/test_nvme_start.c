@@ -99,6 +99,50 @@ START_TEST(start_without_ready)
 }
 END_TEST
 
+/* Once it is set, a second passes with each look at the clock. */
+static uint64_t hurry_ns;
+
+uint64_t __real_wait_now_ns(void);
+uint64_t __wrap_wait_now_ns(void);
+
+uint64_t __wrap_wait_now_ns(void)
+{
+	if (hurry_ns)
+		hurry_ns += 1000000000;
+	return hurry_ns ? hurry_ns : __real_wait_now_ns();
+}
+
+static const struct patience {
+	uint64_t cap_toggle;
+	uint32_t crto;
+	unsigned int least, most; /* seconds */
+} patience[] = {
+	{ 0, 0xffff, 1, 10 }, /* which has no meaning without CAP.CRMS */
+	{ 1ull << 59, 0, 1, 10 },
+	{ 1ull << 59, 40, 40, 60 },
+	{ 1ull << 59, 0xffff0000 | 40, 40, 60 }, /* CRIMT is of no interest */
+	{ 1ull << 59, 0xffff, 600, 620 },
+};
+
+/* For CSTS.RDY to become 1, and 0 again: CAP.TO, CRTO.CRWMT, and what nobody has to wait for. */
+START_TEST(how_long_ready_is_waited_for)
+{
+	const struct patience *p = &patience[_i];
+
+	one_init(&(struct nvme_model_opts){ .seed = 1,
+					    .cap_toggle = p->cap_toggle,
+					    .crto = p->crto },
+		 &(struct udrv_nvme_opts){ .poll = true, .depth = 8 });
+	nvme_model_faults(fx.m)->rdy_stuck = true;
+	hurry_ns = 1;
+	ck_assert_int_eq(one_start(), -ETIMEDOUT);
+	ck_assert_uint_ge(hurry_ns / 1000000000, p->least);
+	ck_assert_uint_le(hurry_ns / 1000000000, p->most);
+	hurry_ns = 0;
+	nvme_fixture_end(&fx);
+}
+END_TEST
+
 START_TEST(start_on_a_failed_controller)
 {
 	one_init_default();
@@ -401,6 +445,8 @@ int main(void)
 	tcase_add_loop_test(tc, start_is_refused, 0, sizeof(refusals) / sizeof(refusals[0]));
 	tcase_add_test(tc, start_on_a_device_that_is_gone);
 	tcase_add_test(tc, start_without_ready);
+	tcase_add_loop_test(tc, how_long_ready_is_waited_for, 0,
+			    sizeof(patience) / sizeof(patience[0]));
 	tcase_add_test(tc, start_on_a_failed_controller);
 	tcase_add_test(tc, start_with_a_stuck_ready);
 	tcase_add_test(tc, start_of_what_cannot_be_disabled);

@@ -19,6 +19,22 @@
 
 #define DEVICES_CONF "/etc/udrv/devices.conf"
 
+/*
+ * What is in custody, or listens in /run/udrv, beside the devices, by its name or the beginning of
+ * it: a device of that name would be taken for it.
+ */
+static const char *const reserved[] = { "agent",    "directory", "incoming",  "marks",
+					"outgoing", "consumer",	 "fallback-", "host-",
+					"lease-",   "program-",	 "start-" };
+
+static bool is_reserved(const char *name)
+{
+	for (unsigned int i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+		if (!strncmp(name, reserved[i], strlen(reserved[i])))
+			return true;
+	return false;
+}
+
 static int add_configured(struct agent *a, const char *name, const char *bdf,
 			  enum udrv_policy policy)
 {
@@ -58,6 +74,11 @@ static int parse_device(struct agent *a, char *word)
 		*at++ = '\0';
 	if (err || !at || !udrv_name_valid(word) || !udrv_bdf_valid(at)) {
 		app_err("device '%s': not NAME@dddd:bb:dd.f[/keep|reset|detach], left out", word);
+		return 0;
+	}
+	if (is_reserved(word)) {
+		app_err("device '%s' (%s): names that begin like this are the agent's own, left out: give it another",
+			word, at);
 		return 0;
 	}
 	return add_configured(a, word, at, policy);
@@ -113,9 +134,18 @@ int agent_configure(struct agent *a)
 	char *save = NULL;
 	int err = 0;
 
-	if (!app_param(app_cmdline(), "udrv.devices", list, sizeof(list)) &&
-	    app_read_file(DEVICES_CONF, list, sizeof(list)) < 0)
+	if (!app_param(app_cmdline(), "udrv.devices", list, sizeof(list)))
+		err = app_read_file(DEVICES_CONF, list, sizeof(list));
+	if (err == -ENOENT)
 		return scan(a);
+	if (err < 0) {
+		/* Perhaps it leaves out the disk that we run from. */
+		app_err("cannot read " DEVICES_CONF
+			": %s: no device is taken but those in custody; mend it (at most %zu bytes) and start udrv-agent again",
+			app_errname(err), sizeof(list) - 1);
+		return 0;
+	}
+	err = 0;
 	if (!strcmp(list, "none"))
 		return 0;
 	for (char *w = strtok_r(list, ", \n", &save); w && !err; w = strtok_r(NULL, ", \n", &save))

@@ -258,16 +258,14 @@ void agent_client(struct agent *a, int sock, struct agent_device *owner)
 {
 	struct agent_client *c = free_client(a, owner);
 
-	if (c)
+	/* A forked host's connection is made to wait; the agent waits for nobody. */
+	if (c && !fcntl(sock, F_SETFL, O_RDWR | O_NONBLOCK))
 		*c = (struct agent_client){ .sock = sock, .owner = owner };
 	else
 		close(sock);
 }
 
-/*
- * The agent waits for nobody: a client whose answers do not fit any more, as it does not read them,
- * is hung up on.
- */
+/* A client whose answers do not fit any more, as it does not read them, is hung up on. */
 static void accept_client(struct agent *a)
 {
 	int sock = udrv_proto_accept(a->listener, true);

@@ -65,8 +65,8 @@ struct json_object *nic_memory_json(const struct nic_memory *m)
 			sum += m->queue[q].count[k] >> 32;
 		json_set_u64(o, names[k], sum);
 	}
-	for (uint64_t c = first; c <= m->h.cycle; c++)
-		json_object_array_add(cycles, cycle_json(m, c));
+	for (uint64_t n = 0; n <= m->h.cycle - first; n++)
+		json_object_array_add(cycles, cycle_json(m, first + n));
 	json_set(o, "cycles", cycles);
 	return o;
 }

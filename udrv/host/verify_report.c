@@ -78,8 +78,8 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 	json_set_u64(o, "miscompares", outcome[VERIFY_MISCOMPARE]);
 	json_set_u64(o, "reissued", hd->reissued);
 	json_set_u64(o, "lost", outcome[VERIFY_LOST]);
-	for (uint64_t c = first; c <= hd->cycle; c++)
-		json_object_array_add(cycles, cycle_json(m, c));
+	for (uint64_t n = 0; n <= hd->cycle - first; n++)
+		json_object_array_add(cycles, cycle_json(m, first + n));
 	json_set(o, "cycles", cycles);
 	return o;
 }
@@ -100,9 +100,9 @@ struct json_object *verify_timeline_json(const struct verify_memory *m)
 		first = last - VERIFY_BUCKETS + 1;
 	json_set_u64(o, "bucket_tsc", 1ull << VERIFY_BUCKET_SHIFT);
 	json_set_u64(o, "first_bucket_tsc", first << VERIFY_BUCKET_SHIFT);
-	for (uint64_t b = first; last && b <= last; b++)
-		json_object_array_add(counts,
-				      json_object_new_uint64(m->bucket[b % VERIFY_BUCKETS]));
+	for (uint64_t n = 0; last && n <= last - first; n++)
+		json_object_array_add(counts, json_object_new_uint64(
+						      m->bucket[(first + n) % VERIFY_BUCKETS]));
 	json_set(o, "completions", counts);
 	return o;
 }

@@ -166,7 +166,11 @@ int verify_resume(struct host *h, struct verify *v)
 	}
 	if (verify_rebuild(h, v)) {
 		app_err("verify: its tables make no sense for this controller: it stops");
+		/* So that nothing goes by them: without operations no completion is its own. */
 		m->h.mode = VERIFY_IDLE;
+		m->h.nops = 0;
+		m->h.blocks = 0;
+		m->h.cycle = h->lease.cycle;
 		return 0;
 	}
 	if (m->h.cycle != h->lease.cycle)

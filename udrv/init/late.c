@@ -2,7 +2,6 @@
 /* What PID 1 does once the devices run: nothing here may delay an update's blackout. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -68,7 +67,6 @@ static void late_shell(const char *tty, bool first)
 pid_t late_start(bool first)
 {
 	char share[64], tty[32];
-	sigset_t none;
 	pid_t pid;
 
 	if (!app_param(app_cmdline(), "udrv.share", share, sizeof(share)))
@@ -77,11 +75,10 @@ pid_t late_start(bool first)
 		tty[0] = '\0';
 	if (!first && !*tty)
 		return 0;
-	pid = fork();
+	/* A share or a terminal may let it wait for ever: custody must not stay open with it. */
+	pid = app_fork(NULL, 0);
 	if (pid)
 		return pid < 0 ? -errno : pid;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (first)
 		late_mounts(share);
 	if (*tty)

@@ -37,6 +37,7 @@ struct nvme_model_opts {
 	uint8_t lbads;	     /* 0: 12 */
 	uint16_t oncs;	     /* 0: compare, dataset management, write zeroes */
 	uint64_t cap_toggle; /* bits of CAP that are other than usual */
+	uint32_t crto;
 	/* DMA: NULL if the range is not the device's to use */
 	void *(*mem)(void *ctx, uint64_t addr, uint64_t len);
 	void *mem_ctx;

@@ -146,6 +146,8 @@ static uint64_t bar_read(void *ctx, uint64_t off, unsigned int width)
 		return (uint32_t)m->acq;
 	case NVME_REG_ACQ + 4:
 		return m->acq >> 32;
+	case NVME_REG_CRTO:
+		return m->opts.crto;
 	}
 	return 0;
 }
