@@ -101,7 +101,8 @@ struct udrv_mana {
 
 	struct udrv_mana_opts opts; /* as asked for, defaults filled in */
 	uint64_t timeout_ns;
-	bool failed; /* queues and channel cannot be used */
+	bool failed;	   /* queues and channel cannot be used */
+	bool lost_counted; /* by a set-up that has not succeeded yet */
 	uint64_t last_reset_ns, reset_wait_ns;
 
 	void (*event_fn)(void *ctx, enum udrv_mana_event event);

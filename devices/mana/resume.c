@@ -58,6 +58,12 @@ static int check_registers(struct udrv_mana *mana, const struct mana_facts *fact
 	if (!err)
 		err = differs(mana, "shared memory channel's offset", mana->facts.smc_off,
 			      facts->smc_off);
+	if (!err && facts->vectors > (unsigned int)udrv_device_irq_count(mana->dev)) {
+		mana_err(mana,
+			 "it has %d MSI-X vectors, but %u were in use: not the recorded adapter",
+			 udrv_device_irq_count(mana->dev), facts->vectors);
+		err = -ESTALE;
+	}
 	if (!err && (mana_regs_doorbell(mana, facts->hwc.db, &db) ||
 		     mana_regs_doorbell(mana, facts->mana.db, &db)))
 		err = -ESTALE;

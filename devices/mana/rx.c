@@ -254,6 +254,7 @@ int udrv_mana_recv_repost(struct udrv_mana_queue *q, unsigned int n)
 	if (!n)
 		return 0;
 	q->rx_tail += n;
+	q->rx_idle = 0;
 	udrv_store64(&q->st->rx_tail, q->rx_tail);
 	if (q->rx_tail - q->rx_rung >= q->rx_batch && !q->failed)
 		mana_rx_ring(q);

@@ -273,6 +273,16 @@ static int bring_up(struct udrv_mana *mana, bool again)
 	return err;
 }
 
+/* Its registers are no way to stop it. */
+static int regs_unusable(struct udrv_mana *mana, int err)
+{
+	int reset = err == -ENODEV ? 0 : udrv_device_reset(mana->dev);
+
+	if (reset)
+		stop_dma(mana->dev, mana->log, "adapter", reset);
+	return err;
+}
+
 int mana_setup(struct udrv_mana *mana, bool again)
 {
 	int err;
@@ -282,13 +292,17 @@ int mana_setup(struct udrv_mana *mana, bool again)
 	UDRV_STEP();
 
 	err = check_id(mana);
-	if (!err)
-		err = mana_regs_map(mana);
-	if (!err)
-		err = mana_quiesce(mana);
 	if (err)
 		return err;
-	count_lost(mana);
+	err = mana_regs_map(mana);
+	if (err)
+		return regs_unusable(mana, err);
+	err = mana_quiesce(mana);
+	if (err)
+		return err;
+	if (!mana->lost_counted)
+		count_lost(mana);
+	mana->lost_counted = true;
 	udrv_store32(&mana->state->reset_wanted, 0);
 	udrv_store32(&mana->state->link_down, 0);
 	err = geometry(mana, again);
@@ -305,6 +319,7 @@ int mana_setup(struct udrv_mana *mana, bool again)
 		return err;
 	}
 	mana->failed = false;
+	mana->lost_counted = false;
 	mana_fill_info(mana);
 	udrv_state_set_lifecycle(mana->st, UDRV_READY);
 	UDRV_STEP();

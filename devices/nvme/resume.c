@@ -250,6 +250,11 @@ int udrv_nvme_resume_look(struct udrv_nvme *ctrl)
 
 	err = nvme_regs_map(ctrl, facts.io_queues); /* overwrites CAP and VS with what is read */
 	ctrl->facts = facts;
+	if (!err && facts.vectors > (unsigned int)udrv_device_irq_count(ctrl->dev)) {
+		nvme_err(ctrl, "it has %d MSI-X vectors, but %u were in use: not the recorded one",
+			 udrv_device_irq_count(ctrl->dev), facts.vectors);
+		err = -ESTALE;
+	}
 	if (!err)
 		err = check_identity(ctrl);
 	if (!err)

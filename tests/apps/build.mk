@@ -39,6 +39,7 @@ $(call unit-test,test_luo,test_luo.c ../../udrv/common/luo.c,support,$(LUO_WRAPS
 LISTEN_WRAPS := -Wl,--wrap=mkdir -Wl,--wrap=udrv_proto_listen
 $(call unit-test,test_host_listen,test_host_listen.c ../../udrv/host/command.c ../../udrv/common/client.c $(APPS_COMMON),support,$(LISTEN_WRAPS))
 TELL_WRAPS := -Wl,--wrap=udrv_proto_connect
+$(call unit-test,test_client,test_client.c ../../udrv/common/client.c $(APPS_COMMON),support)
 $(call unit-test,test_tell_agent,test_tell_agent.c ../../udrv/host/lease.c ../../udrv/common/client.c $(APPS_COMMON),support,$(TELL_WRAPS))
 RESUME_WRAPS := -Wl,--wrap=udrv_handle_memory -Wl,--wrap=udrv_handle_identify -Wl,--wrap=udrv_handle_complete
 $(call unit-test,test_host_resume,test_host_resume.c ../../udrv/host/main.c $(APPS_COMMON),fake-device support,$(RESUME_WRAPS))

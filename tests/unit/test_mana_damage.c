@@ -218,6 +218,25 @@ START_TEST(another_device)
 }
 END_TEST
 
+/* Or one with fewer vectors: those of its queues cannot be armed. */
+START_TEST(vectors_that_there_are_not)
+{
+	struct mana_model_opts model = { .seed = 1, .vectors = 3 };
+	struct udrv_mana_opts opts = { .queues = 2, .tx_depth = 64, .rx_depth = 128 };
+
+	mana_fixture_init(&fx, &model, &opts, 1 << 16, 0);
+	mana_fixture_start(&fx);
+	mana_fixture_crash(&fx);
+	ck_assert_int_eq(fake_device_open(&fx.fd), 0);
+	fdt_setprop_inplace_u32(udrv_state_edit(fx.fd.st), mana_node(udrv_state_edit(fx.fd.st)),
+				"vectors", 4);
+	ck_assert_int_eq(udrv_state_commit(fx.fd.st), 0);
+	ck_assert_int_eq(udrv_mana_resume(fx.fd.dev, &fx.opts, &fx.mana), -ESTALE);
+	fx.mana = NULL;
+	mana_fixture_end(&fx);
+}
+END_TEST
+
 /* ---- A hostile device ------------------------------------------------------------------------ */
 
 static int ring(void *ctx, uint64_t off, uint64_t size, uint64_t tag)
@@ -340,6 +359,45 @@ START_TEST(hostile_setup)
 }
 END_TEST
 
+/* Its channel is at the other end of the world, all of a sudden. */
+static uint64_t misleading_read(void *ctx, uint64_t off, unsigned int width);
+static const struct udrv_bar_ops misleading_ops = { .read = misleading_read,
+						    .write = hostile_write };
+
+static uint64_t misleading_read(void *ctx, uint64_t off, unsigned int width)
+{
+	(void)ctx;
+	mana_model_run(fx.m, 64);
+	ck_assert_uint_le(off + width, MANA_MODEL_BAR0_SIZE);
+	if (off == GDMA_REG_SHM_OFFSET || off == GDMA_REG_SHM_OFFSET + 4)
+		return width == 8 ? 1ull << 40 : off == GDMA_REG_SHM_OFFSET ? 0 : 1u << 8;
+	return mana_model_bar_read(fx.m, off, width);
+}
+
+/* It is stopped all the same, by what was true before. */
+START_TEST(registers_that_lead_nowhere)
+{
+	unsigned int resets;
+
+	set_up(1);
+	ck_assert_uint_ne(fx.command & 4, 0);
+	fx.bar_ops = &misleading_ops;
+	fx.no_reset = _i;
+	resets = mana_model_counts(fx.m)->resets;
+	ck_assert_int_eq(udrv_mana_reset(fx.mana), -EPROTO);
+	if (_i)
+		ck_assert_uint_eq(fx.command & 4, 0);
+	else
+		ck_assert_uint_gt(mana_model_counts(fx.m)->resets, resets);
+	udrv_mana_shutdown(fx.mana);
+	ck_assert_uint_eq(fx.command & 4, 0);
+	fx.mana = NULL;
+	fx.no_reset = false;
+	fx.bar_ops = NULL;
+	mana_fixture_free(&fx);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("mana-damage");
@@ -348,6 +406,8 @@ int main(void)
 	tcase_add_loop_test(tc, damaged_counters, 0, 8);
 	tcase_add_test(tc, damaged_tree);
 	tcase_add_test(tc, another_device);
+	tcase_add_test(tc, vectors_that_there_are_not);
+	tcase_add_loop_test(tc, registers_that_lead_nowhere, 0, 2);
 	tcase_add_loop_test(tc, hostile_rings, 0, 8);
 	tcase_add_loop_test(tc, hostile_setup, 0, 4);
 	return suite_run(suite);

@@ -161,6 +161,32 @@ START_TEST(buffers_may_be_kept)
 }
 END_TEST
 
+/* Less than a batch, given back after it was idle for long, when the device has no other. */
+START_TEST(buffers_given_back_late)
+{
+	struct mana_model_opts model = { .seed = 1 };
+	struct udrv_mana_opts opts = { .rx_depth = 128, .poll = true };
+	struct udrv_mana_rx pkt[128];
+	struct udrv_mana_queue *q;
+
+	set_up(&model, &opts, 0, 0);
+	q = udrv_mana_queue(fx.mana, 0, 0);
+	for (uint64_t id = 0; id < 128; id++)
+		mana_inject(&fx, 0, 0, id, 60);
+	ck_assert_int_eq(udrv_mana_recv(q, pkt, 128), 128);
+	ck_assert_int_eq(udrv_mana_recv_take(q, 128), 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		ck_assert_int_eq(udrv_mana_recv(q, pkt, 128), 0);
+	ck_assert_int_eq(udrv_mana_recv_repost(q, 3), 0);
+	for (unsigned int i = 0; i < 1000; i++)
+		ck_assert_int_eq(udrv_mana_recv(q, pkt, 128), 0);
+	for (uint64_t id = 1000; id < 1004; id++)
+		mana_inject(&fx, 0, 0, id, 60);
+	ck_assert_int_eq(udrv_mana_recv(q, pkt, 128), 3);
+	mana_fixture_end(&fx);
+}
+END_TEST
+
 /* Pieces anywhere, in a pool whose pages are apart: put together again by the device. */
 START_TEST(gathers_pieces)
 {
@@ -550,6 +576,7 @@ int main(void)
 	tcase_add_test(tc, sends_in_order_and_wraps);
 	tcase_add_test(tc, receives_in_order_and_wraps);
 	tcase_add_test(tc, buffers_may_be_kept);
+	tcase_add_test(tc, buffers_given_back_late);
 	tcase_add_test(tc, gathers_pieces);
 	tcase_add_test(tc, refuses_bad_packets);
 	tcase_add_test(tc, inserts_and_removes_tags);

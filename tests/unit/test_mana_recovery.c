@@ -145,6 +145,30 @@ START_TEST(a_start_fails_cleanly)
 }
 END_TEST
 
+/* However many resets it takes, nobody has taken these packets. */
+START_TEST(what_is_lost_is_counted_once)
+{
+	struct udrv_mana_counters c;
+
+	set_up((struct udrv_mana_opts){ .rx_depth = 128, .poll = true });
+	for (unsigned int i = 0; i < 5; i++)
+		mana_inject(&fx, 0, 0, i, 100);
+	for (unsigned int i = 0; i < 3; i++) {
+		fault("hwc-timeout:1");
+		ck_assert_int_ne(udrv_mana_reset(fx.mana), 0);
+	}
+	ck_assert_int_eq(udrv_mana_reset(fx.mana), 0);
+	udrv_mana_counters(q, &c);
+	ck_assert_uint_eq(c.rx_lost, 5);
+	traffic_works();
+	mana_inject(&fx, 0, 0, 5, 100);
+	ck_assert_int_eq(udrv_mana_reset(fx.mana), 0);
+	udrv_mana_counters(q, &c);
+	ck_assert_uint_eq(c.rx_lost, 6);
+	ends_well();
+}
+END_TEST
+
 START_TEST(a_stuck_channel_is_freed_by_the_reset)
 {
 	struct mana_model_opts model = { .seed = 1 };
@@ -457,6 +481,7 @@ int main(void)
 	TCase *tc = suite_case(suite, "recovery", 60);
 
 	tcase_add_loop_test(tc, a_start_fails_cleanly, 0, sizeof(at_start) / sizeof(at_start[0]));
+	tcase_add_test(tc, what_is_lost_is_counted_once);
 	tcase_add_test(tc, a_stuck_channel_is_freed_by_the_reset);
 	tcase_add_test(tc, a_request_that_times_out_ends_in_a_reset);
 	tcase_add_test(tc, a_refused_request_is_no_reason);

@@ -95,6 +95,15 @@ static void huge_transfers(void)
 	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
 }
 
+static void more_vectors(void)
+{
+	struct nvme_facts facts;
+
+	ck_assert_int_eq(nvme_facts_read(fx.fd.st, &facts), 0);
+	facts.vectors++;
+	ck_assert_int_eq(nvme_facts_write(fx.fd.st, &facts), 0);
+}
+
 static void many_queues(void)
 {
 	((struct nvme_ctrl_state *)(void *)state("nvme-ctrl"))->io_capacity = 60;
@@ -114,6 +123,7 @@ static const struct damage damages[] = {
 	{ "ACQ", other_acq, -ESTALE },
 	{ "AQA as recorded", recorded_aqa, -EBADMSG },
 	{ "ACQ as recorded", recorded_acq, -EBADMSG },
+	{ "vectors", more_vectors, -ESTALE },
 	{ "gone", gone, -ENODEV },
 	{ "CFS", fatal, -EIO },
 	{ "tail one back", tail_back, -EBADMSG },

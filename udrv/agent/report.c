@@ -154,7 +154,7 @@ struct json_object *report_json(const struct agent *a)
 
 	if (!o)
 		return NULL;
-	if (!json_object_array_length(json_get(o, "phases_after")))
+	if (!json_length(json_get(o, "phases_after")))
 		json_set(o, "phases_after", marks_json(a));
 	json_set(o, "degraded", degraded_json(json_get(o, "outcomes")));
 	return o;

@@ -9,6 +9,9 @@
 struct json_object;
 struct udrv_msg;
 
+/* How long a host may take to tell its status: it tells nothing while it resets its device. */
+#define CLI_HOST_TIMEOUT_MS 10000u
+
 struct cli {
 	bool json; /* -o json */
 	int argc;  /* what follows the command, options included */

@@ -92,7 +92,7 @@ int cmd_inspect(struct cli *c)
 	if (cli_agent(UDRV_MSG_STATUS, NULL, &status))
 		return APP_FAILED;
 	devices = json_get(status, "devices");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
+	for (size_t i = 0; i < json_length(devices); i++)
 		if (!strcmp(json_get_str(json_object_array_get_idx(devices, i), "name", ""),
 			    c->argv[0]))
 			found = json_object_array_get_idx(devices, i);

@@ -73,6 +73,8 @@ int cli_agent(uint16_t type, const char *text, struct json_object **ret)
 	int err;
 
 	err = client_call_path(UDRV_AGENT_SOCKET, &call, ret);
+	if (!err && ret && !*ret)
+		err = -EBADMSG;
 	if (err == -ENOENT && !call.why[0])
 		cli_fail(err, "udrv-agent does not run", "cannot reach udrv-agent");
 	else if (err)
@@ -106,7 +108,7 @@ char *cli_only_device(const char *name)
 	if (cli_agent(UDRV_MSG_STATUS, NULL, &status))
 		return NULL;
 	devices = json_get(status, "devices");
-	if (json_object_is_type(devices, json_type_array) && json_object_array_length(devices) == 1)
+	if (json_length(devices) == 1)
 		found = strdup(json_get_str(json_object_array_get_idx(devices, 0), "name", ""));
 	else
 		cli_fail(EINVAL, "there is not exactly one: name it", "device");

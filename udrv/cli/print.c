@@ -14,7 +14,7 @@ static bool is_leaf(struct json_object *o)
 
 static bool all_leaves(struct json_object *array)
 {
-	for (size_t i = 0; i < json_object_array_length(array); i++)
+	for (size_t i = 0; i < json_length(array); i++)
 		if (!is_leaf(json_object_array_get_idx(array, i)))
 			return false;
 	return true;
@@ -22,6 +22,10 @@ static bool all_leaves(struct json_object *array)
 
 static void print_text(struct json_object *o, int indent)
 {
+	if (!json_object_is_type(o, json_type_object)) {
+		printf("%*s%s\n", indent, "", json_object_get_string(o));
+		return;
+	}
 	json_object_object_foreach(o, key, val) {
 		printf("%*s%s:", indent, "", key);
 		if (json_object_is_type(val, json_type_object)) {
@@ -30,7 +34,7 @@ static void print_text(struct json_object *o, int indent)
 		} else if (json_object_is_type(val, json_type_array)) {
 			bool flat = all_leaves(val);
 
-			for (size_t i = 0; i < json_object_array_length(val); i++) {
+			for (size_t i = 0; i < json_length(val); i++) {
 				struct json_object *e = json_object_array_get_idx(val, i);
 
 				if (flat) {
@@ -40,7 +44,7 @@ static void print_text(struct json_object *o, int indent)
 				printf("\n%*s- [%zu]\n", indent + 2, "", i);
 				print_text(e, indent + 4);
 			}
-			if (flat || !json_object_array_length(val))
+			if (flat || !json_length(val))
 				printf("\n");
 		} else {
 			printf(" %s\n", json_object_get_string(val));

@@ -45,7 +45,7 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 					 struct json_object *report)
 {
 	struct json_object *o = json_object_new_object(), *host = NULL, *irq, *cycles, *mine = NULL;
-	struct client_call call = { .type = UDRV_MSG_STATUS };
+	struct client_call call = { .type = UDRV_MSG_STATUS, .timeout_ms = CLI_HOST_TIMEOUT_MS };
 	uint64_t first;
 	char path[96];
 
@@ -61,7 +61,7 @@ static struct json_object *device_report(struct json_object *device, uint64_t cy
 	json_set_u64(o, "latched_while_masked", json_get_u64(irq, "latched_while_masked", 0));
 	json_set_u64(o, "delivered_after", json_get_u64(irq, "delivered_after", 0));
 	cycles = json_get(json_get(host, "verify"), "cycles");
-	for (size_t i = 0; cycles && i < json_object_array_length(cycles); i++)
+	for (size_t i = 0; i < json_length(cycles); i++)
 		if (json_get_u64(json_object_array_get_idx(cycles, i), "cycle", ~0ull) == cycle)
 			mine = json_object_array_get_idx(cycles, i);
 	/* The workload's account is of the kexec, the driver's of its last resume or start. */
@@ -125,7 +125,7 @@ int update_report(struct cli *c)
 	json_set_u64(report, "tsc_khz", khz);
 	json_set_u64(report, "tsc_init", json_get_u64(status, "tsc_init", 0));
 	devices = json_get(status, "devices");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
+	for (size_t i = 0; i < json_length(devices); i++)
 		json_object_array_add(out, device_report(json_object_array_get_idx(devices, i),
 							 json_get_u64(report, "cycle", 0), report));
 	blackout(report, khz);

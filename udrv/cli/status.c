@@ -32,7 +32,7 @@ int cmd_list(struct cli *c)
 	}
 	printf("%-12s %-14s %-8s %-8s %-10s %s\n", "NAME", "BDF", "DRIVER", "POLICY", "STATE",
 	       "START");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
+	for (size_t i = 0; i < json_length(devices); i++) {
 		struct json_object *d = json_object_array_get_idx(devices, i);
 
 		printf("%-12s %-14s %-8s %-8s %-10s %s\n", json_get_str(d, "name", "?"),
@@ -47,12 +47,18 @@ int cmd_list(struct cli *c)
 /* What the host of a device says is put into the agent's account of it. */
 static void add_host_status(struct json_object *device)
 {
-	struct client_call call = { .type = UDRV_MSG_STATUS };
+	struct client_call call = { .type = UDRV_MSG_STATUS, .timeout_ms = CLI_HOST_TIMEOUT_MS };
 	struct json_object *o = NULL;
 	char path[96];
+	int err;
 
+	if (!json_object_is_type(device, json_type_object))
+		return;
 	client_host_path(path, sizeof(path), json_get_str(device, "name", ""));
-	if (client_call_path(path, &call, &o) || !o)
+	err = client_call_path(path, &call, &o);
+	if (err == -ETIMEDOUT || err == -EBADMSG)
+		json_set_str(device, "host_error", app_errname(err));
+	if (err || !o)
 		return;
 	json_object_object_foreach(o, key, val)
 		if (!json_get(device, key))
@@ -69,7 +75,7 @@ int cmd_status(struct cli *c)
 	if (cli_agent(UDRV_MSG_STATUS, NULL, &status))
 		return APP_FAILED;
 	devices = json_get(status, "devices");
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++)
+	for (size_t i = 0; i < json_length(devices); i++)
 		add_host_status(json_object_array_get_idx(devices, i));
 	json_set_u64(status, "tsc_khz", app_tsc_khz());
 	json_set_u64(status, "tsc", app_tsc());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <udrv/proto.h>
@@ -45,21 +47,29 @@ int client_call(int sock, struct client_call *c, struct json_object **ret)
 	if (ret) {
 		text = udrv_msg_text(&m);
 		*ret = text && *text ? json_tokener_parse(text) : NULL;
-		if (text && *text && !*ret)
+		if (text && *text && !json_object_is_type(*ret, json_type_object)) {
+			json_object_put(*ret);
+			*ret = NULL;
 			return -EBADMSG;
+		}
 	}
 	return 0;
 }
 
 int client_call_path(const char *path, struct client_call *c, struct json_object **ret)
 {
-	int sock, err;
+	const struct timeval limit = { .tv_sec = c->timeout_ms / 1000,
+				       .tv_usec = c->timeout_ms % 1000 * 1000 };
+	int sock, err = 0;
 
 	c->why[0] = '\0';
 	sock = udrv_proto_connect(path, false);
 	if (sock < 0)
 		return sock;
-	err = client_call(sock, c, ret);
+	if (c->timeout_ms && setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)))
+		err = -errno;
+	if (!err)
+		err = client_call(sock, c, ret);
 	close(sock);
-	return err;
+	return err == -EAGAIN ? -ETIMEDOUT : err;
 }

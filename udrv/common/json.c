@@ -39,6 +39,11 @@ struct json_object *json_get(struct json_object *o, const char *key)
 	return json_object_object_get_ex(o, key, &v) ? v : NULL;
 }
 
+size_t json_length(struct json_object *o)
+{
+	return json_object_is_type(o, json_type_array) ? json_object_array_length(o) : 0;
+}
+
 const char *json_get_str(struct json_object *o, const char *key, const char *dflt)
 {
 	struct json_object *v = json_get(o, key);

@@ -4,6 +4,7 @@
 #define UDRV_COMMON_JSON_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <json-c/json.h>
@@ -16,6 +17,8 @@ void json_set_bool(struct json_object *o, const char *key, bool val);
 void json_set(struct json_object *o, const char *key, struct json_object *val);
 
 struct json_object *json_get(struct json_object *o, const char *key);
+/** json_length() - members of an array; 0 of anything else */
+size_t json_length(struct json_object *o);
 const char *json_get_str(struct json_object *o, const char *key, const char *dflt);
 uint64_t json_get_u64(struct json_object *o, const char *key, uint64_t dflt);
 bool json_get_flag(struct json_object *o, const char *key);

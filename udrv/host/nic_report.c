@@ -45,7 +45,9 @@ struct json_object *nic_memory_json(const struct nic_memory *m)
 						       [NIC_ECHOED] = "echoed",
 						       [NIC_ECHO_ERROR] = "echo_errors" };
 	struct json_object *o = json_object_new_object(), *cycles = json_object_new_array();
-	uint64_t first = m->h.cycle < NIC_CYCLES ? 0 : m->h.cycle - NIC_CYCLES + 1;
+	/* Its host may be writing it. */
+	const uint64_t cycle = __atomic_load_n(&m->h.cycle, __ATOMIC_RELAXED);
+	uint64_t first = cycle < NIC_CYCLES ? 0 : cycle - NIC_CYCLES + 1;
 	uint64_t received = 0, highest = 0;
 
 	for (unsigned int i = 0; i < NIC_SEQUENCES / 64; i++) {
@@ -55,7 +57,7 @@ struct json_object *nic_memory_json(const struct nic_memory *m)
 		highest = (uint64_t)i * 64 + 63 - (unsigned int)__builtin_clzll(m->seen[i]);
 	}
 	json_set_bool(o, "running", m->h.running);
-	json_set_u64(o, "cycle", m->h.cycle);
+	json_set_u64(o, "cycle", cycle);
 	json_set_u64(o, "received", received);
 	json_set_u64(o, "highest", highest);
 	for (unsigned int k = NIC_DUPLICATE; k < NIC_COUNTS; k++) {
@@ -65,7 +67,7 @@ struct json_object *nic_memory_json(const struct nic_memory *m)
 			sum += m->queue[q].count[k] >> 32;
 		json_set_u64(o, names[k], sum);
 	}
-	for (uint64_t n = 0; n <= m->h.cycle - first; n++)
+	for (uint64_t n = 0; n <= cycle - first; n++)
 		json_object_array_add(cycles, cycle_json(m, first + n));
 	json_set(o, "cycles", cycles);
 	return o;

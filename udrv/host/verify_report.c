@@ -50,7 +50,9 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 					      [VERIFY_ERROR] = hd->errors,
 					      [VERIFY_MISCOMPARE] = hd->miscompares };
 	struct json_object *o = json_object_new_object(), *cycles = json_object_new_array();
-	uint64_t first = hd->cycle < VERIFY_CYCLES ? 0 : hd->cycle - VERIFY_CYCLES + 1;
+	/* Its host may be writing it. */
+	const uint64_t cycle = __atomic_load_n(&hd->cycle, __ATOMIC_RELAXED);
+	uint64_t first = cycle < VERIFY_CYCLES ? 0 : cycle - VERIFY_CYCLES + 1;
 
 	for (unsigned int op = 0; op < VERIFY_OPS_MAX; op++) {
 		for (unsigned int k = 0; k < VERIFY_KINDS; k++) {
@@ -65,7 +67,7 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 		written += !!m->block[b].submitted;
 	json_set_bool(o, "running", hd->mode != VERIFY_IDLE);
 	json_set_str(o, "mode", modes[hd->mode <= VERIFY_READBACK ? hd->mode : VERIFY_IDLE]);
-	json_set_u64(o, "cycle", hd->cycle);
+	json_set_u64(o, "cycle", cycle);
 	json_set_u64(o, "seq", hd->seq);
 	json_set_u64(o, "blocks", hd->blocks);
 	json_set_u64(o, "blocks_written", written);
@@ -78,7 +80,7 @@ struct json_object *verify_memory_json(const struct verify_memory *m)
 	json_set_u64(o, "miscompares", outcome[VERIFY_MISCOMPARE]);
 	json_set_u64(o, "reissued", hd->reissued);
 	json_set_u64(o, "lost", outcome[VERIFY_LOST]);
-	for (uint64_t n = 0; n <= hd->cycle - first; n++)
+	for (uint64_t n = 0; n <= cycle - first; n++)
 		json_object_array_add(cycles, cycle_json(m, first + n));
 	json_set(o, "cycles", cycles);
 	return o;
@@ -94,7 +96,8 @@ struct json_object *verify_json(struct host *h)
 struct json_object *verify_timeline_json(const struct verify_memory *m)
 {
 	struct json_object *o = json_object_new_object(), *counts = json_object_new_array();
-	uint64_t last = m->h.last_bucket, first = m->h.first_bucket;
+	uint64_t last = __atomic_load_n(&m->h.last_bucket, __ATOMIC_RELAXED);
+	uint64_t first = __atomic_load_n(&m->h.first_bucket, __ATOMIC_RELAXED);
 
 	if (last - first >= VERIFY_BUCKETS)
 		first = last - VERIFY_BUCKETS + 1;
