@@ -10,7 +10,8 @@ $(call unit-test,test_proto,test_proto.c,support,$(PROTO_WRAPS))
 $(call test-library,state-fixture,state_fixture.c)
 $(call unit-test,test_state,test_state.c,state-fixture fake-device support)
 $(call unit-test,test_state_damage,test_state_damage.c,state-fixture support)
-$(call unit-test,test_state_reader,test_state_reader.c,state-fixture support)
+READER_WRAPS := -Wl,--wrap=udrv_crc32c
+$(call unit-test,test_state_reader,test_state_reader.c,state-fixture support,$(READER_WRAPS))
 
 MOCK_VFIO_WRAPS := -Wl,--wrap=ioctl -Wl,--wrap=open -Wl,--wrap=udrv_cdev_open
 $(call test-library,handle-fixture,handle_fixture.c mock_vfio.c)

@@ -33,8 +33,10 @@ START_TEST(reader_beside_writer)
 	ck_assert_int_eq(pthread_create(&thread, NULL, write_many, st), 0);
 	while (!__atomic_load_n(&writer_done, __ATOMIC_ACQUIRE)) {
 		struct udrv_state *reader;
+		int ret = udrv_state_open(memfd, UDRV_STATE_RDONLY, &flog.log, &reader);
 
-		ck_assert_int_eq(udrv_state_open(memfd, UDRV_STATE_RDONLY, &flog.log, &reader), 0);
+		if (ret)
+			ck_abort_msg("opened after generation %lu: %d: %s", last, ret, flog.last);
 		ck_assert_uint_eq(value_of(reader), udrv_state_generation(reader));
 		ck_assert_uint_ge(value_of(reader), last);
 		last = value_of(reader);
@@ -94,6 +96,44 @@ START_TEST(reader_overtaken)
 }
 END_TEST
 
+static unsigned int commits; /* beside each reading */
+
+uint32_t __real_udrv_crc32c(uint32_t crc, const void *buf, size_t len);
+uint32_t __wrap_udrv_crc32c(uint32_t crc, const void *buf, size_t len);
+
+uint32_t __wrap_udrv_crc32c(uint32_t crc, const void *buf, size_t len)
+{
+	unsigned int n = commits;
+
+	commits = 0;
+	for (unsigned int i = 0; i < n; i++)
+		ck_assert_int_eq(commit_value(overtaking_st, ++overtaking_value), 0);
+	commits = n;
+	return __real_udrv_crc32c(crc, buf, len);
+}
+
+/* A writer that never rests does not keep a reader from what it had committed. */
+START_TEST(reader_beside_a_restless_writer)
+{
+	struct udrv_state *reader;
+	int err;
+
+	make_state();
+	ck_assert_int_eq(udrv_state_open(memfd, 0, NULL, &overtaking_st), 0);
+	overtaking_value = 2;
+	commits = (unsigned int)_i + 1;
+	err = udrv_state_open(memfd, UDRV_STATE_RDONLY, &flog.log, &reader);
+	commits = 0;
+	if (err)
+		ck_abort_msg("%u commits beside each reading: %d: %s", _i + 1, err, flog.last);
+	ck_assert_uint_gt(overtaking_value, 2);
+	ck_assert_uint_eq(value_of(reader), udrv_state_generation(reader));
+	ck_assert_uint_eq(flog.count[UDRV_LOG_WARN], 0);
+	udrv_state_close(reader);
+	udrv_state_close(overtaking_st);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("state-reader");
@@ -102,5 +142,6 @@ int main(void)
 	tcase_add_checked_fixture(tc, state_setup, state_teardown);
 	tcase_add_test(tc, reader_beside_writer);
 	tcase_add_test(tc, reader_overtaken);
+	tcase_add_loop_test(tc, reader_beside_a_restless_writer, 0, 3);
 	return suite_run(suite);
 }

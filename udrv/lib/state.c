@@ -252,6 +252,10 @@ static int copy_load(struct udrv_state *st, uint32_t generation)
 	if (stored != generation || len < FDT_V1_SIZE || len > sizeof(fdt))
 		return -EBADMSG;
 	memcpy(fdt, copy_at(st, generation), len);
+	/* A writer that comes round to this copy takes its length away first. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (udrv_load32(&copy->len) != len || udrv_load64(&copy->generation) != generation)
+		return -EBADMSG;
 	if (copy_crc(generation, len, fdt) != crc)
 		return -EBADMSG;
 	err = tree_check(st, fdt, len);
@@ -272,8 +276,8 @@ static int tree_load(struct udrv_state *st)
 	uint64_t active = udrv_load64(&st->hdr->active);
 
 	/*
-	 * A writer may commit meanwhile, more than once even: what was read counts if nothing was
-	 * flipped.
+	 * A writer may commit meanwhile, and what was read is of the moment at which this began.
+	 * It counts, unless that writer has come round to the same copy: then there is another.
 	 */
 	for (int i = 0; i < READ_TRIES; i++) {
 		uint32_t generation = (uint32_t)active;
@@ -287,13 +291,13 @@ static int tree_load(struct udrv_state *st)
 			return -EBADMSG;
 		}
 		err = copy_load(st, generation);
+		if (!err)
+			return 0;
 		now = udrv_load64(&st->hdr->active);
 		if (now != active) {
 			active = now;
 			continue;
 		}
-		if (!err)
-			return 0;
 		if (generation > 0 && !copy_load(st, generation - 1)) {
 			udrv_log(st->log, UDRV_LOG_WARN,
 				 "state: the tree of generation %u is damaged, using that of generation %u",
