@@ -18,8 +18,8 @@
 static char directory[64], path[96];
 static pid_t server;
 
-/* A peer that answers one request; with NULL not at all. */
-static void serve(const char *text)
+/* A peer that answers, or refuses with @refusal; with NULL not at all. */
+static void serve(const char *text, int refusal)
 {
 	static struct udrv_msg m;
 	int listener, sock;
@@ -35,7 +35,9 @@ static void serve(const char *text)
 		return;
 	sock = udrv_proto_accept(listener, false);
 	while (sock >= 0 && !udrv_msg_recv(sock, &m))
-		if (text)
+		if (refusal)
+			udrv_msg_reply_error(sock, m.id, refusal, "%s", text);
+		else if (text)
 			udrv_msg_reply_ok(sock, m.id, text);
 	_exit(0);
 }
@@ -53,7 +55,7 @@ START_TEST(answer)
 	struct client_call call = { .type = UDRV_MSG_STATUS };
 	struct json_object *o = NULL;
 
-	serve("{\"pid\":7}");
+	serve("{\"pid\":7}", 0);
 	ck_assert_int_eq(client_call_path(path, &call, &o), 0);
 	ck_assert_uint_eq(json_get_u64(o, "pid", 0), 7);
 	json_object_put(o);
@@ -66,7 +68,7 @@ START_TEST(empty_answer)
 	struct client_call call = { .type = UDRV_MSG_STATUS };
 	struct json_object *o = NULL;
 
-	serve("");
+	serve("", 0);
 	ck_assert_int_eq(client_call_path(path, &call, &o), 0);
 	ck_assert_ptr_null(o);
 	end();
@@ -80,7 +82,7 @@ START_TEST(no_object)
 	struct client_call call = { .type = UDRV_MSG_STATUS };
 	struct json_object *o = NULL;
 
-	serve(no_objects[_i]);
+	serve(no_objects[_i], 0);
 	ck_assert_int_eq(client_call_path(path, &call, &o), -EBADMSG);
 	ck_assert_ptr_null(o);
 	end();
@@ -92,8 +94,22 @@ START_TEST(no_answer)
 	struct client_call call = { .type = UDRV_MSG_STATUS, .timeout_ms = 50 };
 	struct json_object *o = NULL;
 
-	serve(NULL);
+	serve(NULL, 0);
 	ck_assert_int_eq(client_call_path(path, &call, &o), -ETIMEDOUT);
+	ck_assert_ptr_null(o);
+	end();
+}
+END_TEST
+
+/* With a time limit or without, it is the peer's word. */
+START_TEST(refused)
+{
+	struct client_call call = { .type = UDRV_MSG_STATUS, .timeout_ms = _i ? 5000 : 0 };
+	struct json_object *o = NULL;
+
+	serve("an update is under way", EAGAIN);
+	ck_assert_int_eq(client_call_path(path, &call, &o), -EAGAIN);
+	ck_assert_str_eq(call.why, "an update is under way");
 	ck_assert_ptr_null(o);
 	end();
 }
@@ -130,6 +146,7 @@ int main(void)
 	tcase_add_test(tc, empty_answer);
 	tcase_add_loop_test(tc, no_object, 0, sizeof(no_objects) / sizeof(no_objects[0]));
 	tcase_add_test(tc, no_answer);
+	tcase_add_loop_test(tc, refused, 0, 2);
 	tcase_add_test(tc, nobody);
 	tcase_add_test(tc, lengths);
 	return suite_run(suite);

@@ -71,5 +71,6 @@ int client_call_path(const char *path, struct client_call *c, struct json_object
 	if (!err)
 		err = client_call(sock, c, ret);
 	close(sock);
-	return err == -EAGAIN ? -ETIMEDOUT : err;
+	/* A peer's own -EAGAIN comes with its reason. */
+	return err == -EAGAIN && c->timeout_ms && !c->why[0] ? -ETIMEDOUT : err;
 }
